@@ -1,0 +1,140 @@
+"""Stage 1: the image tower learns the teacher's features, crop for crop."""
+
+import threading
+import time
+from queue import Queue
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import data
+import stage
+import towers
+
+TARGET_SIZE = 512  # dimensions kept of the teacher's 1280
+BATCH = 128
+PEAK_RATE = 2.5e-3
+SIZES = ((0.75, 80), (2.0, towers.IMAGE_SIZE))  # (until this share, pixels a side)
+WEIGHT = {"flickr8k": 1.5, "coco_unlabelled": 1.3, "openstax": 1.0, "alt": 1.0,
+          "ikea": 0.6, "drinks": 0.8, "fashion": 0.5, "tinyimagenet": 0.5}
+
+
+def targets(features, path):
+    """Teacher features `[M, 1280]` to unit targets `[M, 512]`: centred PCA, half whitened."""
+    if path.exists():
+        return np.load(path, mmap_mode="r")
+    x = features.astype(np.float32)
+    x -= x.mean(0)
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    keep = vectors[:, ::-1][:, :TARGET_SIZE]
+    z = x @ keep / np.sqrt(np.sqrt(values[::-1][:TARGET_SIZE]))
+    z /= np.linalg.norm(z, axis=1, keepdims=True) + 1e-6
+    np.save(path, z.astype(np.float16))
+    return np.load(path, mmap_mode="r")
+
+
+def row_weights(samples):
+    """How often each cached crop is drawn, `[M]`, summing to one."""
+    weights = np.concatenate([
+        np.full(s["count"], 0.0 if s["held"] else WEIGHT[s["source"]]) for s in samples])
+    return weights / weights.sum()
+
+
+def jittered(crops, rows, rng):
+    """Cached crops `rows` cut to the tower's size at random and flipped: `[N, S, S, 3]` u8."""
+    size, spare = towers.IMAGE_SIZE, data.CROP_SIZE - towers.IMAGE_SIZE
+    out = np.empty((len(rows), size, size, 3), np.uint8)
+    for slot, row in zip(out, rows):
+        y, x = rng.integers(0, spare + 1, 2)
+        view = crops[row, y : y + size, x : x + size]
+        slot[:] = view[:, ::-1] if rng.random() < 0.5 else view
+    return out
+
+
+def prefetch(make, depth=3):
+    """Run `make()` in a thread; iterate over what it returns, for ever."""
+    queue = Queue(depth)
+
+    def work():
+        while True:
+            queue.put(make())
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def tint(x):
+    """Random brightness and contrast per image, `[N, 3, S, S]`."""
+    gain = 1 + 0.2 * (torch.rand(len(x), 1, 1, 1) * 2 - 1)
+    shift = 0.15 * (torch.rand(len(x), 3, 1, 1) * 2 - 1)
+    return x * gain + shift
+
+
+def to_tower(pixels, size):
+    """`[N, S, S, 3]` u8 to the tower's tinted `[N, 3, size, size]`: small is fast, early on."""
+    x = tint(data.normalise(torch.from_numpy(pixels)))
+    if size != x.shape[-1]:
+        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def resume(path, tower, head, optimizer):
+    """Load a checkpoint if there is one; `(share done, steps done)`."""
+    if not path.exists():
+        return 0.0, 0
+    held = torch.load(path)
+    for name, part in (("tower", tower), ("head", head), ("optimizer", optimizer)):
+        part.load_state_dict(held[name])
+    return held["share"], held["step"]
+
+
+def train(team, work, minutes):
+    """One worker's share of the stage."""
+    path = work / "distil.pt"
+    crops = np.load(work / "cache/crops.npy", mmap_mode="r")
+    z = targets(None, work / "cache/targets.npy")
+    cumulative = np.cumsum(row_weights(data.load_samples(work)))
+    rng = np.random.default_rng([1, team.rank, int(time.time())])
+    torch.manual_seed(1)
+    tower = towers.ImageTower().to(memory_format=torch.channels_last)
+    head = nn.Linear(towers.HEAD_WIDTH, TARGET_SIZE)
+    optimizer = stage.optimizer_of([(tower, PEAK_RATE), (head, PEAK_RATE)])
+    done, step = resume(path, tower, head, optimizer)
+    clock, means, saved = stage.Clock(minutes, done), stage.Means(["teacher"]), done
+
+    def make():
+        rows = np.searchsorted(cumulative, rng.random(BATCH)).clip(0, len(cumulative) - 1)
+        return jittered(crops, rows, rng), np.asarray(z[rows], np.float32)
+
+    for pixels, target in prefetch(make):
+        share = clock.share()
+        x = to_tower(pixels, next(side for until, side in SIZES if share < until))
+        with torch.autocast("cpu", torch.bfloat16):
+            out = head(tower.features(x))
+        loss = (1 - F.cosine_similarity(out.float(), torch.from_numpy(target))).mean()
+        stage.descend(optimizer, loss, share)
+        means.add(loss)
+        step += 1
+        if team.rank == 0 and step % 50 == 0:
+            stage.log(f"distil: step {step}, share {share:.3f}, {means}")
+        if not team.due():
+            continue
+        finished = team.average([tower, head], share >= 1)
+        if team.rank == 0 and (finished or share - saved > 0.08):
+            saved = share
+            stage.save(path, tower=tower, head=head, optimizer=optimizer, step=step,
+                       share=1.0 if finished else share)
+        if finished:
+            return
+
+
+def run(work, minutes, workers):
+    """Train for `minutes`; writes distil.pt with the tower and the target head."""
+    path = work / "distil.pt"
+    if path.exists() and torch.load(path)["share"] >= 1:
+        return
+    targets(np.load(work / "cache/features.npy", mmap_mode="r"), work / "cache/targets.npy")
+    stage.together(workers, train, work, minutes)

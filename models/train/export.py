@@ -1,0 +1,171 @@
+"""Write a bundle: two ONNX files with int8 weights, the tokenizer, the manifest."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+
+import towers
+
+SMALL = 2048  # tensors with fewer elements than this stay f32
+
+
+def quantize_(module):
+    """Round every big weight to per-output-channel int8, in place.
+
+    Returns `[(dequantized f32, int8, scales)]`; afterwards the module holds exactly the
+    dequantized weights, so it is the reference for the exported file.
+    """
+    table = []
+    for child in module.modules():
+        weight = getattr(child, "weight", None)
+        if weight is None or weight.dim() < 2 or weight.numel() < SMALL:
+            continue
+        w = weight.detach().numpy()
+        top = np.abs(w.reshape(len(w), -1)).max(1)
+        scales = np.maximum(top / np.float32(127), np.float32(1e-12)).astype(np.float32)
+        wide = scales.reshape(-1, *[1] * (w.ndim - 1))
+        q = np.clip(np.rint(w / wide), -127, 127).astype(np.int8)
+        w = q.astype(np.float32) * wide
+        weight.data = torch.from_numpy(w.copy())
+        table.append((w, q, scales))
+    return table
+
+
+def find(table, values):
+    """The int8 form of an initializer: `(int8, scales, axis)`, or None."""
+    for w, q, scales in table:
+        if values.shape == w.shape and np.array_equal(values, w):
+            return q, scales, 0
+        if values.ndim == 2 and values.shape == w.T.shape and np.array_equal(values, w.T):
+            return np.ascontiguousarray(q.T), scales, 1
+    return None
+
+
+def store_int8(model, table):
+    """Replace big f32 initializers by int8 ones behind DequantizeLinear; how many were."""
+    kept, nodes, done = [], [], 0
+    for tensor in model.graph.initializer:
+        found = find(table, numpy_helper.to_array(tensor))
+        if found is None:
+            kept.append(tensor)
+            continue
+        q, scales, axis = found
+        names = [tensor.name + "_q", tensor.name + "_scale", tensor.name + "_zero"]
+        zero = np.zeros(len(scales), np.int8)
+        kept += [numpy_helper.from_array(a, n) for a, n in zip((q, scales, zero), names)]
+        nodes.append(helper.make_node("DequantizeLinear", names, [tensor.name], axis=axis))
+        done += 1
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    body = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes + body)
+    return done
+
+
+def strip(model):
+    """Drop value infos, docs and metadata: they name no weights and make the file big."""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for item in list(model.graph.input) + list(model.graph.output) + list(model.graph.initializer):
+        item.doc_string = ""
+        del item.metadata_props[:]
+    model.producer_name, model.producer_version = "pairgate", "1"
+
+
+def write_onnx(module, example, shapes, names, path):
+    """Quantize a folded module in place and write it to `path`."""
+    table = quantize_(module)
+    torch.onnx.export(
+        module, (example,), path, input_names=names[:1], output_names=names[1:],
+        dynamic_shapes=(shapes,), opset_version=18, dynamo=True, external_data=False,
+        verbose=False,
+    )
+    model = onnx.load(path)
+    done = store_int8(model, table)
+    assert done == len(table), f"{path}: {done} of {len(table)} weights found in the graph"
+    strip(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def references(image, text):
+    """Copies of the towers in evaluation mode, norms folded."""
+    image_copy, text_copy = towers.ImageTower(), towers.TextTower()
+    image_copy.load_state_dict(image.state_dict())
+    text_copy.load_state_dict(text.state_dict())
+    return towers.fold_batch_norm(image_copy.eval()), text_copy.eval()
+
+
+def write_towers(image, text, folder):
+    """Write image.onnx and text.onnx; returns the two reference modules."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image, text = references(image, text)
+    batch, length = torch.export.Dim("N", min=1), torch.export.Dim("L", max=towers.CONTEXT_LENGTH)
+    pixels = torch.randn(2, 3, towers.IMAGE_SIZE, towers.IMAGE_SIZE)
+    ids = torch.randint(3, towers.VOCABULARY_SIZE, (2, 17))
+    write_onnx(image, pixels, {0: batch}, ["pixel_values", "image_embeds"], folder / "image.onnx")
+    write_onnx(text, ids, {0: batch, 1: length}, ["input_ids", "text_embeds"], folder / "text.onnx")
+    return image, text
+
+
+def numbers(values, digits=5):
+    return "[" + ", ".join(f"{float(v):.{digits}f}" for v in values) + "]"
+
+
+def manifest(folder, licence, logit_scale, logit_bias, quantiles, threshold, version, resize):
+    """The text of bundle.toml; digests are taken from the files in `folder`."""
+    digests = "\n".join(
+        f'"{name}" = "{hashlib.sha256((folder / name).read_bytes()).hexdigest()}"'
+        for name in ("image.onnx", "text.onnx", "tokenizer.json")
+    )
+    return f'''format = 1
+name = "pairgate-default"
+version = "{version}"
+licence = "{licence}"
+embedding_size = {towers.EMBEDDING_SIZE}
+logit_scale = {logit_scale:.4f}
+logit_bias = {logit_bias:.4f}
+# Tells matched pairs held out of training best from shuffled ones (share kept less share let in).
+recommended_threshold = {threshold:.4f}
+# Scores of matched pairs held out of training, at 0 %, 1 % ... 100 %.
+score_quantiles = {numbers(quantiles)}
+
+[image]
+file = "image.onnx"
+size = {towers.IMAGE_SIZE}
+resize = "{resize}"
+interpolation = "bicubic"
+mean = {numbers(towers.PIXEL_MEAN, 1)}
+std = {numbers(towers.PIXEL_STD, 1)}
+
+[text]
+file = "text.onnx"
+tokenizer = "tokenizer.json"
+context_length = {towers.CONTEXT_LENGTH}
+pad_id = {towers.PAD_ID}
+sot_id = {towers.SOT_ID}
+eot_id = {towers.EOT_ID}
+attention = "masked"
+cleaning = ["html_unescape", "html_unescape", "collapse_whitespace", "lowercase"]
+
+[digests]
+{digests}
+'''
+
+
+def finish_bundle(folder, tokenizer, quantiles=(), threshold=0.0, licence="none", logit_scale=20.0,
+                  logit_bias=0.0, version="0.1.0", resize="shortest"):
+    """Add tokenizer and manifest to a folder that holds the towers."""
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
+    told = manifest(folder, licence, logit_scale, logit_bias, quantiles, threshold, version,
+                    resize)
+    (folder / "bundle.toml").write_text(told)
