@@ -1,0 +1,150 @@
+//! The command line, as it is said.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use pairgate::policy::parse_fraction;
+
+/// A gate for image-text pairs: scores each pair with a small data filtering network and lets
+/// only good pairs reach storage.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done; 1 done, but some pairs could not be judged; 2 could not run to the end;
+130 interrupted."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    /// More log lines; twice for all of them. RUST_LOG is read too.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Keep the good pairs: kept shards, a decision journal and a summary.
+    Filter(FilterArgs),
+    /// Score every pair and copy nothing: one line a pair.
+    Score(ScoreArgs),
+}
+
+/// Keep the good pairs: WebDataset shards of those that pass, a journal of every decision, and a
+/// summary in which pairs in = kept + rejected + failed.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate filter shards/ -o kept                      the model's recommended threshold
+  pairgate filter 0000*.tar --keep 15% -o kept         the best 15 % (reads the input twice)
+  curl -s URL | pairgate filter - --threshold 0.28 -o kept
+  pairgate filter photos/ -o kept --rejected why       20 rejected pairs a reason, to look at")]
+pub struct FilterArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Folder for the kept shards and the journal; made if it is missing.
+    #[arg(short, long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub output: Option<PathBuf>,
+    /// Replace the shards and journal of an earlier run in the output folder.
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Lowest score that passes, -1 to 1 [default: the model's recommended threshold].
+    #[arg(short, long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
+    pub threshold: Option<f32>,
+    /// Share of the scored pairs to keep, such as 15% or 0.15, by DataComp's rule. Files are read
+    /// twice; on standard input the model's calibration gives the threshold.
+    #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
+    pub keep: Option<f64>,
+    /// What becomes of pairs that cannot be judged.
+    #[arg(long, value_enum, default_value = "drop")]
+    pub on_error: OnErrorArg,
+    /// The cheap rules in front of the model [default: the config's, else basic].
+    #[arg(long, value_enum)]
+    pub rules: Option<RulesArg>,
+    /// Kept pairs a shard.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=9_999_999))]
+    pub shard_size: u64,
+    /// Folder for a look at what was not kept: some pairs for each reason.
+    #[arg(long, value_name = "DIR")]
+    pub rejected: Option<PathBuf>,
+    /// Pairs for each reason in the folder of --rejected.
+    #[arg(long, value_name = "K", default_value_t = 20, requires = "rejected")]
+    pub rejected_per_reason: usize,
+    /// Decide and count, but write no shards and no journal.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Score every pair and copy nothing: one JSON line a pair, with its key, its score or null, and
+/// the reason that speaks against it or null. Pairs that break a rule are scored too.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate score shards/ -o scores.jsonl
+  pairgate score pairs.jsonl -o - | jq .score")]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// File for the scores, written whole or not at all; - is standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// The rules that are noted as a reason [default: the config's, else basic].
+    #[arg(long, value_enum)]
+    pub rules: Option<RulesArg>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct InputArgs {
+    /// Folders, WebDataset shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar on standard
+    /// input.
+    #[arg(required = true, value_name = "IN")]
+    pub inputs: Vec<PathBuf>,
+    /// Model bundle, a folder or a tar [default: the model in the binary].
+    #[arg(short, long, value_name = "BUNDLE")]
+    pub model: Option<PathBuf>,
+    /// Limits, rules and sizes as a TOML file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Worker threads [default: the config's, else one a core].
+    #[arg(short, long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Pairs that a worker takes at once [default: the config's, else 8].
+    #[arg(short, long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Pairs that wait in front of the workers [default: the config's, else 64].
+    #[arg(short, long, value_name = "N")]
+    pub queue: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnErrorArg {
+    /// Leave them out, counted as failed.
+    Drop,
+    /// Store them with the kept ones.
+    Keep,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RulesArg {
+    /// DataComp's basic filter without language: 3 words, 6 characters, 200 px, aspect 3.
+    Basic,
+    /// No rule: every pair goes to the model.
+    None,
+}
+
+fn threshold(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let fits = (-1.0..=1.0).contains(&value);
+    fits.then_some(value).ok_or_else(|| "out of range: a cosine is -1 to 1".to_owned())
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    parse_fraction(text).ok_or_else(|| "not a share above 0 and up to 100%".to_owned())
+}

@@ -1,0 +1,225 @@
+//! `pairgate filter`: the main job.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use pairgate::error::RunError;
+use pairgate::gate::{GateSettings, Screening};
+use pairgate::model::bundle::Manifest;
+use pairgate::pipeline::{Outcome, decide_again};
+use pairgate::policy::{OnError, Policy, fraction_threshold};
+use pairgate::sink::journal::{JournalFile, JournalSink};
+use pairgate::sink::output::OutputFolder;
+use pairgate::sink::rejected::RejectedSink;
+use pairgate::sink::shards::ShardSink;
+use pairgate::sink::{Judged, Sink};
+use pairgate::source::Inputs;
+use pairgate::wire;
+
+use crate::args::{FilterArgs, OnErrorArg};
+use crate::progress::Progress;
+use crate::run::{Session, exit_code};
+use crate::summary::Summary;
+
+/// How the run finds its threshold.
+enum Cut {
+    /// It is known before the run.
+    At(f32),
+    /// It is the one that keeps this share of the scored pairs.
+    Fraction(f64),
+}
+
+/// Runs the command.
+pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let session = Session::start(&args.input, args.rules)?;
+    let inputs = session.open(&args.input)?;
+    let cut = resolve_cut(args, session.model.manifest(), inputs.is_repeatable())?;
+    let output = prepare_output(args)?;
+    let on_error = match args.on_error {
+        OnErrorArg::Drop => OnError::Drop,
+        OnErrorArg::Keep => OnError::Keep,
+    };
+    let mut settings = GateSettings {
+        config: session.config,
+        policy: Policy { threshold: None, on_error },
+        screening: Screening::Stop,
+    };
+    let mut summary = Summary::start(&session.model, &settings);
+    let outcome = match cut {
+        Cut::At(threshold) => {
+            settings.policy.threshold = Some(threshold);
+            summary.set_threshold(&settings);
+            let mut sinks = sinks(args, output.as_deref(), header(&session, &settings))?;
+            session.run(inputs, settings, &mut sinks, "filtering")?
+        }
+        Cut::Fraction(fraction) => {
+            let mut passes = TwoPasses { args, session: &session, settings, output };
+            let outcome = passes.run(inputs, fraction)?;
+            summary.set_threshold(&passes.settings);
+            outcome
+        }
+    };
+    summary.print(&outcome, args.json, false)?;
+    Ok(exit_code(&outcome))
+}
+
+fn resolve_cut(
+    args: &FilterArgs,
+    manifest: &Manifest,
+    repeatable: bool,
+) -> Result<Cut, Box<dyn Error>> {
+    match (args.threshold, args.keep) {
+        (Some(threshold), _) => Ok(Cut::At(threshold)),
+        (None, Some(fraction)) if repeatable => Ok(Cut::Fraction(fraction)),
+        (None, Some(fraction)) => {
+            let threshold = manifest.calibrated_threshold(fraction).ok_or(
+                "--keep reads its input twice, which standard input does not allow, and the model \
+                 is not calibrated: give --threshold, or a bundle with score_quantiles",
+            )?;
+            log::info!("--keep on standard input: the model's calibration gives {threshold:.4}");
+            Ok(Cut::At(threshold))
+        }
+        (None, None) => manifest
+            .recommended_threshold
+            .map(Cut::At)
+            .ok_or_else(|| "the model recommends no threshold: give --threshold or --keep".into()),
+    }
+}
+
+fn prepare_output(args: &FilterArgs) -> Result<Option<PathBuf>, Box<dyn Error>> {
+    let output = args.output.as_ref().filter(|_| !args.dry_run);
+    let folders = || output.iter().copied().chain(&args.rejected);
+    for folder in folders() {
+        refuse_overlap(folder, &args.input.inputs)?;
+    }
+    for folder in folders() {
+        OutputFolder::prepare(folder, args.overwrite)?;
+    }
+    Ok(output.cloned())
+}
+
+/// An output inside an input would be read as input, and one around it could be overwritten.
+fn refuse_overlap(output: &Path, inputs: &[PathBuf]) -> Result<(), String> {
+    let Ok(output_path) = absolute(output) else { return Ok(()) };
+    for input in inputs {
+        let Ok(input_path) = fs::canonicalize(input) else { continue };
+        if input_path.starts_with(&output_path) || output_path.starts_with(&input_path) {
+            let (input, output) = (input.display(), output.display());
+            return Err(format!("the output {output} and the input {input} lie in each other"));
+        }
+    }
+    Ok(())
+}
+
+/// The path that `output` will have, though its last parts may not exist yet.
+fn absolute(output: &Path) -> std::io::Result<PathBuf> {
+    let output = std::path::absolute(output)?;
+    let existing = output.ancestors().find(|part| part.exists()).unwrap_or(&output);
+    let rest = output.strip_prefix(existing).unwrap_or(Path::new(""));
+    Ok(fs::canonicalize(existing)?.join(rest))
+}
+
+fn header(session: &Session, settings: &GateSettings) -> wire::Header {
+    wire::Header {
+        version: wire::FORMAT_VERSION,
+        model: session.model.digest(),
+        config: settings.digest(),
+        threshold: settings.policy.threshold,
+    }
+}
+
+fn sinks(
+    args: &FilterArgs,
+    output: Option<&Path>,
+    header: wire::Header,
+) -> Result<Vec<Box<dyn Sink>>, RunError> {
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    if let Some(output) = output {
+        // The shards first: a journal never tells of a pair that was not taken.
+        sinks.push(Box::new(ShardSink::create(output, args.shard_size)?));
+        sinks.push(Box::new(JournalSink::create(&output.join(OutputFolder::JOURNAL), header)?));
+    }
+    if let Some(rejected) = &args.rejected {
+        sinks.push(Box::new(RejectedSink::create(rejected, args.rejected_per_reason)?));
+    }
+    Ok(sinks)
+}
+
+/// `--keep`: the first pass scores, the second decides by the threshold that the scores gave.
+struct TwoPasses<'a> {
+    args: &'a FilterArgs,
+    session: &'a Session,
+    settings: GateSettings,
+    output: Option<PathBuf>,
+}
+
+impl TwoPasses<'_> {
+    fn run(&mut self, inputs: Inputs, fraction: f64) -> Result<Outcome, Box<dyn Error>> {
+        let provisional = Provisional::new(self.output.as_deref());
+        let header = header(self.session, &self.settings);
+        let journal = JournalSink::create(&provisional.path, header)?;
+        let mut first = FirstPass { journal, scores: Vec::new() };
+        let outcome = self.session.run(inputs, self.settings, &mut first, "scoring")?;
+        if outcome.error.is_some() || outcome.interrupted {
+            log::warn!("ended before the threshold was known: nothing was kept");
+            return Ok(outcome);
+        }
+        self.settings.policy.threshold = fraction_threshold(&mut first.scores, fraction);
+        self.second(&provisional.path)
+    }
+
+    fn second(&self, journal: &Path) -> Result<Outcome, Box<dyn Error>> {
+        let mut inputs = self.session.open(&self.args.input)?;
+        let mut progress = Progress::new("keeping", inputs.meter());
+        let header = header(self.session, &self.settings);
+        let mut sinks = sinks(self.args, self.output.as_deref(), header)?;
+        let records = JournalFile::open(journal)?;
+        let policy = &self.settings.policy;
+        let watch = |counts: &_| progress.show(counts);
+        let stop = &self.session.stop;
+        Ok(decide_again(&mut inputs, records, policy, &mut sinks, stop, watch))
+    }
+}
+
+/// The first pass's journal, which goes when the run ends.
+struct Provisional {
+    path: PathBuf,
+}
+
+impl Provisional {
+    /// Beside the output, where there is room; a dry run's goes to the system's folder for such.
+    fn new(output: Option<&Path>) -> Self {
+        let path = output.map_or_else(
+            || std::env::temp_dir().join(format!("pairgate-{}.pass1", std::process::id())),
+            |output| output.join(OutputFolder::FIRST_PASS),
+        );
+        Self { path }
+    }
+}
+
+impl Drop for Provisional {
+    fn drop(&mut self) {
+        if let Err(why) = fs::remove_file(&self.path) {
+            log::debug!("removing {}: {why}", self.path.display());
+        }
+    }
+}
+
+/// Records every decision and collects the scores, 4 bytes a pair.
+struct FirstPass {
+    journal: JournalSink,
+    scores: Vec<f32>,
+}
+
+impl Sink for FirstPass {
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        self.scores.extend(judged.decision.facts.score.filter(|score| score.is_finite()));
+        self.journal.accept(judged)
+    }
+
+    fn finish(&mut self) -> Result<(), RunError> {
+        self.journal.finish()
+    }
+}

@@ -1,0 +1,4 @@
+//! One file a command.
+
+pub mod filter;
+pub mod score;

@@ -1,0 +1,33 @@
+//! `pairgate score`: every pair's score, and nothing copied.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use pairgate::gate::{GateSettings, Screening};
+use pairgate::policy::Policy;
+use pairgate::sink::scores::ScoresSink;
+
+use crate::args::ScoreArgs;
+use crate::run::{Session, exit_code};
+use crate::summary::Summary;
+
+/// Runs the command.
+pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let to_stdout = args.output == Path::new("-");
+    if to_stdout && args.json {
+        return Err("--json and -o - would both write to standard output: name a file".into());
+    }
+    let session = Session::start(&args.input, args.rules)?;
+    let inputs = session.open(&args.input)?;
+    let settings = GateSettings {
+        config: session.config,
+        policy: Policy::default(),
+        screening: Screening::Note,
+    };
+    let mut sink = ScoresSink::create(&args.output)?;
+    let summary = Summary::start(&session.model, &settings);
+    let outcome = session.run(inputs, settings, &mut sink, "scoring")?;
+    summary.print(&outcome, args.json, to_stdout)?;
+    Ok(exit_code(&outcome))
+}

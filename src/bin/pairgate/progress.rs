@@ -1,0 +1,64 @@
+//! Progress of long work: a bar on a terminal, a log line now and then elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pairgate::decision::Verdict;
+use pairgate::source::Meter;
+use pairgate::stats::Counts;
+
+/// Time between two log lines where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows how far a run is.
+pub struct Progress {
+    what: &'static str,
+    meter: Arc<Meter>,
+    bar: ProgressBar,
+    started: Instant,
+    logged: Instant,
+}
+
+impl Progress {
+    /// Progress of `what`, with the share done from `meter`.
+    pub fn new(what: &'static str, meter: Arc<Meter>) -> Self {
+        let (bar, template) = match meter.total_bytes() {
+            Some(total) => {
+                (ProgressBar::new(total), "{prefix} [{bar:24}] {percent:>3}% {msg}, {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "{prefix} {spinner} {msg}, {elapsed}"),
+        };
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        bar.set_prefix(what);
+        let now = Instant::now();
+        Self { what, meter, bar, started: now, logged: now }
+    }
+
+    /// Shows the counts so far.
+    pub fn show(&mut self, counts: &Counts) {
+        if stderr().is_terminal() {
+            self.bar.set_position(self.meter.bytes_read());
+            self.bar.set_message(self.line(counts));
+        } else if self.logged.elapsed() >= LOG_EVERY {
+            self.logged = Instant::now();
+            log::info!("{} {}", self.what, self.line(counts));
+        }
+    }
+
+    fn line(&self, counts: &Counts) -> String {
+        let pairs = counts.decided();
+        let rate = pairs as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
+        let kept = 100.0 * counts.total(Verdict::Kept) as f64 / pairs.max(1) as f64;
+        format!("{pairs} pairs, {rate:.0}/s, {kept:.1}% kept")
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,113 @@
+//! What a run came to: a table for people, JSON for programs.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::time::Instant;
+
+use pairgate::decision::Verdict;
+use pairgate::gate::GateSettings;
+use pairgate::model::Model;
+use pairgate::pipeline::Outcome;
+use serde_json::{Map, Value, json};
+
+/// What is known before the run, and when it began.
+pub struct Summary {
+    model: String,
+    model_digest: String,
+    config_digest: String,
+    threshold: Option<f32>,
+    started: Instant,
+}
+
+impl Summary {
+    /// Starts the clock.
+    pub fn start(model: &Model, settings: &GateSettings) -> Self {
+        let manifest = model.manifest();
+        let mut summary = Self {
+            model: format!("{} {}", manifest.name, manifest.version),
+            model_digest: model.digest().to_string(),
+            config_digest: String::new(),
+            threshold: None,
+            started: Instant::now(),
+        };
+        summary.set_threshold(settings);
+        summary
+    }
+
+    /// Takes the threshold, and the digest of the settings with it, from `settings`.
+    pub fn set_threshold(&mut self, settings: &GateSettings) {
+        self.threshold = settings.policy.threshold;
+        self.config_digest = settings.digest().to_string();
+    }
+
+    /// Prints to standard output, or to standard error where the other is taken.
+    pub fn print(&self, outcome: &Outcome, as_json: bool, to_stderr: bool) -> io::Result<()> {
+        let text = if as_json { self.json(outcome) } else { self.table(outcome) };
+        if to_stderr {
+            io::stderr().write_all(text.as_bytes())
+        } else {
+            io::stdout().write_all(text.as_bytes())
+        }
+    }
+
+    fn json(&self, outcome: &Outcome) -> String {
+        let reasons = |verdict| -> Map<String, Value> {
+            let rows = outcome.counts.reasons(verdict);
+            rows.map(|(reason, count)| (reason.name().to_owned(), count.into())).collect()
+        };
+        let total = |verdict| outcome.counts.total(verdict);
+        let seconds = self.started.elapsed().as_secs_f64();
+        let summary = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "model": self.model,
+            "model_digest": self.model_digest,
+            "config_digest": self.config_digest,
+            "threshold": self.threshold,
+            "in": outcome.read,
+            "kept": total(Verdict::Kept),
+            "rejected": total(Verdict::Rejected),
+            "failed": total(Verdict::Failed),
+            "unstored": outcome.unstored,
+            "kept_reasons": reasons(Verdict::Kept),
+            "rejected_reasons": reasons(Verdict::Rejected),
+            "failed_reasons": reasons(Verdict::Failed),
+            "interrupted": outcome.interrupted,
+            "error": outcome.error.as_ref().map(ToString::to_string),
+            "seconds": seconds,
+            "pairs_per_second": outcome.read as f64 / seconds,
+        });
+        format!("{summary:#}\n")
+    }
+
+    fn table(&self, outcome: &Outcome) -> String {
+        let mut text = String::new();
+        let seconds = self.started.elapsed().as_secs_f64();
+        let rate = outcome.read as f64 / seconds;
+        let mut row = |name: &str, count: u64| {
+            let share = 100.0 * count as f64 / outcome.read.max(1) as f64;
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{name:<28} {count:>10} {share:>6.1} %");
+        };
+        row("pairs in", outcome.read);
+        for (name, verdict) in
+            [("kept", Verdict::Kept), ("rejected", Verdict::Rejected), ("failed", Verdict::Failed)]
+        {
+            row(name, outcome.counts.total(verdict));
+            let worth_a_row =
+                |(reason, _): &(_, u64)| *reason != pairgate::decision::Reason::Passed;
+            for (reason, count) in outcome.counts.reasons(verdict).filter(worth_a_row) {
+                row(&format!("  {reason}"), count);
+            }
+        }
+        if outcome.unstored > 0 {
+            row("not stored", outcome.unstored);
+        }
+        let threshold = self.threshold.map_or("none".to_owned(), |t| format!("{t:.4}"));
+        let _ = writeln!(text, "\nthreshold {threshold}, {seconds:.1} s, {rate:.0} pairs/s");
+        let _ = writeln!(text, "model {} ({}...)", self.model, &self.model_digest[..12]);
+        if outcome.interrupted {
+            text.push_str("interrupted: the input was not read to its end\n");
+        }
+        text
+    }
+}

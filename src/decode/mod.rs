@@ -1,0 +1,307 @@
+//! Image bytes -> [`Rgb8`], under limits.
+//!
+//! The format is what the bytes say, never what a name says. [`probe`] reads headers only, so that
+//! the size rules and the limits answer before a pixel is decoded; [`decode`] follows PIL:
+//! orientation is applied, transparency is laid over white, of an animation the first frame is
+//! taken, of a TIFF the first page, and 16-bit samples keep their high byte.
+//!
+//! # What is refused
+//! - [`Reason::UnknownFormat`]: what is no JPEG, PNG, WebP, GIF, BMP or TIFF (BigTIFF included).
+//! - [`Reason::ImageTooLarge`]: a side, an area or the memory to decode above the limits. The
+//!   memory is counted for each format: coefficients of a progressive JPEG, opacity, 16-bit
+//!   samples, the second copy of an image that is turned by 90 degrees.
+//! - [`Reason::ImageTruncated`]: data that end too early. A JPEG must reach its end-of-image
+//!   marker, a WebP the length in its header, a PNG the chunk after its pixels; a GIF, BMP or TIFF
+//!   must hold all its pixels, but may lack what comes after them. Bytes after the end are
+//!   ignored. PIL draws the lines at nearly the same places, and like PIL this does not see that
+//!   a JPEG's data were cut where someone has since written an end-of-image marker.
+//! - [`Reason::Undecodable`]: all other damage, and by choice JPEG other than 8-bit Huffman with
+//!   1, 3 or 4 components, TIFF with a palette, YCbCr or samples other than 1-, 8- or 16-bit
+//!   integers, and any image that makes its decoder panic.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::codecs;
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
+
+use crate::config::ImageLimits;
+use crate::decision::Reason;
+use crate::pair::Size;
+use watched::Watched;
+
+mod jpeg;
+mod pixels;
+mod png;
+mod tiff;
+mod watched;
+mod webp;
+
+/// A decoded image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rgb8 {
+    /// Width and height, orientation applied.
+    pub size: Size,
+    /// `[height, width, 3]`: row-major red, green, blue.
+    pub pixels: Vec<u8>,
+}
+
+/// What an image file says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The format that the bytes are in.
+    pub format: ImageFormat,
+    /// The image's own size in pixels, orientation applied.
+    pub size: Size,
+    /// How the stored pixels are turned to be shown.
+    pub orientation: Orientation,
+}
+
+/// Reads the header of an image and holds it against the limits; no pixel is decoded.
+///
+/// # Errors
+/// [`Reason::UnknownFormat`] where the bytes are no JPEG, PNG, WebP, GIF, BMP or TIFF, an empty
+/// file included; [`Reason::ImageTooLarge`] above a limit; [`Reason::ImageTruncated`] where the
+/// file is seen to end too early; [`Reason::Undecodable`] for any other damage.
+pub fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Reason> {
+    let format = sniff(bytes).ok_or(Reason::UnknownFormat)?;
+    guarded(|| match format {
+        ImageFormat::Jpeg => probe_jpeg(bytes, limits),
+        _ => probe_other(bytes, format, limits),
+    })
+}
+
+/// Decodes the image whose [`Header`] was probed under the same limits. `into.pixels` is reused
+/// and holds the only copy of the image, except where the decoder itself needs a second one or
+/// the image is turned by 90 degrees.
+///
+/// # Errors
+/// As [`probe`]; `into` is then empty.
+pub fn decode(
+    bytes: &[u8],
+    header: &Header,
+    limits: &ImageLimits,
+    into: &mut Rgb8,
+) -> Result<(), Reason> {
+    let outcome = guarded(|| match header.format {
+        ImageFormat::Jpeg => decode_jpeg(bytes, header, limits, into),
+        _ => decode_other(bytes, header, limits, into),
+    });
+    match outcome {
+        Ok(()) => pixels::turn(into, header.orientation),
+        Err(_) => {
+            into.size = Size::default();
+            into.pixels.clear();
+        }
+    }
+    outcome
+}
+
+/// A buffer above this size is given back before an image that needs less is decoded.
+const KEPT_BYTES: usize = 32 << 20;
+
+/// Profiles, texts and rows that a PNG's decoder may hold beside the pixels.
+const PNG_METADATA_BYTES: u64 = 16 << 20;
+
+/// The memory that one image takes to decode, in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    /// The buffer that the pixels are decoded to and become RGB in.
+    working: u64,
+    /// What the decoder holds beside it.
+    extra: u64,
+}
+
+impl Layout {
+    /// The header of an image of `stored` size, if it is within the limits.
+    fn admit(
+        self,
+        format: ImageFormat,
+        stored: Size,
+        orientation: Orientation,
+        limits: &ImageLimits,
+    ) -> Result<Header, Reason> {
+        let swapped = pixels::swaps_sides(orientation);
+        let turned = if swapped { stored.pixels().saturating_mul(3) } else { 0 };
+        let peak = self.working.saturating_add(self.extra.max(turned));
+        if stored.width.max(stored.height) > limits.max_side
+            || stored.pixels() > limits.max_pixels
+            || peak > limits.max_decode_bytes
+        {
+            return Err(Reason::ImageTooLarge);
+        }
+        let size = if swapped { Size::new(stored.height, stored.width) } else { stored };
+        Ok(Header { format, size, orientation })
+    }
+}
+
+/// The format that the first bytes say; only formats that are decoded.
+fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some(ImageFormat::Jpeg),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(ImageFormat::Png),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
+        [b'B', b'M', ..] => Some(ImageFormat::Bmp),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(ImageFormat::Tiff),
+        _ => None,
+    }
+}
+
+/// Runs a decoder; a panic in it is the image's fault, not the gate's.
+fn guarded<T>(run: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(Reason::Undecodable))
+}
+
+fn probe_jpeg(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Reason> {
+    let outline = jpeg::outline(bytes)?;
+    let header =
+        outline.layout().admit(ImageFormat::Jpeg, outline.stored, outline.orientation, limits)?;
+    if outline.complete { Ok(header) } else { Err(Reason::ImageTruncated) }
+}
+
+fn decode_jpeg(
+    bytes: &[u8],
+    header: &Header,
+    limits: &ImageLimits,
+    into: &mut Rgb8,
+) -> Result<(), Reason> {
+    into.size = stored_size(header);
+    let length = into.size.pixels().saturating_mul(3);
+    empty(&mut into.pixels, length)?;
+    jpeg::decode(bytes, limits, &mut into.pixels)
+}
+
+fn probe_other(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Header, Reason> {
+    let ended = Cell::new(false);
+    let (mut decoder, layout) = open(bytes, format, limits, &ended)?;
+    // Damaged metadata do not make an image unreadable.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    layout.admit(format, dimensions(&*decoder), orientation, limits)
+}
+
+fn decode_other(
+    bytes: &[u8],
+    header: &Header,
+    limits: &ImageLimits,
+    into: &mut Rgb8,
+) -> Result<(), Reason> {
+    let ended = Cell::new(false);
+    let reason = |error| reason(&error, &ended);
+    let (mut decoder, layout) = open(bytes, header.format, limits, &ended)?;
+    let stored = dimensions(&*decoder);
+    if stored != stored_size(header) {
+        return Err(Reason::Undecodable);
+    }
+    let rest = match header.format {
+        // Its own copy of the image comes off this, and what is left is held against lengths in
+        // the file that are read, not allocated; those that are have been screened.
+        ImageFormat::Tiff => layout.extra.saturating_add(limits.max_decode_bytes),
+        _ => limits.max_decode_bytes.saturating_sub(layout.working),
+    };
+    decoder.set_limits(decoder_limits(limits, rest)).map_err(reason)?;
+    into.size = stored;
+    empty(&mut into.pixels, layout.working)?;
+    let colour = decoder.color_type();
+    let decoded = usize::try_from(decoder.total_bytes()).map_err(|_| Reason::ImageTooLarge)?;
+    decoder.read_image_boxed(&mut into.pixels[..decoded]).map_err(reason)?;
+    pixels::to_rgb(&mut into.pixels, colour, stored.pixels() as usize)
+}
+
+/// What is known of a file before a decoder of `image` sees it.
+///
+/// # Errors
+/// The reason why it must not see it.
+fn screen(bytes: &[u8], format: ImageFormat) -> Result<webp::Outline<'_>, Reason> {
+    match format {
+        ImageFormat::WebP => return webp::outline(bytes),
+        ImageFormat::Png => png::check(bytes)?,
+        ImageFormat::Tiff => tiff::check(bytes)?,
+        _ => {}
+    }
+    Ok(webp::Outline { bytes, largest: Size::default(), extra: 0 })
+}
+
+/// The size before the orientation is applied.
+fn stored_size(header: &Header) -> Size {
+    let Size { width, height } = header.size;
+    if pixels::swaps_sides(header.orientation) { Size::new(height, width) } else { header.size }
+}
+
+/// Makes `pixels` `length` zeros, without the spare memory of a much larger image before.
+fn empty(pixels: &mut Vec<u8>, length: u64) -> Result<(), Reason> {
+    let length = usize::try_from(length).map_err(|_| Reason::ImageTooLarge)?;
+    if pixels.capacity() > length.max(KEPT_BYTES) {
+        *pixels = Vec::new();
+    }
+    pixels.clear();
+    pixels.reserve_exact(length);
+    pixels.resize(length, 0);
+    Ok(())
+}
+
+/// The decoder of `image` for the format, its header read, and the memory that it will take.
+fn open<'a>(
+    bytes: &'a [u8],
+    format: ImageFormat,
+    limits: &ImageLimits,
+    ended: &'a Cell<bool>,
+) -> Result<(Box<dyn ImageDecoder + 'a>, Layout), Reason> {
+    let outline = screen(bytes, format)?;
+    let decoder = open_screened(Watched::new(outline.bytes, ended), format, limits)
+        .map_err(|error| reason(&error, ended))?;
+    let stored = dimensions(&*decoder);
+    let larger = outline.largest.width > stored.width || outline.largest.height > stored.height;
+    if stored.pixels() == 0 || larger {
+        return Err(Reason::Undecodable);
+    }
+    let decoded = decoder.total_bytes();
+    let extra = match format {
+        // The decoder fills a buffer of its own first; that of CMYK has a fourth sample.
+        ImageFormat::Tiff => decoded.saturating_add(decoded / 3),
+        _ => stored.pixels().saturating_mul(outline.extra),
+    };
+    let working = decoded.max(stored.pixels().saturating_mul(3));
+    Ok((decoder, Layout { working, extra }))
+}
+
+fn open_screened<'a>(
+    reader: Watched<'a>,
+    format: ImageFormat,
+    limits: &ImageLimits,
+) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
+    Ok(match format {
+        ImageFormat::Png => {
+            let bounds = decoder_limits(limits, PNG_METADATA_BYTES);
+            Box::new(codecs::png::PngDecoder::with_limits(reader, bounds)?)
+        }
+        ImageFormat::WebP => Box::new(codecs::webp::WebPDecoder::new(reader)?),
+        ImageFormat::Gif => Box::new(codecs::gif::GifDecoder::new(reader)?),
+        ImageFormat::Bmp => Box::new(codecs::bmp::BmpDecoder::new(reader)?),
+        _ => Box::new(codecs::tiff::TiffDecoder::new(reader)?),
+    })
+}
+
+fn dimensions(decoder: &dyn ImageDecoder) -> Size {
+    let (width, height) = decoder.dimensions();
+    Size::new(width, height)
+}
+
+/// `image` bounds no side by default.
+fn decoder_limits(limits: &ImageLimits, max_bytes: u64) -> Limits {
+    let mut bounds = Limits::no_limits();
+    bounds.max_image_width = Some(limits.max_side);
+    bounds.max_image_height = Some(limits.max_side);
+    bounds.max_alloc = Some(max_bytes);
+    bounds
+}
+
+/// What a decoder's error says of the image, and whether the bytes had ended says of the error.
+fn reason(error: &ImageError, ended: &Cell<bool>) -> Reason {
+    match error {
+        ImageError::Limits(_) => Reason::ImageTooLarge,
+        _ if ended.get() => Reason::ImageTruncated,
+        _ => Reason::Undecodable,
+    }
+}

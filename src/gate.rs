@@ -1,0 +1,177 @@
+//! The gate: screen, decode, prepare, score and decide, one call after the other.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::Config;
+use crate::decision::{Decision, Facts, Reason};
+use crate::decode::{Rgb8, decode, probe};
+use crate::error::ModelError;
+use crate::model::bundle::sha256;
+use crate::model::{Model, Scorer};
+use crate::pair::{Digest, PairRef};
+use crate::policy::{OnError, Policy};
+use crate::prepare::Preparer;
+
+/// What a broken rule does to the rest of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Screening {
+    /// The pair is rejected at once, so that the model is not asked.
+    #[default]
+    Stop,
+    /// The pair is scored all the same and carries the rule's reason.
+    Note,
+}
+
+/// All that a decision depends on beside the pair and the model.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct GateSettings {
+    /// Limits and rules; the sizes of the pipeline change nothing.
+    pub config: Config,
+    /// Threshold, and what becomes of faulty pairs.
+    pub policy: Policy,
+    /// What a broken rule does.
+    pub screening: Screening,
+}
+
+impl GateSettings {
+    /// SHA-256 of every setting that a decision depends on, in a fixed order and encoding.
+    pub fn digest(&self) -> Digest {
+        let Config { image, sample, rules, pipeline: _ } = self.config;
+        let mut hash = Sha256::new();
+        hash.update(image.max_side.to_le_bytes());
+        hash.update(image.max_pixels.to_le_bytes());
+        hash.update(image.max_decode_bytes.to_le_bytes());
+        hash.update(sample.max_sample_bytes.to_le_bytes());
+        hash.update(sample.max_caption_bytes.to_le_bytes());
+        hash.update(rules.min_words.to_le_bytes());
+        hash.update(rules.min_chars.to_le_bytes());
+        hash.update(rules.min_side.to_le_bytes());
+        hash.update(rules.max_aspect.to_le_bytes());
+        // NaN stands for no threshold: it cannot be one.
+        hash.update(self.policy.threshold.unwrap_or(f32::NAN).to_le_bytes());
+        hash.update([(self.policy.on_error == OnError::Keep) as u8]);
+        hash.update([(self.screening == Screening::Note) as u8]);
+        Digest(hash.finalize().into())
+    }
+}
+
+/// Decides on pairs. A pipeline's worker owns one.
+pub trait Judge: Send {
+    /// One decision for each pair, in their order.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model does not work; never for what is wrong with a pair.
+    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError>;
+}
+
+/// A [`Judge`] that asks the network. It owns its buffers and its share of the engine's memory.
+#[derive(Debug)]
+pub struct Gate {
+    settings: GateSettings,
+    scorer: Scorer,
+    preparer: Preparer,
+    rgb: Rgb8,
+    pixels: Vec<f32>,
+}
+
+impl Judge for Gate {
+    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError> {
+        pairs.iter().map(|pair| self.judge_one(pair)).collect()
+    }
+}
+
+impl Gate {
+    /// A gate on `model`.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the engine cannot make its working memory.
+    pub fn new(model: Arc<Model>, settings: GateSettings) -> Result<Self, ModelError> {
+        let preparation = model.manifest().image.preparation();
+        let side = preparation.size as usize;
+        Ok(Self {
+            settings,
+            scorer: Scorer::new(model)?,
+            preparer: Preparer::new(preparation),
+            rgb: Rgb8::default(),
+            pixels: vec![0.0; 3 * side * side],
+        })
+    }
+
+    fn judge_one(&mut self, pair: &PairRef<'_>) -> Result<Decision, ModelError> {
+        let mut facts = Facts { content: content_digest(pair), ..Facts::default() };
+        let found = self.examine(pair, &mut facts);
+        let found = match found {
+            Ok(()) => Reason::Passed,
+            Err(Stopped::For(reason)) => reason,
+            Err(Stopped::By(error)) => return Err(error),
+        };
+        Ok(self.settings.policy.decide(found, facts))
+    }
+
+    /// The path of one pair. `facts` holds what was learnt when it ends, wherever it ends.
+    fn examine(&mut self, pair: &PairRef<'_>, facts: &mut Facts) -> Result<(), Stopped> {
+        if let Some(fault) = pair.fault {
+            return Err(fault.into());
+        }
+        let caption = self.read_caption(pair, facts)?;
+        let mut broken = self.settings.config.rules.caption_fault(caption);
+        self.stop_if(broken)?;
+
+        let limits = self.settings.config.image;
+        let image = pair.image.ok_or(Reason::ImageMissing)?;
+        let header = probe(image, &limits)?;
+        facts.size = header.size;
+        let original = pair.original_size.unwrap_or(header.size);
+        broken = broken.or(self.settings.config.rules.size_fault(original));
+        self.stop_if(broken)?;
+
+        decode(image, &header, &limits, &mut self.rgb)?;
+        self.preparer.prepare(&self.rgb, &mut self.pixels);
+        facts.score = Some(self.score(caption)?);
+        broken.map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
+        let bytes = pair.caption.ok_or(Reason::CaptionMissing)?;
+        if bytes.len() as u64 > self.settings.config.sample.max_caption_bytes {
+            return Err(Reason::CaptionTooLong);
+        }
+        let caption = std::str::from_utf8(bytes).map_err(|_| Reason::CaptionNotUtf8)?;
+        facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
+        Ok(caption)
+    }
+
+    fn stop_if(&self, broken: Option<Reason>) -> Result<(), Reason> {
+        match (broken, self.settings.screening) {
+            (Some(reason), Screening::Stop) => Err(reason),
+            _ => Ok(()),
+        }
+    }
+
+    fn score(&mut self, caption: &str) -> Result<f32, Stopped> {
+        self.scorer.score(&self.pixels, caption).map_err(|error| match error {
+            ModelError::Tokenizer { .. } => Stopped::For(Reason::CaptionUntokenizable),
+            error => Stopped::By(error),
+        })
+    }
+}
+
+/// Why a pair's path ended early.
+enum Stopped {
+    /// Something is wrong with the pair.
+    For(Reason),
+    /// The model does not work.
+    By(ModelError),
+}
+
+impl From<Reason> for Stopped {
+    fn from(reason: Reason) -> Self {
+        Self::For(reason)
+    }
+}
+
+fn content_digest(pair: &PairRef<'_>) -> Digest {
+    pair.image.map(sha256).unwrap_or_default()
+}

@@ -1,0 +1,260 @@
+//! Source, workers and sink, joined by two bounded queues.
+//!
+//! ```text
+//! reader thread -> [queue of samples] -> worker threads -> [queue of batches] -> caller's thread
+//!       ^                                                                              |
+//!       +----------------------- places given back, in bytes -------------------------+
+//! ```
+//! - Decisions reach the sink in the source's order, whatever the workers' order, so that a second
+//!   run writes the same bytes.
+//! - The reader keeps at most a fixed number of samples, and of bytes, between itself and the sink:
+//!   one slow pair cannot make the others pile up behind it.
+//! - The end of the input, a failing part and a request to stop all end the run the same way: the
+//!   reader stops, and what it had read is judged, stored and counted.
+
+mod second_pass;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::config::PipelineConfig;
+use crate::error::RunError;
+use crate::gate::Judge;
+use crate::sink::{Judged, Sink};
+use crate::source::{Sample, Source};
+use crate::stats::Counts;
+
+pub use second_pass::decide_again;
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Samples that were read and handed to the workers.
+    pub read: u64,
+    /// How the stored decisions came out.
+    pub counts: Counts,
+    /// Decided pairs that a failed sink could not take; `read` = decided + unstored.
+    pub unstored: u64,
+    /// Whether the run was asked to stop before the input ended.
+    pub interrupted: bool,
+    /// What ended the run early, if anything did.
+    pub error: Option<RunError>,
+}
+
+/// A sample and its place in the source's order.
+struct Ticket {
+    number: u64,
+    sample: Sample,
+}
+
+/// What a worker tells the sink's side.
+enum Message {
+    /// Decided samples, with their places in the source's order.
+    Batch(Vec<(u64, Judged)>),
+    /// The worker cannot go on; it marks what it still receives as not judged.
+    Broken(RunError),
+}
+
+/// What reader and workers know of each other, beside the queue.
+struct Shared {
+    /// The user asked to stop.
+    stop: Arc<AtomicBool>,
+    /// A part failed.
+    abort: AtomicBool,
+    /// Where the reader is: see [`reader_is_idle`](Shared::reader_is_idle).
+    reader: AtomicU8,
+    read: AtomicU64,
+}
+
+/// The reader waits for its source, and holds no sample.
+const READING: u8 = 0;
+/// The reader has a sample that it may still send.
+const HOLDING: u8 = 1;
+
+impl Shared {
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst) || self.abort.load(Ordering::SeqCst)
+    }
+
+    /// Whether the reader will send nothing more although it has not ended, because it is stuck
+    /// in a read (a silent pipe) while the run is stopping. It goes to `HOLDING` before it looks
+    /// whether the run is stopping; so whoever sees `stopping` and then `READING` knows that the
+    /// reader will see `stopping` too, and send nothing. Sequential consistency makes that hold.
+    fn reader_is_idle(&self) -> bool {
+        self.stopping() && self.reader.load(Ordering::SeqCst) == READING
+    }
+}
+
+/// Runs pairs from `source` through `judges`, one worker thread each, into `sink` on the calling
+/// thread. `stop` ends the run early when it becomes true; `watch` is called after every batch.
+///
+/// Nothing is lost without being counted: see [`Outcome`]. A failing or panicking part ends the
+/// run with its error after everything read was accounted for.
+pub fn run<J: Judge + 'static>(
+    source: Box<dyn Source>,
+    judges: Vec<J>,
+    sink: &mut dyn Sink,
+    config: &PipelineConfig,
+    stop: &Arc<AtomicBool>,
+    mut watch: impl FnMut(&Counts),
+) -> Outcome {
+    let shared = Arc::new(Shared {
+        stop: stop.clone(),
+        abort: AtomicBool::new(false),
+        reader: AtomicU8::new(READING),
+        read: AtomicU64::new(0),
+    });
+    let window = config.queue + 2 * judges.len() * config.batch;
+    let (to_workers, tickets) = bounded::<Ticket>(config.queue);
+    let (to_sink, messages) = bounded::<Message>(2 * judges.len());
+    // Room for everything in flight, so that giving back never waits.
+    let (give_back, returned) = bounded::<u64>(window + 1);
+
+    let reader = Reader { shared: shared.clone(), to_workers, returned, window, config: *config };
+    let (ended, reader_ended) = bounded::<Option<RunError>>(1);
+    let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
+        let _ = ended.send(reader.run(source));
+    });
+    let mut drain = Drain::new(sink, shared.clone(), give_back);
+    if let Err(why) = spawned {
+        drain.fail(RunError::Thread { name: "reader".into(), why });
+    }
+    worker::spawn_all(judges, config.batch, &shared, &tickets, &to_sink, &mut drain);
+    drop((tickets, to_sink));
+    for message in &messages {
+        drain.take(message);
+        watch(&drain.outcome.counts);
+    }
+    finish(drain, &reader_ended)
+}
+
+fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Outcome {
+    // A reader that is stuck in a read is left behind: it holds no sample.
+    let patience = Duration::from_millis(if drain.shared.stopping() { 100 } else { u64::MAX });
+    match reader_ended.recv_timeout(patience) {
+        Ok(Some(error)) => drain.fail(error),
+        Ok(None) => {}
+        Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+        Err(crossbeam_channel::RecvTimeoutError::Disconnected) => drain.fail(RunError::Panicked {
+            worker: "reader".into(),
+            message: "see the log above".into(),
+        }),
+    }
+    // Also after a failure: where there are several sinks, the others must reach the disk.
+    if let Err(error) = drain.sink.finish() {
+        drain.fail(error);
+    }
+    drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
+    drain.outcome.interrupted = drain.shared.stop.load(Ordering::SeqCst);
+    drain.outcome
+}
+
+/// The reader thread's side.
+struct Reader {
+    shared: Arc<Shared>,
+    to_workers: Sender<Ticket>,
+    returned: Receiver<u64>,
+    window: usize,
+    config: PipelineConfig,
+}
+
+impl Reader {
+    /// Reads until the source ends, fails, or the run stops; gives the source's error.
+    fn run(self, mut source: Box<dyn Source>) -> Option<RunError> {
+        let (mut samples_out, mut bytes_out) = (0, 0);
+        for number in 0.. {
+            let sample = match source.next() {
+                Ok(Some(sample)) => sample,
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            };
+            self.shared.reader.store(HOLDING, Ordering::SeqCst);
+            let bytes = sample.bytes();
+            let max_bytes = self.config.max_bytes_in_flight;
+            while samples_out >= self.window || (samples_out > 0 && bytes_out + bytes > max_bytes) {
+                let Ok(freed) = self.returned.recv() else { return None };
+                samples_out -= 1;
+                bytes_out -= freed;
+            }
+            if self.shared.stopping() {
+                return None;
+            }
+            // Counted first: a worker may have judged it before the next line runs.
+            self.shared.read.fetch_add(1, Ordering::SeqCst);
+            if self.to_workers.send(Ticket { number, sample }).is_err() {
+                self.shared.read.fetch_sub(1, Ordering::SeqCst);
+                return None;
+            }
+            samples_out += 1;
+            bytes_out += bytes;
+            self.shared.reader.store(READING, Ordering::SeqCst);
+        }
+        None
+    }
+}
+
+/// The sink's side: restores the source's order, counts, and goes on counting after a failure.
+struct Drain<'s> {
+    sink: &'s mut dyn Sink,
+    sink_failed: bool,
+    shared: Arc<Shared>,
+    give_back: Sender<u64>,
+    early: BTreeMap<u64, Judged>,
+    next: u64,
+    outcome: Outcome,
+}
+
+impl<'s> Drain<'s> {
+    fn new(sink: &'s mut dyn Sink, shared: Arc<Shared>, give_back: Sender<u64>) -> Self {
+        let outcome = Outcome::default();
+        Self {
+            sink,
+            sink_failed: false,
+            shared,
+            give_back,
+            early: BTreeMap::new(),
+            next: 0,
+            outcome,
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Batch(batch) => self.early.extend(batch),
+            Message::Broken(error) => self.fail(error),
+        }
+        while let Some(judged) = self.early.remove(&self.next) {
+            self.next += 1;
+            self.store(&judged);
+            // An ended reader needs no places.
+            let _ = self.give_back.send(judged.sample.bytes());
+        }
+    }
+
+    fn store(&mut self, judged: &Judged) {
+        if self.sink_failed {
+            self.outcome.unstored += 1;
+            return;
+        }
+        match self.sink.accept(judged) {
+            Ok(()) => self.outcome.counts.add(&judged.decision),
+            Err(error) => {
+                self.sink_failed = true;
+                self.outcome.unstored += 1;
+                self.fail(error);
+            }
+        }
+    }
+
+    /// Ends the run. The first error is the one reported: later ones follow from it.
+    fn fail(&mut self, error: RunError) {
+        self.shared.abort.store(true, Ordering::SeqCst);
+        self.outcome.error.get_or_insert(error);
+    }
+}

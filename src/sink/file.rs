@@ -1,0 +1,84 @@
+//! Files that appear whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::RunError;
+
+/// Bytes that are collected before the system is asked to write.
+const BUFFER: usize = 1 << 20;
+
+/// A file under a temporary name, `.{name}.partial`, until it is published. Dropped before that,
+/// it stays behind under the temporary name.
+#[derive(Debug)]
+pub(super) struct PartialFile {
+    writer: BufWriter<File>,
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl PartialFile {
+    /// Starts a file that will be called `path`; what a killed run left of it is lost.
+    pub(super) fn create(path: &Path) -> Result<Self, RunError> {
+        let partial = partial_path(path).map_err(failed(path))?;
+        let file = File::create(&partial).map_err(failed(&partial))?;
+        let writer = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self { writer, partial, path: path.to_owned() })
+    }
+
+    /// The name it will have.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings the bytes to disk, then gives the file its name, replacing a file of that name.
+    pub(super) fn publish(self) -> Result<(), RunError> {
+        let Self { writer, partial, path } = self;
+        let file = writer.into_inner().map_err(|error| failed(&partial)(error.into_error()))?;
+        file.sync_all().map_err(failed(&partial))?;
+        drop(file);
+        fs::rename(&partial, &path).map_err(failed(&path))?;
+        sync_parent(&path)
+    }
+}
+
+impl Write for PartialFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+fn partial_path(path: &Path) -> io::Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"));
+    };
+    let mut partial = std::ffi::OsString::from(".");
+    partial.push(name);
+    partial.push(".partial");
+    Ok(path.with_file_name(partial))
+}
+
+/// Brings the names of the files beside `path` to disk: a rename is durable only after this.
+pub(super) fn sync_parent(path: &Path) -> Result<(), RunError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_folder(parent.unwrap_or(Path::new(".")))
+}
+
+/// Brings the names of the files in `folder` to disk.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), RunError> {
+    // Elsewhere a folder cannot be opened as a file, and the system orders renames itself.
+    if cfg!(unix) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))?;
+    }
+    Ok(())
+}
+
+/// Names the file in an I/O error.
+pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |why| RunError::Sink { to: path.display().to_string(), why }
+}

@@ -1,0 +1,55 @@
+//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores.
+
+mod file;
+pub mod journal;
+pub mod names;
+pub mod output;
+pub mod rejected;
+pub mod scores;
+pub mod shards;
+
+use crate::decision::Decision;
+use crate::error::RunError;
+use crate::pair::Uid;
+use crate::source::Sample;
+
+/// A sample and what the gate said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The sample, unchanged.
+    pub sample: Sample,
+    /// Its identity.
+    pub uid: Uid,
+    /// The gate's answer.
+    pub decision: Decision,
+}
+
+/// Takes decided pairs, in the source's order.
+pub trait Sink: Send {
+    /// Takes one pair.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written; the run then ends.
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
+
+    /// Brings everything accepted to disk. Called once, at the end of the run, also of one that a
+    /// failed `accept` has ended.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written.
+    fn finish(&mut self) -> Result<(), RunError>;
+}
+
+/// Several sinks, each of which gets every pair, in their order. An empty one takes pairs and
+/// keeps nothing, as a dry run wants it.
+impl Sink for Vec<Box<dyn Sink>> {
+    /// The first error ends the round: the sinks behind it do not get the pair.
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        self.iter_mut().try_for_each(|sink| sink.accept(judged))
+    }
+
+    /// All are finished, whatever one of them says; the first error is given.
+    fn finish(&mut self) -> Result<(), RunError> {
+        self.iter_mut().map(|sink| sink.finish()).fold(Ok(()), Result::and)
+    }
+}

@@ -1,0 +1,169 @@
+//! A look at what was not kept: a few pairs for each reason, in folders that a person opens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::decision::{Reason, Verdict};
+use crate::error::RunError;
+use crate::pair::Size;
+use crate::sink::file::failed;
+use crate::sink::names::{distinct_extensions, flat_key};
+use crate::sink::output::refuse_rejected;
+use crate::sink::{Judged, Sink};
+
+/// The extension of the file that tells the decision.
+const DECISION: &str = "decision.json";
+
+/// Keeps a sample of fixed size for each reason, spread evenly over all of the input.
+///
+/// Each pair has a number drawn from the SHA-256 of its uid, key and shard, and for each reason
+/// those with the smallest numbers stay: which ones that are does not depend on the order of the
+/// input, and another run gives the same. A pair is written when it arrives and deleted when it
+/// is pushed out, so that only names are held in memory, and the folder never holds more than the
+/// sample.
+///
+/// `{folder}/{reason}/{key}-{first 8 digits of the uid}.{extension}` are the pair's members as
+/// they came, and `....decision.json` is the decision. They are not fsynced: they are a look at
+/// data that the input still has.
+#[derive(Debug)]
+pub struct RejectedSink {
+    folder: PathBuf,
+    per_reason: usize,
+    samples: BTreeMap<Reason, BTreeSet<Drawn>>,
+}
+
+/// A pair that is in the sample, in the order in which pairs are preferred.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Drawn {
+    number: u64,
+    stem: String,
+    files: Vec<PathBuf>,
+}
+
+impl RejectedSink {
+    /// A sink into `folder`, which is made if it is not there, for `per_reason` pairs of each
+    /// reason. [`OutputFolder::prepare`](crate::sink::output::OutputFolder::prepare) can clear what
+    /// an earlier run left there.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if the folder cannot be made, or has an earlier run's pairs in it.
+    pub fn create(folder: &Path, per_reason: usize) -> Result<Self, RunError> {
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        refuse_rejected(folder)?;
+        Ok(Self { folder: folder.to_owned(), per_reason, samples: BTreeMap::new() })
+    }
+
+    /// Makes room for the pair, if it belongs to the sample.
+    fn admit(&mut self, reason: Reason, number: u64, stem: &str) -> Result<bool, RunError> {
+        let sample = self.samples.entry(reason).or_default();
+        let full = sample.len() >= self.per_reason;
+        if full && sample.last().is_none_or(|last| (number, stem) >= (last.number, &*last.stem)) {
+            return Ok(false);
+        }
+        // Files of one name can hold one pair only: the one that is preferred.
+        let namesake = sample.iter().find(|drawn| drawn.stem == stem).map(|drawn| drawn.number);
+        let pushed_out = match namesake {
+            Some(other) if other <= number => return Ok(false),
+            Some(other) => {
+                sample.extract_if(.., |drawn| drawn.number == other && drawn.stem == stem).next()
+            }
+            None if full => sample.pop_last(),
+            None => None,
+        };
+        for file in pushed_out.iter().flat_map(|drawn| &drawn.files) {
+            fs::remove_file(file).map_err(failed(file))?;
+        }
+        Ok(true)
+    }
+}
+
+impl Sink for RejectedSink {
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        let reason = judged.decision.reason;
+        if judged.decision.verdict == Verdict::Kept {
+            return Ok(());
+        }
+        let (number, stem) = (draw(judged), stem(judged));
+        if !self.admit(reason, number, &stem)? {
+            return Ok(());
+        }
+        let files = write_pair(&self.folder.join(reason.name()), &stem, judged)?;
+        self.samples.entry(reason).or_default().insert(Drawn { number, stem, files });
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+fn draw(judged: &Judged) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(judged.uid.0);
+    for name in [judged.sample.key.as_str(), &*judged.sample.shard] {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+fn stem(judged: &Judged) -> String {
+    let uid = judged.uid.to_string();
+    format!("{}-{}", flat_key(&judged.sample.key), &uid[..8])
+}
+
+fn write_pair(folder: &Path, stem: &str, judged: &Judged) -> Result<Vec<PathBuf>, RunError> {
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let members = &judged.sample.members;
+    let extensions = members.iter().map(|member| member.extension.as_str());
+    let extensions = distinct_extensions(extensions, &[DECISION]);
+    let mut files = Vec::with_capacity(members.len() + 1);
+    let mut write = |extension: &str, bytes: &[u8]| -> Result<(), RunError> {
+        let file = folder.join(format!("{stem}.{extension}"));
+        fs::write(&file, bytes).map_err(failed(&file))?;
+        files.push(file);
+        Ok(())
+    };
+    for (extension, member) in extensions.iter().zip(members) {
+        write(extension, &member.data)?;
+    }
+    write(DECISION, explain(judged).as_bytes())?;
+    Ok(files)
+}
+
+fn explain(judged: &Judged) -> String {
+    let facts = judged.decision.facts;
+    let explained = Explained {
+        key: &judged.sample.key,
+        shard: &judged.sample.shard,
+        uid: judged.uid.to_string(),
+        verdict: match judged.decision.verdict {
+            Verdict::Kept => "kept",
+            Verdict::Rejected => "rejected",
+            Verdict::Failed => "failed",
+        },
+        reason: judged.decision.reason.name(),
+        score: facts.score,
+        size: facts.size,
+        caption_length: facts.caption_length,
+    };
+    // Strings and numbers always have a JSON form.
+    serde_json::to_string_pretty(&explained).unwrap_or_default() + "\n"
+}
+
+#[derive(Serialize)]
+struct Explained<'a> {
+    key: &'a str,
+    shard: &'a str,
+    uid: String,
+    verdict: &'static str,
+    reason: &'static str,
+    score: Option<f32>,
+    size: Size,
+    caption_length: u32,
+}

@@ -1,0 +1,237 @@
+//! The inputs of a run: what each path is, and all of them one after the other.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::vec::IntoIter;
+
+use walkdir::WalkDir;
+
+use crate::config::SampleLimits;
+use crate::error::RunError;
+
+use super::archive::Archive;
+use super::folder::{FolderSource, is_hidden};
+use super::manifest::ManifestSource;
+use super::tar::TarSource;
+use super::{Sample, Source};
+
+const ACCEPTED: &str = "an input is a folder of images and captions, a WebDataset shard (.tar, \
+                        .tar.gz, .tgz), a manifest (.jsonl, .ndjson), or - for a shard on \
+                        standard input";
+
+/// How far the reading is; shared with whoever shows progress.
+#[derive(Debug, Default)]
+pub struct Meter {
+    bytes_read: AtomicU64,
+    total_bytes: Option<u64>,
+}
+
+impl Meter {
+    /// Bytes of the inputs read so far, as they are stored: gzipped shards count packed.
+    pub fn bytes_read(&self) -> u64 {
+        // A link's target is read but does not count towards the total.
+        self.bytes_read.load(Ordering::Relaxed).min(self.total_bytes.unwrap_or(u64::MAX))
+    }
+
+    /// Bytes of all inputs; `None` where one of them is a pipe.
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total_bytes
+    }
+
+    pub(super) fn add(&self, bytes: u64) {
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Says that at least so many bytes are done with, read or passed over.
+    fn raise(&self, bytes: u64) {
+        self.bytes_read.fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A reader that counts on a [`Meter`].
+#[derive(Debug)]
+pub(super) struct Metered<R> {
+    reader: R,
+    meter: Arc<Meter>,
+}
+
+impl<R> Metered<R> {
+    pub fn new(reader: R, meter: Arc<Meter>) -> Self {
+        Self { reader, meter }
+    }
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        self.meter.add(n as u64);
+        Ok(n)
+    }
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Tar,
+    Manifest,
+    /// A tar that can be read only once.
+    Pipe,
+    /// The same, on standard input.
+    Stdin,
+}
+
+#[derive(Debug)]
+struct Input {
+    kind: Kind,
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// The inputs of a run, one after the other. Each is opened when the one before has ended.
+pub struct Inputs {
+    rest: IntoIter<Input>,
+    current: Option<Box<dyn Source>>,
+    /// Bytes of the inputs up to and with the current one.
+    begun_bytes: u64,
+    limits: SampleLimits,
+    meter: Arc<Meter>,
+}
+
+impl Inputs {
+    /// Looks at what each path is: a folder, a shard (by its name or its first bytes), a manifest
+    /// (by its name), `-` for a shard on standard input.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] for a path that is missing, unreadable or none of these.
+    pub fn open(paths: &[PathBuf], limits: SampleLimits) -> Result<Self, RunError> {
+        let failed = |path: &PathBuf, why| {
+            let from = path.to_string_lossy().into_owned();
+            RunError::Source { from, why }
+        };
+        let inputs = paths.iter().map(|path| Input::look_at(path).map_err(|why| failed(path, why)));
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        if inputs.iter().filter(|input| input.kind == Kind::Stdin).count() > 1 {
+            return Err(failed(&"-".into(), refused("standard input can be read only once")));
+        }
+        let sized = inputs.iter().map(|input| input.is_repeatable().then_some(input.bytes));
+        let total_bytes = sized.sum();
+        let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
+        Ok(Self { rest: inputs.into_iter(), current: None, begun_bytes: 0, limits, meter })
+    }
+
+    /// Whether the inputs could be read a second time; asked before the first sample is read.
+    pub fn is_repeatable(&self) -> bool {
+        self.meter.total_bytes.is_some()
+    }
+
+    /// How far the reading is.
+    pub fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
+    fn start(&self, input: &Input) -> io::Result<Box<dyn Source>> {
+        let Input { kind, path, .. } = input;
+        let (limits, name) = (self.limits, path.to_string_lossy());
+        let file = || Ok::<_, io::Error>(Metered::new(File::open(path)?, self.meter.clone()));
+        Ok(match kind {
+            Kind::Folder => Box::new(FolderSource::metered(path, limits, self.meter.clone())),
+            Kind::Tar | Kind::Pipe => Box::new(TarSource::new(file()?, &name, limits)),
+            Kind::Manifest => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                Box::new(ManifestSource::new(file()?, &name, folder, limits))
+            }
+            Kind::Stdin => {
+                let stdin = Metered::new(io::stdin(), self.meter.clone());
+                Box::new(TarSource::new(stdin, &name, limits))
+            }
+        })
+    }
+}
+
+impl Source for Inputs {
+    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+        loop {
+            if let Some(source) = &mut self.current {
+                match source.next()? {
+                    None => self.current = None,
+                    sample => return Ok(sample),
+                }
+                self.meter.raise(self.begun_bytes);
+            }
+            let Some(input) = self.rest.next() else {
+                return Ok(None);
+            };
+            let from = || input.path.to_string_lossy().into_owned();
+            let source = self.start(&input);
+            self.current = Some(source.map_err(|why| RunError::Source { from: from(), why })?);
+            self.begun_bytes += input.bytes;
+        }
+    }
+}
+
+impl Input {
+    fn look_at(path: &Path) -> io::Result<Self> {
+        let name = path.to_string_lossy();
+        let input = |kind, bytes| Ok(Self { kind, path: path.to_owned(), bytes });
+        if name == "-" {
+            return input(Kind::Stdin, 0);
+        }
+        if name.starts_with("pipe:") {
+            return Err(refused("commands are not run; pipe their output into `pairgate ... -`"));
+        }
+        if name.contains("://") {
+            return Err(refused(
+                "nothing is downloaded; give a file, or pipe it into `pairgate ... -`",
+            ));
+        }
+        let metadata = fs::metadata(path).map_err(|why| {
+            let missing = why.kind() == ErrorKind::NotFound;
+            if missing {
+                io::Error::new(why.kind(), format!("no such file; {ACCEPTED}"))
+            } else {
+                why
+            }
+        })?;
+        if metadata.is_dir() {
+            fs::read_dir(path)?;
+            return input(Kind::Folder, bytes_below(path));
+        }
+        if !metadata.is_file() {
+            return input(Kind::Pipe, 0);
+        }
+        let file = File::open(path)?;
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if extension == "jsonl" || extension == "ndjson" {
+            return input(Kind::Manifest, metadata.len());
+        }
+        if is_tar_name(path) || Archive::new(file).entry().is_ok_and(|entry| entry.is_some()) {
+            return input(Kind::Tar, metadata.len());
+        }
+        Err(refused(&format!("this kind of file is not read; {ACCEPTED}")))
+    }
+
+    fn is_repeatable(&self) -> bool {
+        !matches!(self.kind, Kind::Pipe | Kind::Stdin)
+    }
+}
+
+/// Whether the name is a shard's.
+pub(super) fn is_tar_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end))
+}
+
+/// Bytes of the files below a folder, without those that are passed over for their names.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = WalkDir::new(folder).into_iter().filter_entry(|entry| !is_hidden(entry));
+    let files = entries.flatten().filter(|entry| entry.file_type().is_file());
+    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, why)
+}

@@ -1,0 +1,51 @@
+//! Counts of a run: what went in, and how each pair ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::{Decision, Reason, Verdict};
+
+const REASONS: usize = Reason::ALL.len();
+
+/// How many pairs ended with each verdict and reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    kept: [u64; REASONS],
+    rejected: [u64; REASONS],
+    failed: [u64; REASONS],
+}
+
+impl Counts {
+    /// Counts one decision.
+    pub fn add(&mut self, decision: &Decision) {
+        let row = match decision.verdict {
+            Verdict::Kept => &mut self.kept,
+            Verdict::Rejected => &mut self.rejected,
+            Verdict::Failed => &mut self.failed,
+        };
+        row[decision.reason as usize] += 1;
+    }
+
+    /// Pairs that ended with `verdict`.
+    pub fn total(&self, verdict: Verdict) -> u64 {
+        self.row(verdict).iter().sum()
+    }
+
+    /// Pairs decided in all.
+    pub fn decided(&self) -> u64 {
+        [Verdict::Kept, Verdict::Rejected, Verdict::Failed].map(|v| self.total(v)).iter().sum()
+    }
+
+    /// Reasons that occurred with `verdict`, and how often, in the order of the codes.
+    pub fn reasons(&self, verdict: Verdict) -> impl Iterator<Item = (Reason, u64)> + '_ {
+        let counted = Reason::ALL.iter().copied().zip(self.row(verdict).iter().copied());
+        counted.filter(|(_, count)| *count > 0)
+    }
+
+    fn row(&self, verdict: Verdict) -> &[u64; REASONS] {
+        match verdict {
+            Verdict::Kept => &self.kept,
+            Verdict::Rejected => &self.rejected,
+            Verdict::Failed => &self.failed,
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The binary as people use it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::data;
+
+fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pairgate"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn run(mut command: Command, code: i32) -> Output {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{command:?}: {errors}");
+    output
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn pairs() -> String {
+    text(&data("pairs"))
+}
+
+/// The sample pairs as a shard, and the bytes of every member.
+fn shard(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut members = BTreeMap::new();
+    for entry in fs::read_dir(data("pairs")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        members.insert(name, fs::read(&path).unwrap());
+    }
+    let mut archive = tar::Builder::new(fs::File::create(path).unwrap());
+    for (name, bytes) in &members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, &bytes[..]).unwrap();
+    }
+    archive.finish().unwrap();
+    members
+}
+
+fn summary(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[track_caller]
+fn assert_balanced(summary: &Value) {
+    let count = |key: &str| summary[key].as_u64().unwrap();
+    assert_eq!(
+        count("in"),
+        count("kept") + count("rejected") + count("failed") + count("unstored"),
+        "{summary}"
+    );
+}
+
+fn kept_members(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = tar::Archive::new(fs::File::open(folder.join("00000.tar")).unwrap());
+    let mut members = BTreeMap::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().to_str().unwrap().to_owned();
+        let mut bytes = Vec::new();
+        std::io::copy(&mut entry, &mut bytes).unwrap();
+        members.insert(name, bytes);
+    }
+    members
+}
+
+#[test]
+fn the_main_job_on_a_folder() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, why) = (temp.path().join("kept"), temp.path().join("why"));
+    let args = ["filter", &pairs(), "-o", &text(&out), "--rejected", &text(&why), "--json"];
+    // One picture is damaged, which the exit code tells.
+    let summary = summary(&run(pairgate(args), 1));
+    assert_balanced(&summary);
+    assert_eq!(summary["in"], 13);
+    assert_eq!(summary["failed_reasons"]["image_truncated"], 1);
+    for reason in ["caption_too_few_words", "image_too_small", "aspect_too_extreme"] {
+        assert_eq!(summary["rejected_reasons"][reason], 1, "{reason}");
+        assert!(why.join(reason).is_dir());
+    }
+    assert!(out.join("00000.tar").is_file() && out.join("00000_stats.json").is_file());
+    assert!(out.join("journal.pairgate").is_file());
+    let original: Vec<u8> = fs::read(data("pairs/sunset.json")).unwrap();
+    let kept = kept_members(&out);
+    assert_eq!(kept.get("sunset.json"), Some(&original), "carried members stay as they are");
+}
+
+#[test]
+fn a_second_run_writes_the_same_bytes() {
+    let temp = tempfile::tempdir().unwrap();
+    let run_to = |name: &str, extra: &[&str]| {
+        let out = temp.path().join(name);
+        let args = ["filter", &pairs(), "-o", &text(&out), "--threshold", "-1"];
+        run(pairgate(args.iter().chain(extra)), 1);
+        (fs::read(out.join("00000.tar")).unwrap(), fs::read(out.join("journal.pairgate")).unwrap())
+    };
+    let first = run_to("a", &["--workers", "1", "--batch", "1"]);
+    assert_eq!(first, run_to("b", &["--workers", "3", "--batch", "5", "--queue", "2"]));
+}
+
+#[test]
+fn folder_shard_stdin_and_manifest_give_the_same_scores() {
+    let temp = tempfile::tempdir().unwrap();
+    let tar = temp.path().join("pairs.tar");
+    shard(&tar);
+    let scores = |mut command: Command, stdin: Option<&Path>| -> Vec<(String, Value)> {
+        if let Some(path) = stdin {
+            command.stdin(fs::File::open(path).unwrap());
+        }
+        let output = run(command, 1);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let line = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            (line["key"].as_str().unwrap().to_owned(), line["score"].clone())
+        };
+        lines.lines().map(line).collect()
+    };
+    let folder = scores(pairgate(["score", &pairs(), "-o", "-"]), None);
+    assert_eq!(folder.len(), 13);
+    assert_eq!(folder, scores(pairgate(["score", &text(&tar), "-o", "-"]), None));
+    assert_eq!(folder, scores(pairgate(["score", "-", "-o", "-"]), Some(&tar)));
+
+    let manifest = data("manifest.jsonl");
+    let listed = scores(pairgate(["score", &text(&manifest), "-o", "-"]), None);
+    assert!(!listed.is_empty());
+    for row in &listed {
+        assert!(folder.contains(row), "{row:?}");
+    }
+}
+
+#[test]
+fn scores_name_the_reason_and_score_all_the_same() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("scores.jsonl");
+    run(pairgate(["score", &pairs(), "-o", &text(&out)]), 1);
+    let lines = fs::read_to_string(out).unwrap();
+    let rows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let row = |key: &str| rows.iter().find(|row| row["key"] == key).unwrap();
+    assert_eq!(row("thumbnail")["reason"], "image_too_small");
+    assert!(row("thumbnail")["score"].is_f64());
+    assert_eq!(row("damaged")["reason"], "image_truncated");
+    assert!(row("damaged")["score"].is_null() && row("meadow")["reason"].is_null());
+}
+
+/// `--keep` against DataComp's rule on the scores that `score` gives.
+#[test]
+fn keep_is_datacomps_fraction_rule() {
+    let temp = tempfile::tempdir().unwrap();
+    let scored = run(pairgate(["score", &pairs(), "-o", "-"]), 1);
+    let lines = String::from_utf8(scored.stdout).unwrap();
+    let rows: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let open = rows.iter().filter(|row| row["reason"].is_null());
+    let mut scores: Vec<f64> = open.clone().map(|row| row["score"].as_f64().unwrap()).collect();
+    scores.sort_by(|a, b| b.total_cmp(a));
+    for (keep, fraction) in [("15%", 0.15), ("0.5", 0.5), ("100%", 1.0)] {
+        let out = temp.path().join(keep);
+        let args = ["filter", &pairs(), "-o", &text(&out), "--keep", keep, "--json"];
+        let summary = summary(&run(pairgate(args), 1));
+        assert_balanced(&summary);
+        let n = ((scores.len() as f64 * fraction) as usize).min(scores.len() - 1);
+        let expected: Vec<String> = open
+            .clone()
+            .filter(|row| row["score"].as_f64().unwrap() >= scores[n])
+            .map(|row| row["key"].as_str().unwrap().to_owned())
+            .collect();
+        let mut kept: Vec<String> = kept_members(&out)
+            .into_keys()
+            .filter_map(|name| Some(name.strip_suffix(".txt")?.to_owned()))
+            .collect();
+        kept.sort();
+        assert_eq!(kept, expected, "{keep}");
+        let left: Vec<_> = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 3, "the first pass leaves nothing behind: {left:?}");
+    }
+}
+
+#[test]
+fn on_error_keep_stores_what_could_not_be_judged() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("kept");
+    let args = ["filter", &pairs(), "-o", &text(&out), "--on-error", "keep", "--json"];
+    let summary = summary(&run(pairgate(args), 1));
+    assert_balanced(&summary);
+    assert_eq!(summary["kept_reasons"]["image_truncated"], 1);
+    assert!(kept_members(&out).contains_key("damaged.jpg"));
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut command = pairgate(["filter", &pairs(), "--dry-run", "-o", "kept"]);
+    command.current_dir(temp.path());
+    let output = run(command, 1);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("pairs in"));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_earlier_run_is_not_overwritten_unless_asked() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = text(&temp.path().join("kept"));
+    run(pairgate(["filter", &pairs(), "-o", &out]), 1);
+    let refused = run(pairgate(["filter", &pairs(), "-o", &out]), 2);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--overwrite"));
+    run(pairgate(["filter", &pairs(), "-o", &out, "--overwrite"]), 1);
+}
+
+#[test]
+fn an_output_that_overlaps_the_input_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::create_dir(temp.path().join("in")).unwrap();
+    let input = text(&temp.path().join("in"));
+    for output in ["in", "in/kept", "in/../in/kept", "."] {
+        let output = text(&temp.path().join(output));
+        let refused = run(pairgate(["filter", &input, "-o", &output, "--overwrite"]), 2);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("in each other"), "{output}");
+    }
+    let rejected = text(&temp.path().join("in/why"));
+    run(pairgate(["filter", &input, "--dry-run", "--rejected", &rejected]), 2);
+}
+
+#[test]
+fn a_torn_shard_from_standard_input_is_counted_and_the_rest_is_kept() {
+    let temp = tempfile::tempdir().unwrap();
+    let tar = temp.path().join("pairs.tar");
+    shard(&tar);
+    let whole = fs::read(&tar).unwrap();
+    let args = ["filter", "-", "--dry-run", "--threshold", "-1", "--json"];
+    let mut child = pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&whole[..whole.len() / 2]).unwrap();
+    let summary = summary(&child.wait_with_output().unwrap());
+    assert_balanced(&summary);
+    assert_eq!(summary["failed_reasons"]["archive_torn"], 1);
+    assert!(summary["kept"].as_u64() > Some(0));
+}
+
+#[test]
+fn mistakes_are_told_with_what_would_help() {
+    let temp = tempfile::tempdir().unwrap();
+    let config = temp.path().join("config.toml");
+    fs::write(&config, "[image]\nmax_side = 0").unwrap();
+    let pairs = pairs();
+    let config = text(&config);
+    for (args, expected) in [
+        (vec!["filter", "no/such/folder", "-o", "x"], "no/such/folder"),
+        (vec!["filter", &pairs], "--output"),
+        (vec!["filter", &pairs, "-o", "x", "--threshold", "3"], "out of range"),
+        (vec!["filter", &pairs, "-o", "x", "--keep", "0%"], "not a share"),
+        (vec!["filter", &pairs, "-o", "x", "--keep", "5%", "--threshold", "0"], "cannot be used"),
+        (vec!["filter", &pairs, "-o", "x", "--config", &config], "image.max_side = 0"),
+        (vec!["filter", &pairs, "-o", "x", "--model", "no-model"], "no-model"),
+        (vec!["filter", &pairs, "-o", "x", "--workers", "5000"], "pipeline.workers = 5000"),
+        (vec!["score", &pairs, "-o", "-", "--json"], "standard output"),
+    ] {
+        let mut command = pairgate(&args);
+        command.current_dir(temp.path());
+        let output = run(command, 2);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains(expected), "{args:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+    }
+    assert!(!temp.path().join("x").exists(), "a run that cannot start leaves nothing");
+}
+
+#[test]
+fn help_shows_an_example() {
+    for command in ["filter", "score"] {
+        let output = run(pairgate([command, "--help"]), 0);
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains("Examples:") && help.contains("pairgate "), "{help}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_drains_and_reports() {
+    // A pipe that stays open and silent behind a whole shard.
+    let temp = tempfile::tempdir().unwrap();
+    let (tar, out) = (temp.path().join("pairs.tar"), temp.path().join("kept"));
+    shard(&tar);
+    let whole = fs::read(&tar).unwrap();
+    let args = ["filter", "-", "-o", &text(&out), "--threshold", "-1", "--json"];
+    let mut child = pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&whole[..whole.len() - 2048]).unwrap();
+    stdin.flush().unwrap();
+    // The journal appears once the run has begun; the pairs are then on their way.
+    while !out.join("journal.pairgate").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    run(command_of("kill", &["-INT", &child.id().to_string()]), 0);
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(130));
+    let summary = summary(&output);
+    assert_balanced(&summary);
+    assert_eq!(summary["interrupted"], true);
+    assert!(out.join("00000.tar").is_file());
+}
+
+#[cfg(unix)]
+fn command_of(program: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}

@@ -1,0 +1,148 @@
+//! The gate on the sample pairs and on broken ones: each ends under its own reason.
+
+use std::fs;
+
+use pairgate::config::Config;
+use pairgate::decision::{Decision, Reason, Verdict};
+use pairgate::gate::{Gate, GateSettings, Judge, Screening};
+use pairgate::pair::{PairRef, Size};
+use pairgate::policy::Policy;
+
+use crate::support::{data, default_model};
+
+fn gate(settings: GateSettings) -> Gate {
+    Gate::new(default_model(), settings).unwrap()
+}
+
+fn settings(screening: Screening) -> GateSettings {
+    let policy = Policy { threshold: Some(-1.0), ..Policy::default() };
+    GateSettings { policy, screening, ..GateSettings::default() }
+}
+
+fn sample(name: &str) -> (Vec<u8>, Vec<u8>) {
+    let image = fs::read(data("pairs").join(format!("{name}.jpg")));
+    let image = image.or_else(|_| fs::read(data("pairs").join(format!("{name}.png")))).unwrap();
+    (image, fs::read(data("pairs").join(format!("{name}.txt"))).unwrap())
+}
+
+fn judge(gate: &mut Gate, pair: PairRef<'_>) -> Decision {
+    gate.judge(&[pair]).unwrap()[0]
+}
+
+fn judge_sample(gate: &mut Gate, name: &str) -> Decision {
+    let (image, caption) = sample(name);
+    let pair = PairRef { image: Some(&image), caption: Some(&caption), ..PairRef::default() };
+    judge(gate, pair)
+}
+
+#[test]
+fn sample_pairs_end_under_their_reasons() {
+    let mut gate = gate(settings(Screening::Stop));
+    for (name, reason) in [
+        ("meadow", Reason::Passed),
+        ("wrong-meadow", Reason::Passed),
+        ("boilerplate", Reason::CaptionTooFewWords),
+        ("thumbnail", Reason::ImageTooSmall),
+        ("banner", Reason::AspectTooExtreme),
+        ("damaged", Reason::ImageTruncated),
+    ] {
+        let decision = judge_sample(&mut gate, name);
+        assert_eq!(decision.reason, reason, "{name}");
+        assert_eq!(decision.facts.score.is_some(), reason == Reason::Passed, "{name}");
+    }
+}
+
+#[test]
+fn noting_a_broken_rule_still_scores() {
+    let mut gate = gate(settings(Screening::Note));
+    for name in ["boilerplate", "thumbnail", "banner"] {
+        let decision = judge_sample(&mut gate, name);
+        assert!(decision.facts.score.is_some(), "{name}");
+        assert_eq!(decision.verdict, Verdict::Rejected, "{name}");
+    }
+}
+
+#[test]
+fn matched_sample_pairs_score_above_swapped_ones() {
+    let mut gate = gate(settings(Screening::Stop));
+    let mut score = |name: &str| judge_sample(&mut gate, name).facts.score.unwrap();
+    for place in ["meadow", "sunset", "city"] {
+        let (matched, swapped) = (score(place), score(&format!("wrong-{place}")));
+        assert!(matched > swapped + 0.05, "{place}: {matched} against {swapped}");
+    }
+}
+
+#[test]
+fn a_score_does_not_depend_on_the_company() {
+    let mut gate = gate(settings(Screening::Stop));
+    let samples: Vec<_> = ["meadow", "wrong-city", "sunset", "ball"].map(sample).into();
+    let pairs: Vec<_> = samples
+        .iter()
+        .map(|(image, caption)| PairRef {
+            image: Some(image),
+            caption: Some(caption),
+            ..PairRef::default()
+        })
+        .collect();
+    let together = gate.judge(&pairs).unwrap();
+    for (pair, decision) in pairs.iter().zip(together).rev() {
+        assert_eq!(judge(&mut gate, *pair), decision);
+    }
+}
+
+#[test]
+fn faults_have_their_own_reasons() {
+    let (image, caption) = sample("meadow");
+    let good = PairRef { image: Some(&image), caption: Some(&caption), ..PairRef::default() };
+    let long = vec![b'a'; 70_000];
+    let mut gate = gate(settings(Screening::Stop));
+    for (pair, reason) in [
+        (PairRef { image: None, ..good }, Reason::ImageMissing),
+        (PairRef { caption: None, ..good }, Reason::CaptionMissing),
+        (PairRef { caption: Some(b"a \xff dog runs"), ..good }, Reason::CaptionNotUtf8),
+        (PairRef { caption: Some(b""), ..good }, Reason::CaptionTooFewWords),
+        (PairRef { caption: Some(&long), ..good }, Reason::CaptionTooLong),
+        (PairRef { image: Some(b""), ..good }, Reason::UnknownFormat),
+        (PairRef { image: Some(b"<html><body>404</body></html>"), ..good }, Reason::UnknownFormat),
+        (PairRef { fault: Some(Reason::ArchiveTorn), ..good }, Reason::ArchiveTorn),
+        (PairRef { original_size: Some(Size::new(100, 100)), ..good }, Reason::ImageTooSmall),
+    ] {
+        assert_eq!(judge(&mut gate, pair).reason, reason);
+    }
+}
+
+#[test]
+fn the_original_size_stands_for_a_scaled_image() {
+    let (image, _) = sample("thumbnail");
+    let pair = PairRef {
+        image: Some(&image),
+        caption: Some(b"a red ball on the grass"),
+        original_size: Some(Size::new(640, 640)),
+        fault: None,
+    };
+    let decision = judge(&mut gate(settings(Screening::Stop)), pair);
+    assert_eq!((decision.reason, decision.facts.size), (Reason::Passed, Size::new(64, 64)));
+}
+
+#[test]
+fn every_setting_that_decides_changes_the_digest_and_no_other() {
+    let base = GateSettings::default();
+    let mut changed = vec![base; 8];
+    changed[0].config.image.max_side += 1;
+    changed[1].config.image.max_pixels += 1;
+    changed[2].config.sample.max_caption_bytes += 1;
+    changed[3].config.rules.min_side += 1;
+    changed[4].config.rules.max_aspect += 1.0;
+    changed[5].policy.threshold = Some(0.0);
+    changed[6].policy.on_error = pairgate::policy::OnError::Keep;
+    changed[7].screening = Screening::Note;
+    let mut digests: Vec<_> = changed.iter().map(GateSettings::digest).collect();
+    digests.push(base.digest());
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), 9);
+
+    let mut spread = Config::default();
+    spread.pipeline.workers = 7;
+    assert_eq!(GateSettings { config: spread, ..base }.digest(), base.digest());
+}

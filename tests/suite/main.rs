@@ -1,0 +1,15 @@
+//! All integration tests, in one binary: one module a subject.
+
+mod cli;
+mod config;
+mod core;
+mod decode;
+mod gate;
+mod model;
+mod pipeline;
+mod prepare;
+mod sink;
+mod source;
+mod support;
+mod text;
+mod wire;

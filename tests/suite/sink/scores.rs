@@ -1,0 +1,110 @@
+//! Scores as JSON lines.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use pairgate::pair::Uid;
+use pairgate::sink::Sink;
+use pairgate::sink::scores::ScoresSink;
+use tempfile::tempdir;
+
+use super::{accept_all, decided, kept, listing, to};
+
+#[test]
+fn scores_are_these_lines() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("scores.jsonl");
+    let mut pairs = decided();
+    pairs[0].uid = Uid([0xab; 16]);
+    pairs[0].decision.facts.score = Some(0.1);
+    pairs[1].sample.key = "quote\" and\nline".into();
+    pairs[1].uid = Uid([0; 16]);
+    pairs[1].decision.facts.score = Some(f32::NAN);
+    pairs.truncate(2);
+    accept_all(&mut ScoresSink::create(&path).unwrap(), &pairs);
+    let expected = [
+        r#"{"key":"000000000","shard":"00000.tar","uid":"abababababababababababababababab","#,
+        r#""score":0.1,"reason":null,"caption_length":9,"width":640,"height":480,"#,
+        r#""sha256":"0303030303030303030303030303030303030303030303030303030303030303"}"#,
+        "\n",
+        r#"{"key":"quote\" and\nline","shard":"00000.tar","#,
+        r#""uid":"00000000000000000000000000000000","score":null,"reason":"low_similarity","#,
+        r#""caption_length":0,"width":0,"height":0,"sha256":null}"#,
+        "\n",
+    ];
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected.concat());
+}
+
+#[test]
+fn scores_appear_when_the_run_is_done() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("scores.jsonl");
+    fs::write(&path, "an earlier run's").unwrap();
+    let mut sink = ScoresSink::create(&path).unwrap();
+    sink.accept(&kept("a")).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"an earlier run's");
+    drop(sink);
+    assert_eq!(fs::read(&path).unwrap(), b"an earlier run's");
+    accept_all(&mut ScoresSink::create(&path).unwrap(), &[kept("a"), kept("b")]);
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
+    assert_eq!(listing(folder.path()), ["scores.jsonl"]);
+    assert!(ScoresSink::create(&folder.path().join("none/scores.jsonl")).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn scores_through_a_link_leave_the_link() {
+    let folder = tempdir().unwrap();
+    let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+    fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    accept_all(&mut ScoresSink::create(&link).unwrap(), &[kept("a")]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().starts_with("{\"key\":\"a\""));
+}
+
+/// Takes so many bytes, refuses once, and then takes more: somebody has made room.
+struct Small(usize);
+
+impl Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.0 {
+            self.0 = usize::MAX;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0 -= bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn full_disk_is_an_error() {
+    let mut sink = ScoresSink::over(Box::new(Small(100)), Path::new("small"));
+    sink.accept(&kept("a")).unwrap();
+    let error = sink.finish().unwrap_err();
+    assert_eq!(to(&error), "small");
+
+    let mut sink = ScoresSink::over(Box::new(Small(100_000)), Path::new("small"));
+    let error = (0..10_000).find_map(|_| sink.accept(&kept("a")).err()).unwrap();
+    assert_eq!(to(&error), "small");
+    sink.accept(&kept("a")).unwrap_err();
+    sink.finish().unwrap_err();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_device_is_an_error() {
+    let full = Path::new("/dev/full");
+    if !full.exists() {
+        eprintln!("skipped: this system has no /dev/full");
+        return;
+    }
+    let mut sink = ScoresSink::create(full).unwrap();
+    sink.accept(&kept("a")).unwrap();
+    assert_eq!(to(&sink.finish().unwrap_err()), "/dev/full");
+}
