@@ -17,12 +17,7 @@ pub struct Counts {
 impl Counts {
     /// Counts one decision.
     pub fn add(&mut self, decision: &Decision) {
-        let row = match decision.verdict {
-            Verdict::Kept => &mut self.kept,
-            Verdict::Rejected => &mut self.rejected,
-            Verdict::Failed => &mut self.failed,
-        };
-        row[decision.reason as usize] += 1;
+        self.row_mut(decision.verdict)[decision.reason as usize] += 1;
     }
 
     /// Pairs that ended with `verdict`.
@@ -41,11 +36,24 @@ impl Counts {
         counted.filter(|(_, count)| *count > 0)
     }
 
+    /// Forgets the pairs counted with `verdict` and gives how many they were.
+    pub fn remove(&mut self, verdict: Verdict) -> u64 {
+        core::mem::replace(self.row_mut(verdict), [0; REASONS]).iter().sum()
+    }
+
     fn row(&self, verdict: Verdict) -> &[u64; REASONS] {
         match verdict {
             Verdict::Kept => &self.kept,
             Verdict::Rejected => &self.rejected,
             Verdict::Failed => &self.failed,
+        }
+    }
+
+    fn row_mut(&mut self, verdict: Verdict) -> &mut [u64; REASONS] {
+        match verdict {
+            Verdict::Kept => &mut self.kept,
+            Verdict::Rejected => &mut self.rejected,
+            Verdict::Failed => &mut self.failed,
         }
     }
 }

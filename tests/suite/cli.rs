@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::data;
+use crate::support::{data, default_model};
 
 fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pairgate"));
@@ -283,6 +283,21 @@ fn help_shows_an_example() {
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains("Examples:") && help.contains("pairgate "), "{help}");
     }
+}
+
+/// A shard that is a pipe is read once, so that --keep goes by the model's calibration.
+#[test]
+fn keep_on_standard_input_goes_by_the_calibration() {
+    let temp = tempfile::tempdir().unwrap();
+    let tar = temp.path().join("pairs.tar");
+    shard(&tar);
+    let mut command = pairgate(["filter", "-", "--dry-run", "--keep", "15%", "--json"]);
+    command.stdin(fs::File::open(&tar).unwrap());
+    let output = run(command, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("calibration"));
+    let threshold = summary(&output)["threshold"].as_f64().unwrap();
+    let calibrated = default_model().manifest().score_quantiles[85];
+    assert!((threshold - f64::from(calibrated)).abs() < 1e-6);
 }
 
 #[cfg(unix)]

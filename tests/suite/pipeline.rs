@@ -10,11 +10,13 @@ use pairgate::config::PipelineConfig;
 use pairgate::decision::{Decision, Facts, Reason, Verdict};
 use pairgate::error::{ModelError, RunError};
 use pairgate::gate::Judge;
-use pairgate::pair::PairRef;
-use pairgate::pipeline::{Outcome, run};
+use pairgate::pair::{PairRef, Uid};
+use pairgate::pipeline::{Outcome, decide_again, run};
 use pairgate::policy::Policy;
+use pairgate::sink::journal::OwnedRecord;
 use pairgate::sink::{Judged, Sink};
 use pairgate::source::{Member, Sample, Source};
+use pairgate::wire::Record;
 
 const CONFIG: PipelineConfig =
     PipelineConfig { workers: 0, batch: 3, queue: 4, max_bytes_in_flight: 1 << 20 };
@@ -254,4 +256,65 @@ fn a_request_to_stop_does_not_wait_for_a_silent_source() {
     assert_eq!(sink.keys, (0..25).collect::<Vec<_>>());
     assert!(outcome.interrupted && sink.finished);
     assert_balanced(&outcome);
+}
+
+/// What a first pass over `Numbers::new(count)` records.
+fn recorded(count: u64) -> Vec<Result<OwnedRecord, RunError>> {
+    let mut judge = FakeJudge::default();
+    let mut record = |number: u64| {
+        let key = number.to_string();
+        let pair = PairRef { caption: Some(key.as_bytes()), ..PairRef::default() };
+        let Decision { verdict, reason, facts } = judge.judge(&[pair]).unwrap()[0];
+        let uid = Uid::default();
+        let record = Record { uid, key: &key, shard: "numbers", verdict, reason, facts };
+        Ok(OwnedRecord::from(record))
+    };
+    (0..count).map(&mut record).collect()
+}
+
+fn again(count: u64, records: Vec<Result<OwnedRecord, RunError>>) -> (Outcome, Collect) {
+    let mut source = Numbers::new(count);
+    let mut sink = Collect { in_flight: source.in_flight.clone(), ..Collect::default() };
+    let policy = Policy { threshold: Some(0.5), ..Policy::default() };
+    let stop = AtomicBool::new(false);
+    let outcome = decide_again(&mut source, records, &policy, &mut sink, &stop, |_| ());
+    (outcome, sink)
+}
+
+#[test]
+fn the_second_pass_decides_on_what_the_first_recorded() {
+    let mut records = recorded(30);
+    for record in records.iter_mut().flatten() {
+        // As the first pass leaves them: scored, without a threshold.
+        record.reason = Reason::Passed;
+        record.verdict = Verdict::Kept;
+    }
+    let (outcome, sink) = again(30, records);
+    assert!(outcome.error.is_none() && sink.finished);
+    assert_eq!(sink.keys, (0..30).collect::<Vec<_>>());
+    assert_eq!(outcome.counts.total(Verdict::Kept), 10);
+    assert_balanced(&outcome);
+}
+
+#[test]
+fn an_input_that_changed_between_the_passes_is_an_error() {
+    let renamed = || {
+        let mut records = recorded(30);
+        records[20].as_mut().unwrap().key = "other".into();
+        records
+    };
+    let edited = || {
+        let mut records = recorded(30);
+        records[20].as_mut().unwrap().facts.content.0[0] = 1;
+        records
+    };
+    for (count, records, decided) in
+        [(30, renamed(), 20), (30, edited(), 20), (25, recorded(30), 25), (31, recorded(30), 30)]
+    {
+        let (outcome, sink) = again(count, records);
+        assert!(matches!(outcome.error, Some(RunError::Source { .. })));
+        assert_eq!(sink.keys.len(), decided);
+        assert!(sink.finished, "what was taken must reach the disk");
+        assert_balanced(&outcome);
+    }
 }

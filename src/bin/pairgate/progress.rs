@@ -12,9 +12,30 @@ use pairgate::stats::Counts;
 /// Time between two log lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
+/// What a pass over the input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// It scores; what is kept is not known yet, or not asked.
+    Scoring,
+    /// It scores and keeps.
+    Filtering,
+    /// It keeps by scores that are known.
+    Keeping,
+}
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scoring => "scoring",
+            Self::Filtering => "filtering",
+            Self::Keeping => "keeping",
+        }
+    }
+}
+
 /// Shows how far a run is.
 pub struct Progress {
-    what: &'static str,
+    pass: Pass,
     meter: Arc<Meter>,
     bar: ProgressBar,
     started: Instant,
@@ -22,8 +43,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress of `what`, with the share done from `meter`.
-    pub fn new(what: &'static str, meter: Arc<Meter>) -> Self {
+    /// Progress of `pass`, with the share done from `meter`.
+    pub fn new(pass: Pass, meter: Arc<Meter>) -> Self {
         let (bar, template) = match meter.total_bytes() {
             Some(total) => {
                 (ProgressBar::new(total), "{prefix} [{bar:24}] {percent:>3}% {msg}, {eta} left")
@@ -33,9 +54,9 @@ impl Progress {
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
         bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        bar.set_prefix(what);
+        bar.set_prefix(pass.name());
         let now = Instant::now();
-        Self { what, meter, bar, started: now, logged: now }
+        Self { pass, meter, bar, started: now, logged: now }
     }
 
     /// Shows the counts so far.
@@ -45,13 +66,16 @@ impl Progress {
             self.bar.set_message(self.line(counts));
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
-            log::info!("{} {}", self.what, self.line(counts));
+            log::info!("{} {}", self.pass.name(), self.line(counts));
         }
     }
 
     fn line(&self, counts: &Counts) -> String {
         let pairs = counts.decided();
         let rate = pairs as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
+        if self.pass == Pass::Scoring {
+            return format!("{pairs} pairs, {rate:.0}/s");
+        }
         let kept = 100.0 * counts.total(Verdict::Kept) as f64 / pairs.max(1) as f64;
         format!("{pairs} pairs, {rate:.0}/s, {kept:.1}% kept")
     }

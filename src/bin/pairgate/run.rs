@@ -20,7 +20,7 @@ use pairgate::sink::Sink;
 use pairgate::source::Inputs;
 
 use crate::args::{InputArgs, RulesArg};
-use crate::progress::Progress;
+use crate::progress::{Pass, Progress};
 
 /// Exit code: some pairs could not be judged.
 pub const SOME_FAILED: u8 = 1;
@@ -56,7 +56,7 @@ impl Session {
         inputs: Inputs,
         settings: GateSettings,
         sink: &mut dyn Sink,
-        what: &'static str,
+        pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
         let workers = match self.config.pipeline.workers {
             0 => available_parallelism().map_or(1, usize::from),
@@ -64,7 +64,7 @@ impl Session {
         };
         let gate = |_| Gate::new(self.model.clone(), settings);
         let gates = (0..workers).map(gate).collect::<Result<Vec<_>, _>>()?;
-        let mut progress = Progress::new(what, inputs.meter());
+        let mut progress = Progress::new(pass, inputs.meter());
         let source = Box::new(inputs);
         let pipeline = &self.config.pipeline;
         let watch = |counts: &_| progress.show(counts);

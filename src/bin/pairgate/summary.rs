@@ -16,18 +16,24 @@ pub struct Summary {
     model_digest: String,
     config_digest: String,
     threshold: Option<f32>,
+    /// What the table calls pairs that nothing speaks against: scoring keeps none.
+    passing: &'static str,
+    /// Whether standard output is taken by something else.
+    pub to_stderr: bool,
     started: Instant,
 }
 
 impl Summary {
     /// Starts the clock.
-    pub fn start(model: &Model, settings: &GateSettings) -> Self {
+    pub fn start(model: &Model, settings: &GateSettings, passing: &'static str) -> Self {
         let manifest = model.manifest();
         let mut summary = Self {
             model: format!("{} {}", manifest.name, manifest.version),
             model_digest: model.digest().to_string(),
             config_digest: String::new(),
             threshold: None,
+            passing,
+            to_stderr: false,
             started: Instant::now(),
         };
         summary.set_threshold(settings);
@@ -41,9 +47,9 @@ impl Summary {
     }
 
     /// Prints to standard output, or to standard error where the other is taken.
-    pub fn print(&self, outcome: &Outcome, as_json: bool, to_stderr: bool) -> io::Result<()> {
+    pub fn print(&self, outcome: &Outcome, as_json: bool) -> io::Result<()> {
         let text = if as_json { self.json(outcome) } else { self.table(outcome) };
-        if to_stderr {
+        if self.to_stderr {
             io::stderr().write_all(text.as_bytes())
         } else {
             io::stdout().write_all(text.as_bytes())
@@ -89,9 +95,11 @@ impl Summary {
             let _ = writeln!(text, "{name:<28} {count:>10} {share:>6.1} %");
         };
         row("pairs in", outcome.read);
-        for (name, verdict) in
-            [("kept", Verdict::Kept), ("rejected", Verdict::Rejected), ("failed", Verdict::Failed)]
-        {
+        for (name, verdict) in [
+            (self.passing, Verdict::Kept),
+            ("rejected", Verdict::Rejected),
+            ("failed", Verdict::Failed),
+        ] {
             row(name, outcome.counts.total(verdict));
             let worth_a_row =
                 |(reason, _): &(_, u64)| *reason != pairgate::decision::Reason::Passed;
@@ -102,8 +110,8 @@ impl Summary {
         if outcome.unstored > 0 {
             row("not stored", outcome.unstored);
         }
-        let threshold = self.threshold.map_or("none".to_owned(), |t| format!("{t:.4}"));
-        let _ = writeln!(text, "\nthreshold {threshold}, {seconds:.1} s, {rate:.0} pairs/s");
+        let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
+        let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");
         let _ = writeln!(text, "model {} ({}...)", self.model, &self.model_digest[..12]);
         if outcome.interrupted {
             text.push_str("interrupted: the input was not read to its end\n");

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate::decision::Verdict;
 use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::model::bundle::Manifest;
@@ -19,7 +20,7 @@ use pairgate::source::Inputs;
 use pairgate::wire;
 
 use crate::args::{FilterArgs, OnErrorArg};
-use crate::progress::Progress;
+use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::summary::Summary;
 
@@ -46,13 +47,13 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
         policy: Policy { threshold: None, on_error },
         screening: Screening::Stop,
     };
-    let mut summary = Summary::start(&session.model, &settings);
+    let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
         Cut::At(threshold) => {
             settings.policy.threshold = Some(threshold);
             summary.set_threshold(&settings);
             let mut sinks = sinks(args, output.as_deref(), header(&session, &settings))?;
-            session.run(inputs, settings, &mut sinks, "filtering")?
+            session.run(inputs, settings, &mut sinks, Pass::Filtering)?
         }
         Cut::Fraction(fraction) => {
             let mut passes = TwoPasses { args, session: &session, settings, output };
@@ -61,7 +62,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
             outcome
         }
     };
-    summary.print(&outcome, args.json, false)?;
+    summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
 }
 
@@ -161,8 +162,10 @@ impl TwoPasses<'_> {
         let header = header(self.session, &self.settings);
         let journal = JournalSink::create(&provisional.path, header)?;
         let mut first = FirstPass { journal, scores: Vec::new() };
-        let outcome = self.session.run(inputs, self.settings, &mut first, "scoring")?;
+        let mut outcome = self.session.run(inputs, self.settings, &mut first, Pass::Scoring)?;
         if outcome.error.is_some() || outcome.interrupted {
+            // What has passed so far waits for a threshold that will not come.
+            outcome.unstored += outcome.counts.remove(Verdict::Kept);
             log::warn!("ended before the threshold was known: nothing was kept");
             return Ok(outcome);
         }
@@ -172,7 +175,7 @@ impl TwoPasses<'_> {
 
     fn second(&self, journal: &Path) -> Result<Outcome, Box<dyn Error>> {
         let mut inputs = self.session.open(&self.args.input)?;
-        let mut progress = Progress::new("keeping", inputs.meter());
+        let mut progress = Progress::new(Pass::Keeping, inputs.meter());
         let header = header(self.session, &self.settings);
         let mut sinks = sinks(self.args, self.output.as_deref(), header)?;
         let records = JournalFile::open(journal)?;

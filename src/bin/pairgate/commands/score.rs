@@ -9,6 +9,7 @@ use pairgate::policy::Policy;
 use pairgate::sink::scores::ScoresSink;
 
 use crate::args::ScoreArgs;
+use crate::progress::Pass;
 use crate::run::{Session, exit_code};
 use crate::summary::Summary;
 
@@ -26,8 +27,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         screening: Screening::Note,
     };
     let mut sink = ScoresSink::create(&args.output)?;
-    let summary = Summary::start(&session.model, &settings);
-    let outcome = session.run(inputs, settings, &mut sink, "scoring")?;
-    summary.print(&outcome, args.json, to_stdout)?;
+    let mut summary = Summary::start(&session.model, &settings, "nothing against");
+    summary.to_stderr = to_stdout;
+    let outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
+    summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
 }
