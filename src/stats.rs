@@ -36,6 +36,24 @@ impl Counts {
         counted.filter(|(_, count)| *count > 0)
     }
 
+    /// Adds what `other` has counted.
+    pub fn merge(&mut self, other: &Counts) {
+        self.combine(other, u64::saturating_add);
+    }
+
+    /// Takes away what `other` has counted, down to zero.
+    pub fn subtract(&mut self, other: &Counts) {
+        self.combine(other, u64::saturating_sub);
+    }
+
+    fn combine(&mut self, other: &Counts, with: impl Fn(u64, u64) -> u64) {
+        for verdict in [Verdict::Kept, Verdict::Rejected, Verdict::Failed] {
+            for (count, other) in self.row_mut(verdict).iter_mut().zip(other.row(verdict)) {
+                *count = with(*count, *other);
+            }
+        }
+    }
+
     /// Forgets the pairs counted with `verdict` and gives how many they were.
     pub fn remove(&mut self, verdict: Verdict) -> u64 {
         core::mem::replace(self.row_mut(verdict), [0; REASONS]).iter().sum()

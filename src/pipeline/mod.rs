@@ -39,12 +39,25 @@ pub struct Outcome {
     pub read: u64,
     /// How the stored decisions came out.
     pub counts: Counts,
-    /// Decided pairs that a failed sink could not take; `read` = decided + unstored.
+    /// Decided pairs that should be in storage and are not, because a sink failed; those counted
+    /// here are not in `counts`, and `read` is the sum of both.
     pub unstored: u64,
     /// Whether the run was asked to stop before the input ended.
     pub interrupted: bool,
     /// What ended the run early, if anything did.
     pub error: Option<RunError>,
+}
+
+impl Outcome {
+    /// Brings the sink's side to its end; what it lost moves from `counts` to `unstored`.
+    fn settle(&mut self, sink: &mut dyn Sink) -> Result<(), RunError> {
+        // Also after a failure: where there are several sinks, the others must reach the disk.
+        let finished = sink.finish();
+        let lost = sink.lost();
+        self.counts.subtract(&lost);
+        self.unstored += lost.decided();
+        finished
+    }
 }
 
 /// A sample and its place in the source's order.
@@ -146,8 +159,7 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Ou
             message: "see the log above".into(),
         }),
     }
-    // Also after a failure: where there are several sinks, the others must reach the disk.
-    if let Err(error) = drain.sink.finish() {
+    if let Err(error) = drain.outcome.settle(drain.sink) {
         drain.fail(error);
     }
     drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
@@ -242,19 +254,19 @@ impl<'s> Drain<'s> {
             self.outcome.unstored += 1;
             return;
         }
-        match self.sink.accept(judged) {
-            Ok(()) => self.outcome.counts.add(&judged.decision),
-            Err(error) => {
-                self.sink_failed = true;
-                self.outcome.unstored += 1;
-                self.fail(error);
-            }
+        self.outcome.counts.add(&judged.decision);
+        if let Err(error) = self.sink.accept(judged) {
+            self.sink_failed = true;
+            self.fail(error);
         }
     }
 
     /// Ends the run. The first error is the one reported: later ones follow from it.
     fn fail(&mut self, error: RunError) {
         self.shared.abort.store(true, Ordering::SeqCst);
-        self.outcome.error.get_or_insert(error);
+        match self.outcome.error {
+            Some(_) => log::error!("{error}"),
+            None => self.outcome.error = Some(error),
+        }
     }
 }

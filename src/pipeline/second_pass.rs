@@ -35,9 +35,8 @@ pub fn decide_again(
         let step = record.and_then(|record| {
             let judged = judge_again(source, &record, policy)?;
             outcome.read += 1;
-            sink.accept(&judged).inspect_err(|_| outcome.unstored += 1)?;
             outcome.counts.add(&judged.decision);
-            Ok(())
+            sink.accept(&judged)
         });
         if let Err(error) = step {
             outcome.error = Some(error);
@@ -48,7 +47,7 @@ pub fn decide_again(
     if outcome.error.is_none() && !outcome.interrupted {
         outcome.error = ended(source).err();
     }
-    let finished = sink.finish();
+    let finished = outcome.settle(sink);
     outcome.error = outcome.error.or(finished.err());
     outcome
 }

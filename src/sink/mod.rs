@@ -12,6 +12,7 @@ use crate::decision::Decision;
 use crate::error::RunError;
 use crate::pair::Uid;
 use crate::source::Sample;
+use crate::stats::Counts;
 
 /// A sample and what the gate said of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,12 @@ pub trait Sink: Send {
     /// # Errors
     /// [`RunError::Sink`] if it cannot be written.
     fn finish(&mut self) -> Result<(), RunError>;
+
+    /// Pairs that were to be stored and are not, the one whose `accept` failed among them; asked
+    /// after `finish`. Nothing where all went well, and for a sink that stores no pairs.
+    fn lost(&self) -> Counts {
+        Counts::default()
+    }
 }
 
 /// Several sinks, each of which gets every pair, in their order. An empty one takes pairs and
@@ -51,5 +58,11 @@ impl Sink for Vec<Box<dyn Sink>> {
     /// All are finished, whatever one of them says; the first error is given.
     fn finish(&mut self) -> Result<(), RunError> {
         self.iter_mut().map(|sink| sink.finish()).fold(Ok(()), Result::and)
+    }
+
+    fn lost(&self) -> Counts {
+        let mut lost = Counts::default();
+        self.iter().for_each(|sink| lost.merge(&sink.lost()));
+        lost
     }
 }

@@ -23,6 +23,7 @@ use crate::sink::names::{distinct_extensions, safe_key};
 use crate::sink::output::{refuse_shards, shard_name, stats_name};
 use crate::sink::{Judged, Sink};
 use crate::source::Member;
+use crate::stats::Counts;
 
 /// Writes what is kept to shards of a fixed number of samples, each with img2dataset's statistics.
 ///
@@ -37,6 +38,8 @@ pub struct ShardSink {
     number: usize,
     open: Option<OpenShard>,
     share: Share,
+    /// Kept pairs that are not in a published shard.
+    unpublished: Counts,
     failed: bool,
 }
 
@@ -55,6 +58,7 @@ impl ShardSink {
             number: 0,
             open: None,
             share: Share::start(SystemTime::now()),
+            unpublished: Counts::default(),
             failed: false,
         })
     }
@@ -70,6 +74,7 @@ impl ShardSink {
         if self.open.as_ref().is_some_and(|shard| shard.samples == self.samples_per_shard) {
             self.close()?;
         }
+        self.unpublished.add(&judged.decision);
         let shard = match &mut self.open {
             Some(shard) => shard,
             none => none.insert(OpenShard::create(&self.folder.join(shard_name(self.number)))?),
@@ -84,6 +89,7 @@ impl ShardSink {
         let Some(shard) = self.open.take() else { return Ok(()) };
         let samples = shard.samples;
         shard.publish().map_err(|error| unstored(error, samples))?;
+        self.unpublished = Counts::default();
         let end = SystemTime::now();
         let stats = std::mem::replace(&mut self.share, Share::start(end)).stats(end);
         let mut file = PartialFile::create(&self.folder.join(stats_name(self.number)))?;
@@ -117,6 +123,10 @@ impl Sink for ShardSink {
 
     fn finish(&mut self) -> Result<(), RunError> {
         self.guarded(Self::close)
+    }
+
+    fn lost(&self) -> Counts {
+        self.unpublished
     }
 }
 

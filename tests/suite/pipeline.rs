@@ -16,6 +16,7 @@ use pairgate::policy::Policy;
 use pairgate::sink::journal::OwnedRecord;
 use pairgate::sink::{Judged, Sink};
 use pairgate::source::{Member, Sample, Source};
+use pairgate::stats::Counts;
 use pairgate::wire::Record;
 
 const CONFIG: PipelineConfig =
@@ -103,6 +104,8 @@ struct Collect {
     decisions: Vec<Decision>,
     fail_at: Option<usize>,
     fail_at_finish: bool,
+    /// What it took as kept is gone when it fails.
+    loses: bool,
     finished: bool,
     in_flight: Arc<AtomicUsize>,
 }
@@ -121,6 +124,13 @@ impl Sink for Collect {
     fn finish(&mut self) -> Result<(), RunError> {
         self.finished = true;
         if self.fail_at_finish { Err(full()) } else { Ok(()) }
+    }
+
+    fn lost(&self) -> Counts {
+        let mut lost = Counts::default();
+        let kept = |decision: &&Decision| self.loses && decision.verdict == Verdict::Kept;
+        self.decisions.iter().filter(kept).for_each(|decision| lost.add(decision));
+        lost
     }
 }
 
@@ -208,6 +218,16 @@ fn a_sink_that_fails_at_its_end_is_an_error() {
     let sink = Collect { fail_at_finish: true, ..Collect::default() };
     let (outcome, _) = run_all(Numbers::new(10), vec![FakeJudge::default()], sink);
     assert!(matches!(outcome.error, Some(RunError::Sink { .. })));
+}
+
+#[test]
+fn what_a_failed_sink_had_taken_and_lost_is_not_counted_as_kept() {
+    let sink = Collect { fail_at_finish: true, loses: true, ..Collect::default() };
+    let (outcome, _) = run_all(Numbers::new(30), vec![FakeJudge::default(); 2], sink);
+    assert_eq!(outcome.counts.total(Verdict::Kept), 0);
+    assert_eq!(outcome.counts.total(Verdict::Rejected), 20);
+    assert_eq!(outcome.unstored, 10);
+    assert_balanced(&outcome);
 }
 
 #[test]

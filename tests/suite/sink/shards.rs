@@ -326,6 +326,7 @@ fn full_disk_is_an_error_that_names_the_shard_and_the_loss() {
     assert_eq!(why.kind(), io::ErrorKind::StorageFull);
     assert!(error.to_string().contains("(1 kept pairs before it"), "{error}");
     assert!(sink.finish().is_err());
+    assert_eq!(sink.lost().total(Verdict::Kept), 2, "the one before and the one that failed");
     drop(sink);
     assert!(!folder.path().join("00000.tar").exists());
     assert!(!folder.path().join("00000_stats.json").exists());
