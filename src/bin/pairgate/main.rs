@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format_target(false)
+        .target(env_logger::Target::Pipe(Box::new(progress::LogLines)))
         .init();
     let ended = match args.command {
         args::Command::Filter(args) => commands::filter::run(&args),

@@ -1,16 +1,33 @@
 //! Progress of long work: a bar on a terminal, a log line now and then elsewhere.
 
-use std::io::{IsTerminal, stderr};
-use std::sync::Arc;
+use std::io::{self, IsTerminal, Write, stderr};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pairgate::decision::Verdict;
 use pairgate::source::Meter;
 use pairgate::stats::Counts;
 
 /// Time between two log lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The terminal's last lines, which the bar and the log lines share.
+static TERMINAL: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)));
+
+/// Standard error for log lines, which go above a bar that is shown.
+pub struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        TERMINAL.suspend(|| stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
+    }
+}
 
 /// What a pass over the input does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +70,7 @@ impl Progress {
         };
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+        let bar = TERMINAL.add(bar);
         bar.set_prefix(pass.name());
         let now = Instant::now();
         Self { pass, meter, bar, started: now, logged: now }
