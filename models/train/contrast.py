@@ -1,7 +1,5 @@
 """Stage 3: both towers on the pairs, the teacher's features still in view."""
 
-import time
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -112,7 +110,8 @@ def train(team, data_folder, work, minutes):
             evaluate.figures(*[a.module for a in learner.averages], devs)))
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
     z = distil.targets(None, work / "cache/targets.npy")
-    rng = np.random.default_rng([4, team.rank, int(time.time())])
+    # A resumed run goes on with other draws than it began with.
+    rng = np.random.default_rng([4, team.rank, int(1e6 * learner.done)])
     torch.manual_seed(int(rng.integers(1 << 30)))
     pairs, last = [words.Pairs(work, WEIGHT, words.LONGEST)], words.Pairs(work, LAST_WEIGHT)
     learner.image.train(), learner.text.train()

@@ -1,7 +1,6 @@
 """Stage 1: the image tower learns the teacher's features, crop for crop."""
 
 import threading
-import time
 from queue import Queue
 
 import numpy as np
@@ -97,12 +96,13 @@ def train(team, work, minutes):
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
     z = targets(None, work / "cache/targets.npy")
     cumulative = np.cumsum(row_weights(data.load_samples(work)))
-    rng = np.random.default_rng([1, team.rank, int(time.time())])
     torch.manual_seed(1)
     tower = towers.ImageTower().to(memory_format=torch.channels_last)
     head = nn.Linear(towers.HEAD_WIDTH, TARGET_SIZE)
     optimizer = stage.optimizer_of([(tower, PEAK_RATE), (head, PEAK_RATE)])
     done, step = resume(path, tower, head, optimizer)
+    # A resumed run goes on with other draws than it began with.
+    rng = np.random.default_rng([1, team.rank, int(1e6 * done)])
     clock, means, saved = stage.Clock(minutes, done), stage.Means(["teacher"]), done
 
     def make():
