@@ -1,4 +1,4 @@
-"""Draws the sample pairs in tests/data/pairs: `python tests/data/make_pairs.py OUT`.
+"""Draws the sample pairs, OUT/pairs and OUT/damaged: `python tests/data/make_pairs.py tests/data`.
 
 Every picture is computed here, so the project owns it (CC0). They show each kind of ending: pairs
 that fit, pairs whose captions belong to another picture, pairs that break a rule, a damaged file.
@@ -115,30 +115,30 @@ def png(image):
 
 
 def pairs():
-    """(name, extension, file, caption) of every sample."""
+    """(folder and name, extension, file, caption) of every sample."""
     meadow_, sunset_, city_ = jpeg(meadow()), jpeg(sunset()), jpeg(city())
-    yield "meadow", "jpg", meadow_, "A green grass field under a blue sky with white clouds."
-    yield "sunset", "jpg", sunset_, "The sun sets over the ocean and the sky turns orange."
-    yield "mountain", "jpg", jpeg(mountain()), "A snow covered mountain in front of a blue sky."
-    yield "beach", "jpg", jpeg(beach()), "A sandy beach with blue water and a cloudy sky."
-    yield "ball", "jpg", jpeg(ball()), "A red ball lies on the green grass."
-    yield "city", "jpg", city_, "The skyline of a city at night with lit windows."
-    yield "wrong-meadow", "jpg", meadow_, "Two men in suits sit at a table and shake hands."
-    yield "wrong-sunset", "jpg", sunset_, "A plate of spaghetti with tomato sauce and cheese."
-    yield "wrong-city", "jpg", city_, "A small brown dog runs after a tennis ball."
-    yield "boilerplate", "jpg", meadow_, "image.jpg"
-    yield "thumbnail", "png", png(ball().resize((64, 64))), "A red ball lies on the green grass."
-    yield "banner", "png", png(beach().crop((0, 0, 240, 60)).resize((960, 240))), "A banner with a beach and the sea."
-    yield "damaged", "jpg", sunset_[: len(sunset_) // 2], "The sun sets over the ocean and the sky turns orange."
+    yield "pairs/meadow", "jpg", meadow_, "A green grass field under a blue sky with white clouds."
+    yield "pairs/sunset", "jpg", sunset_, "The sun sets over the ocean and the sky turns orange."
+    yield "pairs/mountain", "jpg", jpeg(mountain()), "A snow covered mountain in front of a blue sky."
+    yield "pairs/beach", "jpg", jpeg(beach()), "A sandy beach with blue water and a cloudy sky."
+    yield "pairs/ball", "jpg", jpeg(ball()), "A red ball lies on the green grass."
+    yield "pairs/city", "jpg", city_, "The skyline of a city at night with lit windows."
+    yield "pairs/wrong-meadow", "jpg", meadow_, "Two men in suits sit at a table and shake hands."
+    yield "pairs/wrong-sunset", "jpg", sunset_, "A plate of spaghetti with tomato sauce and cheese."
+    yield "pairs/wrong-city", "jpg", city_, "A small brown dog runs after a tennis ball."
+    yield "pairs/boilerplate", "jpg", meadow_, "image.jpg"
+    yield "pairs/thumbnail", "png", png(ball().resize((64, 64))), "A red ball lies on the green grass."
+    yield "pairs/banner", "png", png(beach().crop((0, 0, 240, 60)).resize((960, 240))), "A banner with a beach and the sea."
+    yield "damaged/damaged", "jpg", sunset_[: len(sunset_) // 2], "The sun sets over the ocean and the sky turns orange."
 
 
 def main(out):
-    out.mkdir(parents=True, exist_ok=True)
     for name, extension, file, caption in pairs():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / f"{name}.{extension}").write_bytes(file)
         (out / f"{name}.txt").write_text(caption + "\n")
     about = {"caption": "The sun sets over the ocean and the sky turns orange.", "licence": "CC0-1.0"}
-    (out / "sunset.json").write_text(json.dumps(about) + "\n")
+    (out / "pairs/sunset.json").write_text(json.dumps(about) + "\n")
 
 
 if __name__ == "__main__":

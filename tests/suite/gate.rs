@@ -20,9 +20,10 @@ fn settings(screening: Screening) -> GateSettings {
 }
 
 fn sample(name: &str) -> (Vec<u8>, Vec<u8>) {
-    let image = fs::read(data("pairs").join(format!("{name}.jpg")));
-    let image = image.or_else(|_| fs::read(data("pairs").join(format!("{name}.png")))).unwrap();
-    (image, fs::read(data("pairs").join(format!("{name}.txt"))).unwrap())
+    let folder = data(if name == "damaged" { "damaged" } else { "pairs" });
+    let image = fs::read(folder.join(format!("{name}.jpg")));
+    let image = image.or_else(|_| fs::read(folder.join(format!("{name}.png")))).unwrap();
+    (image, fs::read(folder.join(format!("{name}.txt"))).unwrap())
 }
 
 fn judge(gate: &mut Gate, pair: PairRef<'_>) -> Decision {
