@@ -101,8 +101,7 @@ impl Gate {
 
     fn judge_one(&mut self, pair: &PairRef<'_>) -> Result<Decision, ModelError> {
         let mut facts = Facts { content: content_digest(pair), ..Facts::default() };
-        let found = self.examine(pair, &mut facts);
-        let found = match found {
+        let found = match self.examine(pair, &mut facts) {
             Ok(()) => Reason::Passed,
             Err(Stopped::For(reason)) => reason,
             Err(Stopped::By(error)) => return Err(error),

@@ -99,11 +99,7 @@ fn full_disk_is_an_error() {
 #[cfg(target_os = "linux")]
 #[test]
 fn full_device_is_an_error() {
-    let full = Path::new("/dev/full");
-    if !full.exists() {
-        eprintln!("skipped: this system has no /dev/full");
-        return;
-    }
+    let Some(full) = super::full_device() else { return };
     let mut sink = ScoresSink::create(full).unwrap();
     sink.accept(&kept("a")).unwrap();
     assert_eq!(to(&sink.finish().unwrap_err()), "/dev/full");
