@@ -1,22 +1,53 @@
 //! The data filtering network: a [`Model`] that all workers share, and a [`Scorer`] for each.
 //!
 //! No type of the inference engine leaves this folder.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `manifest`, `bundle` | what a bundle says, and its files found whole |
+//! | `graph` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
+//! | `rounding`, `tower` | operators that the engine lacks; a graph in tract, planned for each shape |
+//! | `golden`, `selfcheck`, `verify` | what the model says in the software it comes from |
+//! | `import` | bundles from the folders that people have |
 
 pub mod bundle;
-mod onnx;
+pub mod golden;
+pub mod graph;
+pub mod import;
+pub mod inspect;
+pub mod manifest;
+mod rounding;
+mod selfcheck;
+mod tower;
+pub mod verify;
 
 use std::sync::Arc;
 
-use tract_onnx::prelude::Datum;
-
 use crate::error::ModelError;
 use crate::text::tokenize::CaptionTokenizer;
-use bundle::{Attention, Bundle, Manifest};
-use onnx::{Tower, TowerState};
+use bundle::{Bundle, TowerFile};
+use golden::Golden;
+use graph::survey::{Activation, Facts, facts, survey};
+use manifest::{Attention, Manifest, TextManifest};
+use tower::{Feed, Tower, TowerState};
+
+pub use tower::Side;
 
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and
 /// the plans stay few.
 const TEXT_BUCKETS: [usize; 6] = [8, 16, 24, 32, 48, 64];
+
+/// How exactly two programs can agree on what a graph says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// f32 throughout: up to the order of sums.
+    Float,
+    /// The file is in half precision, which others compute in and this engine widens.
+    Half,
+    /// Activations are rounded to integer codes. Values half way between two codes fall to either
+    /// side with the order of a sum, and each moves others behind it.
+    Codes,
+}
 
 /// A loaded bundle: immutable, shared by all workers.
 #[derive(Debug)]
@@ -28,33 +59,52 @@ pub struct Model {
     text: Tower,
     /// Caption lengths that the text tower is planned for, ascending.
     text_lengths: Vec<usize>,
+    precision: Precision,
 }
 
 impl Model {
-    /// Builds the towers of a bundle and checks them against its manifest.
+    /// Builds the towers of a bundle, checks them against its manifest, and lets them say its
+    /// golden pairs.
     ///
     /// # Errors
     /// [`ModelError`] that names the file and what does not fit.
     pub fn load(bundle: &Bundle) -> Result<Self, ModelError> {
+        let model = Arc::new(Self::unchecked(bundle)?);
+        if let (Some(checked), Some(json)) = (&bundle.manifest.golden, &bundle.golden) {
+            let golden = Golden::parse(&checked.file, json)?;
+            let mut scorer = Scorer::new(model.clone())?;
+            selfcheck::check(&mut scorer, &golden, &bundle.folder, checked.min_cosine)?;
+        }
+        // The scorer is gone, and with it the other hold.
+        Ok(Arc::into_inner(model).expect("one hold"))
+    }
+
+    /// As [`Model::load`], without asking for the golden pairs.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn unchecked(bundle: &Bundle) -> Result<Self, ModelError> {
         let manifest = bundle.manifest.clone();
-        let side = manifest.image.size as usize;
-        let image = Tower::load(
-            &manifest.image.file,
-            &bundle.image,
-            f32::datum_type(),
-            &[vec![1, 3, side, side]],
-            manifest.embedding_size,
-        )?;
-        let text_lengths = text_lengths(manifest.text.context_length, manifest.text.attention);
-        let text = Tower::load(
-            &manifest.text.file,
-            &bundle.text,
-            i64::datum_type(),
-            &text_lengths.iter().map(|length| vec![1, *length]).collect::<Vec<_>>(),
-            manifest.embedding_size,
-        )?;
         let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, &manifest.text)?;
-        Ok(Self { manifest, digest: bundle.digest, tokenizer, image, text, text_lengths })
+        let (image, image_precision) = {
+            let side = manifest.image.size as usize;
+            let (graph, halves) = open(&bundle.image, manifest.image.output.as_deref())?;
+            let facts = facts(&graph);
+            check_activation(graph.file(), manifest.image.activation, &facts)?;
+            let shapes = [vec![1, 3, side, side]];
+            let tower = Tower::load(graph, Side::Image, &shapes, manifest.embedding_size)?;
+            (tower, precision(&facts, halves))
+        };
+        let (graph, halves) = open(&bundle.text, manifest.text.output.as_deref())?;
+        let facts = facts(&graph);
+        check_activation(graph.file(), manifest.text.activation, &facts)?;
+        check_vocabulary(&tokenizer, &manifest.text, &facts)?;
+        let text_lengths = text_lengths(&graph, &manifest.text)?;
+        let shapes: Vec<_> = text_lengths.iter().map(|length| vec![1, *length]).collect();
+        let text = Tower::load(graph, Side::Text, &shapes, manifest.embedding_size)?;
+        let digest = bundle.digest;
+        let precision = image_precision.max(precision(&facts, halves));
+        Ok(Self { manifest, digest, tokenizer, image, text, text_lengths, precision })
     }
 
     /// The bundle's manifest.
@@ -66,12 +116,90 @@ impl Model {
     pub fn digest(&self) -> crate::pair::Digest {
         self.digest
     }
+
+    /// The lesser of its towers' precisions.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Caption lengths in tokens that the text tower runs at, ascending.
+    pub fn text_lengths(&self) -> &[usize] {
+        &self.text_lengths
+    }
 }
 
-fn text_lengths(context_length: usize, attention: Attention) -> Vec<usize> {
-    let buckets: &[usize] = if attention == Attention::Full { &[] } else { &TEXT_BUCKETS };
-    let shorter = buckets.iter().copied().filter(|length| *length < context_length);
-    shorter.chain([context_length]).collect()
+/// One run of an image tower by itself, `[3, S, S]` to its embedding of unit length: for tools that
+/// have a graph and no bundle.
+///
+/// # Errors
+/// [`ModelError`] if the graph is no image tower, or does not run.
+pub fn embed_image_once(graph: graph::Graph, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+    let side = (pixels.len() / 3).isqrt();
+    tower::run_once(graph.lowered()?, Side::Image, &[1, 3, side, side], Feed::Pixels(pixels))
+}
+
+/// A tower's graph, lowered, and whether its file is in half precision.
+fn open(file: &TowerFile, output: Option<&str>) -> Result<(graph::Graph, bool), ModelError> {
+    let mut graph = file.graph()?;
+    if let Some(output) = output {
+        graph.select(&[output])?;
+    }
+    let halves = survey(&graph).is_half();
+    Ok((graph.lowered()?, halves))
+}
+
+fn precision(facts: &Facts, halves: bool) -> Precision {
+    match facts.roundings {
+        0 if halves => Precision::Half,
+        0 => Precision::Float,
+        _ => Precision::Codes,
+    }
+}
+
+fn check_activation(
+    file: &str,
+    manifest: Option<Activation>,
+    facts: &Facts,
+) -> Result<(), ModelError> {
+    match (manifest, facts.activation) {
+        (Some(manifest), Some(found)) if manifest != found => {
+            Err(ModelError::Activation { file: file.to_owned(), manifest, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A tokenizer of another model gives ids that the table of tokens does not have, or leaves most
+/// of it unused.
+fn check_vocabulary(
+    tokenizer: &CaptionTokenizer,
+    manifest: &TextManifest,
+    facts: &Facts,
+) -> Result<(), ModelError> {
+    let Some(table) = facts.vocabulary_size else { return Ok(()) };
+    let tokens = tokenizer.vocabulary_size();
+    let largest =
+        [Some(manifest.pad_id), manifest.sot_id, manifest.eot_id].into_iter().flatten().max();
+    if tokens > table || largest.is_some_and(|id| id as usize >= table) {
+        let file = manifest.file.clone();
+        return Err(ModelError::Vocabulary { file, table, tokens });
+    }
+    Ok(())
+}
+
+/// The lengths that captions run at: few, up to the context length, and only that one where
+/// padding changes the embedding or the graph has one length baked in.
+fn text_lengths(graph: &graph::Graph, manifest: &TextManifest) -> Result<Vec<usize>, ModelError> {
+    let context = manifest.context_length;
+    let declared = graph.inputs().into_iter().find_map(|port| port.dims.get(1).copied().flatten());
+    if let Some(fixed) = declared.filter(|fixed| *fixed != context) {
+        let file = graph.file().to_owned();
+        return Err(ModelError::ContextLength { file, manifest: context, found: fixed });
+    }
+    let whole = declared.is_some() || manifest.attention == Attention::Full;
+    let buckets: &[usize] = if whole { &[] } else { &TEXT_BUCKETS };
+    let shorter = buckets.iter().copied().filter(|length| *length < context);
+    Ok(shorter.chain([context]).collect())
 }
 
 /// One worker's hold on the model: its working memory and buffers.
@@ -115,8 +243,7 @@ impl Scorer {
     /// # Errors
     /// [`ModelError::Graph`] if the engine fails.
     pub fn embed_image(&mut self, pixels: &[f32]) -> Result<&[f32], ModelError> {
-        let side = self.model.manifest.image.size as usize;
-        self.image[0].embed(&[1, 3, side, side], pixels, &mut self.image_embedding)?;
+        self.image[0].embed(Feed::Pixels(pixels), &mut self.image_embedding)?;
         Ok(&self.image_embedding)
     }
 
@@ -138,7 +265,8 @@ impl Scorer {
         let place = lengths.partition_point(|length| *length < ids.len()).min(lengths.len() - 1);
         let mut padded = ids.to_vec();
         padded.resize(lengths[place], i64::from(self.model.manifest.text.pad_id));
-        self.text[place].embed(&[1, padded.len()], &padded, &mut self.text_embedding)?;
+        let feed = Feed::Tokens { ids: &padded, tokens: ids.len() };
+        self.text[place].embed(feed, &mut self.text_embedding)?;
         Ok(&self.text_embedding)
     }
 

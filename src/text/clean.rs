@@ -1,35 +1,69 @@
 //! What a bundle does to a caption before it is tokenized. The steps and their order are the
 //! bundle's, because a network must see text as it did in training.
+//!
+//! | family | steps |
+//! |---|---|
+//! | CLIP, open_clip `lower` | ftfy, html_unescape, html_unescape, strip, collapse_whitespace, lowercase |
+//! | open_clip `whitespace` | the same without lowercase |
+//! | SigLIP, open_clip `canonicalize` | ftfy, html_unescape, html_unescape, strip, underscores_to_spaces, remove_punctuation, lowercase, collapse_whitespace |
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::python_words;
+use super::{ftfy, html};
+use crate::rules::{is_python_space, python_words};
 
 /// One step of cleaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// Mojibake, entities, ligatures, widths, quotes, line breaks and control characters are
+    /// repaired and the text is NFC, as `ftfy.fix_text` of Python's ftfy 6 does it.
+    Ftfy,
     /// HTML5 character references become characters, as Python's `html.unescape` does it.
     HtmlUnescape,
+    /// White space at the ends goes: Python's `str.strip()`.
+    Strip,
     /// Runs of white space become one space, those at the ends go: Python's
     /// `" ".join(text.split())`.
     CollapseWhitespace,
     /// Unicode lower case, as Python's `str.lower`.
     Lowercase,
+    /// `_` becomes a space.
+    UnderscoresToSpaces,
+    /// The characters of Python's `string.punctuation` go: all ASCII punctuation.
+    RemovePunctuation,
 }
 
 /// Applies `steps` in their order.
 pub fn clean<'a>(caption: &'a str, steps: &[Step]) -> Cow<'a, str> {
-    steps.iter().fold(Cow::Borrowed(caption), |text, step| match step {
-        Step::HtmlUnescape if !text.contains('&') => text,
-        Step::HtmlUnescape => {
-            Cow::Owned(htmlize::unescape(without_invalid_references(&text)).into_owned())
-        }
-        Step::CollapseWhitespace => Cow::Owned(collapse_whitespace(&text)),
-        Step::Lowercase => Cow::Owned(text.to_lowercase()),
+    steps.iter().fold(Cow::Borrowed(caption), |text, step| match text {
+        Cow::Borrowed(text) => step.apply(text),
+        Cow::Owned(text) => match step.apply(&text) {
+            Cow::Owned(changed) => Cow::Owned(changed),
+            // A part of what was owned, often all of it.
+            Cow::Borrowed(part) if part.len() < text.len() => Cow::Owned(part.to_owned()),
+            Cow::Borrowed(_) => Cow::Owned(text),
+        },
     })
+}
+
+impl Step {
+    fn apply<'a>(self, text: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Ftfy => ftfy::fix_text(text),
+            Self::HtmlUnescape => html::unescape(text),
+            Self::Strip => Cow::Borrowed(text.trim_matches(is_python_space)),
+            Self::CollapseWhitespace => Cow::Owned(collapse_whitespace(text)),
+            Self::Lowercase => Cow::Owned(text.to_lowercase()),
+            Self::UnderscoresToSpaces if !text.contains('_') => Cow::Borrowed(text),
+            Self::UnderscoresToSpaces => Cow::Owned(text.replace('_', " ")),
+            Self::RemovePunctuation => {
+                Cow::Owned(text.replace(|c: char| c.is_ascii_punctuation(), ""))
+            }
+        }
+    }
 }
 
 fn collapse_whitespace(text: &str) -> String {
@@ -41,43 +75,4 @@ fn collapse_whitespace(text: &str) -> String {
         collapsed.push_str(word);
     }
     collapsed
-}
-
-/// The text without numeric references to characters that HTML forbids (`&#1;`, `&#xFFFE;`). The
-/// HTML standard, and `htmlize` with it, keeps such characters; Python's `html.unescape` drops
-/// them.
-fn without_invalid_references(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("&#") {
-        let (before, reference) = rest.split_at(start);
-        kept.push_str(before);
-        let length = invalid_reference(reference);
-        // What is not dropped is copied, at least its "&#", so that the search goes on behind it.
-        kept.push_str(if length == 0 { "&#" } else { "" });
-        rest = &reference[length.max(2)..];
-    }
-    kept.push_str(rest);
-    kept
-}
-
-/// Bytes of the reference at the front of `text`, which starts with `&#`, if it names a character
-/// that Python drops; else 0.
-fn invalid_reference(text: &str) -> usize {
-    let hex = text[2..].starts_with(['x', 'X']);
-    let (start, radix) = if hex { (3, 16) } else { (2, 10) };
-    let digits = text[start..].bytes().take_while(|b| (*b as char).is_digit(radix)).count();
-    let end = start + digits;
-    let code = u32::from_str_radix(&text[start..end], radix);
-    match code {
-        Ok(code) if is_dropped(code) => end + usize::from(text[end..].starts_with(';')),
-        _ => 0,
-    }
-}
-
-/// The code points of Python's `html._invalid_codepoints` that it does not map to others first.
-fn is_dropped(code: u32) -> bool {
-    let control = matches!(code, 0x1..=0x8 | 0xb | 0xe..=0x1f | 0x7f);
-    let noncharacter = matches!(code, 0xfdd0..=0xfdef) || code & 0xfffe == 0xfffe;
-    control || noncharacter && code <= 0x10_ffff
 }

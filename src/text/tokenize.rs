@@ -1,37 +1,46 @@
-//! Cleaned caption to token ids, framed and cut as CLIP does it.
+//! Cleaned caption to token ids, framed and cut as the CLIP families do it.
 
 use tokenizers::Tokenizer;
 
 use crate::error::ModelError;
-use crate::model::bundle::TextManifest;
+use crate::model::manifest::TextManifest;
 use crate::text::clean::{Step, clean};
+use crate::text::prefix::{before_space, splits_at_spaces};
+
+/// Bytes of text that are read first for each token that there is room for, where the tokenizer
+/// can do with a part of the text.
+const BYTES_PER_TOKEN: usize = 16;
 
 /// A bundle's tokenizer with the rules around it.
 #[derive(Debug)]
 pub struct CaptionTokenizer {
     tokenizer: Tokenizer,
+    splits_at_spaces: bool,
     cleaning: Vec<Step>,
     context_length: usize,
-    sot_id: u32,
-    eot_id: u32,
+    sot_id: Option<u32>,
+    eot_id: Option<u32>,
 }
 
 impl CaptionTokenizer {
-    /// Reads a `tokenizer.json`.
+    /// Reads a `tokenizer.json`. What it says of truncation, padding and special tokens around a
+    /// text does not count: the manifest says that.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] if it cannot be read, or does not have the ids that the manifest
     /// names.
     pub fn load(json: &[u8], manifest: &TextManifest) -> Result<Self, ModelError> {
-        let tokenizer = Tokenizer::from_bytes(json)
-            .map_err(|e| ModelError::Tokenizer { why: e.to_string() })?;
+        let mut tokenizer = Tokenizer::from_bytes(json).map_err(failed)?;
+        tokenizer.with_truncation(None).map_err(failed)?;
+        tokenizer.with_padding(None);
+        tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         for (key, id) in [("sot_id", manifest.sot_id), ("eot_id", manifest.eot_id)] {
-            if tokenizer.id_to_token(id).is_none() {
-                let why = format!("text.{key} = {id} is not in its vocabulary");
-                return Err(ModelError::Tokenizer { why });
+            if let Some(id) = id.filter(|id| tokenizer.id_to_token(*id).is_none()) {
+                return Err(failed(format!("text.{key} = {id} is not in its vocabulary")));
             }
         }
         Ok(Self {
+            splits_at_spaces: splits_at_spaces(&tokenizer),
             tokenizer,
             cleaning: manifest.cleaning.clone(),
             context_length: manifest.context_length,
@@ -40,19 +49,48 @@ impl CaptionTokenizer {
         })
     }
 
-    /// Token ids of a caption at its own length, 2 to the context length: start of text, tokens,
-    /// end of text. What is too long is cut and ends with end of text, as in open_clip.
+    /// Token ids of a caption at its own length, at most the context length: start of text,
+    /// tokens, end of text, where the model has these. What is too long is cut and still ends
+    /// with end of text, as in open_clip.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] if the tokenizer gives up on the text.
     pub fn tokenize(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
         let text = clean(caption, &self.cleaning);
-        let encoding = self
-            .tokenizer
-            .encode_fast(&*text, false)
-            .map_err(|e| ModelError::Tokenizer { why: e.to_string() })?;
-        let tokens = encoding.get_ids().iter().take(self.context_length.saturating_sub(2));
-        let ids = std::iter::once(&self.sot_id).chain(tokens).chain(std::iter::once(&self.eot_id));
+        let frame = usize::from(self.sot_id.is_some()) + usize::from(self.eot_id.is_some());
+        let room = self.context_length.saturating_sub(frame);
+        let tokens = self.first_tokens(&text, room)?;
+        let ids = self.sot_id.iter().chain(tokens.iter().take(room)).chain(&self.eot_id);
         Ok(ids.map(|id| i64::from(*id)).collect())
     }
+
+    /// At least the first `count` tokens of a text, or all.
+    fn first_tokens(&self, text: &str, count: usize) -> Result<Vec<u32>, ModelError> {
+        let mut bytes = count.saturating_mul(BYTES_PER_TOKEN);
+        while self.splits_at_spaces && bytes > 0 && bytes < text.len() {
+            if let Some(part) = before_space(text, bytes) {
+                let tokens = self.encode(part)?;
+                if tokens.len() >= count {
+                    return Ok(tokens);
+                }
+            }
+            bytes = bytes.saturating_mul(4);
+        }
+        self.encode(text)
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Rows that the embedding table must have: the largest id, added tokens' too, plus one.
+    pub fn vocabulary_size(&self) -> usize {
+        let vocabulary = self.tokenizer.get_vocab(true);
+        vocabulary.values().max().map_or(0, |id| *id as usize + 1)
+    }
+}
+
+fn failed(why: impl ToString) -> ModelError {
+    ModelError::Tokenizer { why: why.to_string() }
 }

@@ -204,17 +204,17 @@ fn wrong_bundles_are_refused_by_what_is_wrong() {
     let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
     for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
         let error = load_error(&changed(file, cut));
-        assert!(matches!(&error, ModelError::Digest { file: named, .. } if named == file));
+        assert!(matches!(&error, ModelError::Digest { file: named, .. } if named.ends_with(file)));
     }
     for (from, to, expected) in [
         ("format = 1", "format = 9", "format = 9"),
-        ("embedding_size = ", "embedding_size = 1", "the graph has"),
+        ("embedding_size = ", "embedding_size = 1", "embeddings have 256 values"),
         ("size = ", "size = 0 # ", "size = 0"),
         ("context_length = ", "context_length = 1 # ", "text.context_length = 1"),
         ("[text]\nfile", "[text]\nfiles", "files"),
         ("eot_id = 2", "eot_id = 70000", "text.eot_id = 70000"),
         ("file = \"image.onnx\"", "file = \"../image.onnx\"", "not a file name"),
-        ("file = \"image.onnx\"", "file = \"text.onnx\"", "the graph has"),
+        ("file = \"image.onnx\"", "file = \"text.onnx\"", "is no image tower"),
     ] {
         let error = load_error(&changed_manifest(from, to)).to_string();
         assert!(error.contains(expected), "{from} -> {to}: {error}");

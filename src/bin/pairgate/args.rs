@@ -29,6 +29,96 @@ pub enum Command {
     Filter(FilterArgs),
     /// Score every pair and copy nothing: one line a pair.
     Score(ScoreArgs),
+    /// Model bundles: make one of your own DFN, look into one, check one.
+    #[command(subcommand)]
+    Model(ModelCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Make a bundle from an ONNX folder of transformers or optimum, or of open_clip_export.py.
+    Import(ImportArgs),
+    /// Tell what a bundle is made of: towers, operators, size, cost, quantization, licence.
+    Inspect(InspectArgs),
+    /// Compare a bundle with what its model says in Python.
+    Verify(VerifyArgs),
+}
+
+/// Make a bundle from a folder that people have: a hub repository with ONNX files (config.json,
+/// preprocessor_config.json, tokenizer.json, onnx/vision_model.onnx and onnx/text_model.onnx, or
+/// one model.onnx), or what models/export/open_clip_export.py writes. All of the manifest is read
+/// from the folder, and what cannot be is asked for by name. The bundle is checked against the
+/// folder's golden.json, if there is one.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate model import exported/dfn-public -o dfn-public
+  pairgate model import Xenova/clip-vit-base-patch32 --variant quantized \\
+      --set licence=MIT --set logit_scale=100 -o clip-int8
+  pairgate filter shards/ --model dfn-public --keep 15% -o kept")]
+pub struct ImportArgs {
+    /// The folder.
+    #[arg(value_name = "PATH")]
+    pub folder: PathBuf,
+    /// The bundle to make: a new folder.
+    #[arg(short, long, value_name = "BUNDLE")]
+    pub output: PathBuf,
+    /// The form of the towers to take where there are several: VARIANT of
+    /// vision_model_VARIANT.onnx [default: the plain one].
+    #[arg(long, value_name = "VARIANT")]
+    pub variant: Option<String>,
+    /// Say a value of the manifest, such as licence=MIT; once for each.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Check against this golden file [default: golden.json, or golden_VARIANT.json, in the folder].
+    #[arg(long, value_name = "FILE")]
+    pub golden: Option<PathBuf>,
+    /// Print the manifest's values and where each comes from as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Tell what a bundle is made of: towers, operators, parameters, cost of a pair, memory,
+/// quantization, what runs in integer arithmetic, licence, digests.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate model inspect                       the model in the binary
+  pairgate model inspect dfn-public --measure  and how long it loads, in how much memory")]
+pub struct InspectArgs {
+    /// The bundle, a folder or a tar [default: the model in the binary].
+    #[arg(value_name = "BUNDLE")]
+    pub model: Option<PathBuf>,
+    /// Load the model, and report the time and the peak memory of it.
+    #[arg(long)]
+    pub measure: bool,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Compare a bundle with a golden file: what its model says of some pairs in Python. Tells, for
+/// each tower, the largest difference and the cosine; for the scores of all pictures with all
+/// captions, the rank correlation and the verdicts that flip at the top 15 %.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if a cosine is below --min-cosine or token ids differ.
+
+Example:
+  pairgate model verify dfn-public --golden exported/dfn-public/golden.json")]
+pub struct VerifyArgs {
+    /// The bundle, a folder or a tar.
+    #[arg(value_name = "BUNDLE")]
+    pub model: PathBuf,
+    /// The golden file, as the scripts in models/export write it.
+    #[arg(long, value_name = "FILE")]
+    pub golden: PathBuf,
+    /// Smallest cosine that passes, 0 to 1.
+    #[arg(long, value_name = "X", default_value_t = 0.9999, value_parser = cosine)]
+    pub min_cosine: f64,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Keep the good pairs: WebDataset shards of those that pass, a journal of every decision, and a
@@ -143,6 +233,12 @@ fn threshold(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     let fits = (-1.0..=1.0).contains(&value);
     fits.then_some(value).ok_or_else(|| "out of range: a cosine is -1 to 1".to_owned())
+}
+
+fn cosine(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let fits = (0.0..=1.0).contains(&value);
+    fits.then_some(value).ok_or_else(|| "out of range: it must be 0 to 1".to_owned())
 }
 
 fn fraction(text: &str) -> Result<f64, String> {

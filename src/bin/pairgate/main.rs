@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let ended = match args.command {
         args::Command::Filter(args) => commands::filter::run(&args),
         args::Command::Score(args) => commands::score::run(&args),
+        args::Command::Model(command) => commands::model::run(&command),
     };
     match ended {
         Ok(code) => code,

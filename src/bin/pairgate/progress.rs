@@ -103,3 +103,31 @@ impl Drop for Progress {
         self.bar.finish_and_clear();
     }
 }
+
+/// Shows how many of a known number of steps are done; only on a terminal.
+pub struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// A bar of `total` steps.
+    pub fn new(name: &'static str, total: u64) -> Self {
+        let style = ProgressStyle::with_template("{prefix} [{bar:24}] {pos} of {len}, {eta} left");
+        let bar = ProgressBar::new(total);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let bar = TERMINAL.add(bar);
+        bar.set_prefix(name);
+        Self { bar }
+    }
+
+    /// Shows that `done` steps are done.
+    pub fn show(&self, done: u64) {
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
-use pairgate::model::bundle::Manifest;
+use pairgate::model::manifest::Manifest;
 use pairgate::pipeline::{Outcome, decide_again};
 use pairgate::policy::{OnError, Policy, fraction_threshold};
 use pairgate::sink::journal::{JournalFile, JournalSink};

@@ -1,4 +1,5 @@
 //! One file a command.
 
 pub mod filter;
+pub mod model;
 pub mod score;

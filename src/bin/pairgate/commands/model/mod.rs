@@ -1,0 +1,19 @@
+//! `pairgate model`: bundles.
+
+mod import;
+mod inspect;
+mod verify;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::args::ModelCommand;
+
+/// Runs the command.
+pub fn run(command: &ModelCommand) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        ModelCommand::Import(args) => import::run(args),
+        ModelCommand::Inspect(args) => inspect::run(args),
+        ModelCommand::Verify(args) => verify::run(args),
+    }
+}

@@ -1,0 +1,81 @@
+//! What a graph may ask for before a value of it is computed: a file of a kilobyte can state
+//! tensors of terabytes.
+
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+
+use super::constants::{Values, bytes, dims, volume};
+use super::refuse;
+use crate::error::ModelError;
+
+/// Most values that a constant or an operator with constant sizes may make: twice the biggest
+/// token table in use (256,000 tokens x 1,152).
+const MAX_VALUES: f64 = (1u64 << 29) as f64;
+
+/// Refuses tensors that are not all there, and operators that make huge ones.
+///
+/// # Errors
+/// [`ModelError::Graph`] or [`ModelError::Operator`] that names the tensor or node.
+pub(super) fn check(file: &str, graph: &GraphProto) -> Result<(), ModelError> {
+    for tensor in &graph.initializer {
+        check_tensor(tensor).map_err(|why| ModelError::Graph {
+            file: file.to_owned(),
+            why: format!("the tensor {:?} {why}", tensor.name),
+        })?;
+    }
+    for node in &graph.node {
+        for tensor in node.attribute.iter().filter_map(|attribute| attribute.t.as_ref()) {
+            check_tensor(tensor).map_err(|why| refuse(file, node, format!("its tensor {why}")))?;
+        }
+        let values = made(graph, node);
+        if values > MAX_VALUES {
+            return Err(refuse(file, node, format!("it would make {values:.0} values")));
+        }
+    }
+    Ok(())
+}
+
+fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
+    if tensor.data_type == 8 {
+        return Ok(()); // strings: they have no fixed size, and nothing multiplies them
+    }
+    let (wanted, held) = bytes(tensor)?;
+    let values = volume(&dims(tensor)?)? as f64;
+    if values > MAX_VALUES {
+        return Err(format!("states {values:.0} values; {MAX_VALUES:.0} are allowed"));
+    }
+    if held < wanted {
+        return Err(format!("states {wanted} bytes and holds {held}"));
+    }
+    Ok(())
+}
+
+/// How many values a node makes, as far as constants tell.
+fn made(graph: &GraphProto, node: &NodeProto) -> f64 {
+    let constant = |place: usize| node.input.get(place).and_then(|name| values(graph, name));
+    let product = |values: Option<Values>| {
+        values.map_or(0.0, |v| v.data.iter().map(|x| f64::from(*x)).product())
+    };
+    match node.op_type.as_str() {
+        "ConstantOfShape" => product(constant(0)),
+        "Expand" | "Tile" => product(constant(1)),
+        "Range" => match (constant(0), constant(1), constant(2)) {
+            (Some(start), Some(limit), Some(step)) => {
+                let first = |values: &Values| values.data.first().map_or(1.0, |x| f64::from(*x));
+                (first(&limit) - first(&start)) / first(&step)
+            }
+            _ => 0.0,
+        },
+        _ => 0.0,
+    }
+}
+
+fn values(graph: &GraphProto, name: &str) -> Option<Values> {
+    let initializer = graph.initializer.iter().find(|tensor| tensor.name == name);
+    let node = || {
+        graph.node.iter().find(|node| {
+            node.op_type == "Constant" && node.output.first().is_some_and(|o| o == name)
+        })
+    };
+    let attribute = || node()?.attribute.iter().find_map(|attribute| attribute.t.as_ref());
+    initializer.or_else(attribute).and_then(|tensor| Values::read(tensor).ok())
+}

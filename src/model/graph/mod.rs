@@ -1,0 +1,271 @@
+//! An ONNX graph before the engine sees it: read under limits, cut down to one tower, lowered to
+//! what the engine gets right, and surveyed.
+
+pub(super) mod constants;
+mod half;
+mod integer;
+mod limits;
+mod lower;
+mod nbits;
+mod quantize;
+mod select;
+pub mod survey;
+
+use std::path::Path;
+
+use prost::Message as _;
+use tract_onnx::data_resolver::{MmapDataResolver, ModelDataResolver as _};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
+use tract_onnx::pb::type_proto::Value as TypeValue;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::prelude::{Framework as _, InferenceModel};
+
+use super::rounding;
+use crate::error::ModelError;
+use constants::Values;
+
+/// ONNX's `TensorProto.DataLocation.EXTERNAL`.
+const EXTERNAL: i32 = 1;
+
+/// An ONNX file in memory.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    file: String,
+    model: ModelProto,
+}
+
+/// An input or output of a graph, as the file declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its element type by ONNX's name, such as `FLOAT`.
+    pub element_type: String,
+    /// Its axes: a length, or `None` where the file leaves it open. Empty if nothing is declared.
+    pub dims: Vec<Option<usize>>,
+}
+
+impl Graph {
+    /// Reads an ONNX file that holds all its weights; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the bytes are not a whole and sound ONNX file.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ModelError> {
+        let model = ModelProto::decode(bytes).map_err(|why| not_onnx(file, &why))?;
+        Self::sound(file, model, None)
+    }
+
+    /// Reads an ONNX file, which is mapped into memory, and the files beside it that hold weights.
+    ///
+    /// # Errors
+    /// As [`Graph::parse`].
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let file = path.display().to_string();
+        let model = tract_onnx::onnx().proto_model_for_path(path);
+        let model = model.map_err(|why| not_onnx(&file, &format!("{why:#}")))?;
+        Self::sound(&file, model, path.parent())
+    }
+
+    fn sound(file: &str, model: ModelProto, folder: Option<&Path>) -> Result<Self, ModelError> {
+        let mut graph = Self { file: file.to_owned(), model };
+        if graph.model.graph.is_none() {
+            return Err(not_onnx(file, &"it holds no graph"));
+        }
+        graph.read_external(folder)?;
+        limits::check(file, graph.proto())?;
+        // Old exporters list the weights among the inputs.
+        let proto = graph.proto_mut();
+        let weights: std::collections::HashSet<_> =
+            proto.initializer.iter().map(|tensor| tensor.name.clone()).collect();
+        proto.input.retain(|input| !weights.contains(&input.name));
+        Ok(graph)
+    }
+
+    /// Moves weights that lie in other files into the graph.
+    fn read_external(&mut self, folder: Option<&Path>) -> Result<(), ModelError> {
+        let file = self.file.clone();
+        let is_external = |tensor: &&mut TensorProto| tensor.data_location == Some(EXTERNAL);
+        for tensor in self.proto_mut().initializer.iter_mut().filter(is_external) {
+            let failed = |why: String| ModelError::Graph {
+                file: file.clone(),
+                why: format!("the weights of {:?}: {why}", tensor.name),
+            };
+            let found = folder
+                .ok_or_else(|| "they lie in another file, which only a folder can hold".to_owned());
+            let bytes = found.and_then(|folder| external_bytes(tensor, folder)).map_err(failed)?;
+            tensor.raw_data = bytes;
+            tensor.data_location = None;
+            tensor.external_data.clear();
+        }
+        Ok(())
+    }
+
+    /// Names of the files beside the ONNX file that hold weights, sorted.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the file cannot be read.
+    pub fn external_files(path: &Path) -> Result<Vec<String>, ModelError> {
+        let file = path.display().to_string();
+        let model = tract_onnx::onnx().proto_model_for_path(path);
+        let model = model.map_err(|why| not_onnx(&file, &format!("{why:#}")))?;
+        let tensors = model.graph.into_iter().flat_map(|graph| graph.initializer);
+        let mut names: Vec<String> = tensors
+            .filter(|tensor| tensor.data_location == Some(EXTERNAL))
+            .filter_map(|tensor| entry(&tensor, "location").map(str::to_owned))
+            .collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// What errors call the file.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Its inputs.
+    pub fn inputs(&self) -> Vec<Port> {
+        self.proto().input.iter().map(port).collect()
+    }
+
+    /// Its outputs.
+    pub fn outputs(&self) -> Vec<Port> {
+        self.proto().output.iter().map(port).collect()
+    }
+
+    /// The graph with the operators that its quantized, half and hoisted parts stand for; see
+    /// `lower.rs`.
+    ///
+    /// # Errors
+    /// [`ModelError::Operator`] that names what has no f32 form here.
+    pub fn lowered(mut self) -> Result<Self, ModelError> {
+        let file = self.file.clone();
+        lower::lower(&file, self.proto_mut())?;
+        Ok(self)
+    }
+
+    /// The part of the graph that leads to `outputs`, with the inputs that it reads.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if there is no such output.
+    pub fn select(&mut self, outputs: &[&str]) -> Result<(), ModelError> {
+        let file = self.file.clone();
+        select::select(self.proto_mut(), outputs).map_err(|why| ModelError::Graph { file, why })
+    }
+
+    /// Multiplies an output by a weight of `[rows, columns]`, as PyTorch's `Linear` does without a
+    /// bias.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the weight is no matrix.
+    pub(super) fn project(&mut self, output: &str, weight: Values) -> Result<(), ModelError> {
+        let [rows, columns] = weight.dims[..] else {
+            let why = format!("a projection of {:?} is no matrix", weight.dims);
+            return Err(ModelError::Graph { file: self.file.clone(), why });
+        };
+        let at = |i: usize| weight.data[i % rows * columns + i / rows];
+        let transposed = (0..rows * columns).map(at).collect();
+        let transposed = Values { dims: vec![columns, rows], data: transposed };
+        let (name, projected) = ("projection.weight", "projected");
+        let graph = self.proto_mut();
+        graph.initializer.push(transposed.into_tensor(name));
+        graph.node.push(NodeProto {
+            name: projected.to_owned(),
+            op_type: "MatMul".to_owned(),
+            input: vec![output.to_owned(), name.to_owned()],
+            output: vec![projected.to_owned()],
+            ..NodeProto::default()
+        });
+        graph.output.retain(|port| port.name == output);
+        for port in &mut graph.output {
+            *port = ValueInfoProto { name: projected.to_owned(), r#type: None, ..port.clone() };
+        }
+        Ok(())
+    }
+
+    /// The bytes of an ONNX file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.model.encode_to_vec()
+    }
+
+    /// The engine's reading of the graph.
+    ///
+    /// # Errors
+    /// [`ModelError::Operator`] that names an operator which the engine does not have,
+    /// [`ModelError::Graph`] with the engine's reason.
+    pub(super) fn into_inference(self) -> Result<InferenceModel, ModelError> {
+        let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
+        rounding::register(&mut onnx.op_register);
+        let known = &onnx.op_register.0;
+        if let Some(node) = self.proto().node.iter().find(|node| !known.contains_key(&node.op_type))
+        {
+            return Err(refuse(&self.file, node, "the engine does not have it"));
+        }
+        onnx.model_for_proto_model(&self.model)
+            .map_err(|why| ModelError::Graph { file: self.file.clone(), why: format!("{why:#}") })
+    }
+
+    fn proto(&self) -> &GraphProto {
+        // `sound` refused a file without a graph.
+        self.model.graph.as_ref().expect("a graph")
+    }
+
+    fn proto_mut(&mut self) -> &mut GraphProto {
+        self.model.graph.as_mut().expect("a graph")
+    }
+}
+
+fn not_onnx(file: &str, why: &dyn std::fmt::Display) -> ModelError {
+    ModelError::Graph { file: file.to_owned(), why: format!("not a whole ONNX file: {why}") }
+}
+
+/// The error that a node of `file` cannot be run.
+fn refuse(file: &str, node: &NodeProto, why: impl Into<String>) -> ModelError {
+    let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
+    ModelError::Operator {
+        file: file.to_owned(),
+        operator: node.op_type.clone(),
+        node: name.cloned().unwrap_or_default(),
+        why: why.into(),
+    }
+}
+
+fn external_bytes(tensor: &TensorProto, folder: &Path) -> Result<Vec<u8>, String> {
+    let location = entry(tensor, "location").ok_or("no file is named")?;
+    if location.is_empty() || location.contains(['/', '\\']) || location == ".." {
+        return Err(format!("{location:?} is not a file name"));
+    }
+    let number = |key| entry(tensor, key).map(str::parse::<usize>).transpose();
+    let place = |why| format!("{location}: its place is not a number: {why}");
+    let offset = number("offset").map_err(place)?.unwrap_or(0);
+    let length = number("length").map_err(place)?;
+    let mut bytes = Vec::new();
+    let read =
+        MmapDataResolver.read_bytes_from_path(&mut bytes, &folder.join(location), offset, length);
+    read.map_err(|why| format!("{why:#}"))?;
+    Ok(bytes)
+}
+
+fn entry<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
+    tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
+}
+
+fn port(info: &ValueInfoProto) -> Port {
+    let kind = info.r#type.as_ref().and_then(|kind| kind.value.as_ref());
+    let Some(TypeValue::TensorType(tensor)) = kind else {
+        return Port {
+            name: info.name.clone(),
+            element_type: "UNDEFINED".into(),
+            dims: Vec::new(),
+        };
+    };
+    let length = |value: &Option<Dimension>| match value {
+        Some(Dimension::DimValue(length)) => usize::try_from(*length).ok(),
+        _ => None,
+    };
+    let dims = tensor.shape.iter().flat_map(|shape| &shape.dim).map(|dim| length(&dim.value));
+    let element_type =
+        DataType::try_from(tensor.elem_type).map_or("UNDEFINED", |t| t.as_str_name());
+    Port { name: info.name.clone(), element_type: element_type.into(), dims: dims.collect() }
+}

@@ -1,0 +1,82 @@
+//! What a loaded model must get right before it judges anything: the token ids and the embeddings
+//! of the golden pairs that came with its bundle.
+
+use std::path::Path;
+
+use super::golden::{Golden, GoldenPair};
+use super::tower::Side;
+use super::verify::cosine;
+use super::{Model, Scorer};
+use crate::decode::Rgb8;
+use crate::error::ModelError;
+use crate::pair::Size;
+use crate::prepare::Preparer;
+
+/// Pairs whose embeddings are computed at each load: a big tower takes a second for one.
+const PAIRS: usize = 2;
+/// What a cosine may lack where a picture was resized: libraries round some levels otherwise.
+const RESIZED_SLACK: f64 = 1e-4;
+
+/// Compares `scorer`'s model with its golden pairs: all token ids, and some embeddings.
+///
+/// # Errors
+/// [`ModelError::SelfCheck`] that says which pair of which tower disagrees and how far.
+pub(super) fn check(
+    scorer: &mut Scorer,
+    golden: &Golden,
+    folder: &Path,
+    min_cosine: f64,
+) -> Result<(), ModelError> {
+    for (place, pair) in golden.pairs.iter().enumerate() {
+        check_ids(scorer, place, pair)?;
+    }
+    let model = scorer.model().clone();
+    let mut preparer = Preparer::new(model.manifest().image.preparation());
+    let side = model.manifest().image.size as usize;
+    let (mut rgb, mut pixels) = (Rgb8::default(), vec![0.0; 3 * side * side]);
+    for (place, pair) in golden.pairs.iter().take(PAIRS).enumerate() {
+        let text = scorer.embed_tokens(&pair.ids)?;
+        check_embedding(&model, Side::Text, place, cosine(text, &pair.text), min_cosine)?;
+        pair.picture.load(folder, &mut rgb)?;
+        preparer.prepare(&rgb, &mut pixels);
+        let image = scorer.embed_image(&pixels)?;
+        let exact = rgb.size == Size::new(side as u32, side as u32);
+        let min_cosine = if exact { min_cosine } else { min_cosine - RESIZED_SLACK };
+        check_embedding(&model, Side::Image, place, cosine(image, &pair.image), min_cosine)?;
+    }
+    Ok(())
+}
+
+fn check_ids(scorer: &Scorer, place: usize, pair: &GoldenPair) -> Result<(), ModelError> {
+    let ids = scorer.tokenize(&pair.caption)?;
+    if ids == pair.ids {
+        return Ok(());
+    }
+    let same = ids.iter().zip(&pair.ids).take_while(|(ours, theirs)| ours == theirs).count();
+    let shown = |ids: &[i64]| ids.get(same).map_or("none".to_owned(), i64::to_string);
+    Err(ModelError::SelfCheckTokens {
+        pair: place,
+        place: same,
+        found: shown(&ids),
+        wanted: shown(&pair.ids),
+    })
+}
+
+fn check_embedding(
+    model: &Model,
+    side: Side,
+    pair: usize,
+    cosine: f64,
+    min_cosine: f64,
+) -> Result<(), ModelError> {
+    // A NaN is below every bound.
+    if cosine >= min_cosine {
+        return Ok(());
+    }
+    let manifest = model.manifest();
+    let file = match side {
+        Side::Image => manifest.image.file.clone(),
+        Side::Text => manifest.text.file.clone(),
+    };
+    Err(ModelError::SelfCheck { file, side, pair, cosine, min_cosine })
+}

@@ -1,0 +1,411 @@
+//! One tower: a graph in tract, with a plan for each input shape that occurs.
+//!
+//! Every plan has a fixed shape, because tract picks slower kernels where a dimension is a symbol,
+//! and because the shape arithmetic that exporters leave in a graph then folds to constants.
+//! Every run holds one pair: kernels, and with them the last bits of a sum, depend on the number
+//! of rows, and a pair's score must not depend on the pairs that happened to come with it.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
+use tract_onnx::prelude::*;
+
+use super::graph::{Graph, Port};
+use crate::error::ModelError;
+
+type Plan = Arc<TypedRunnableModel>;
+
+/// Which of the two towers a graph is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Pixels to an embedding.
+    Image,
+    /// Token ids to an embedding.
+    Text,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Image => "image",
+            Self::Text => "text",
+        })
+    }
+}
+
+/// What a graph's input is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// `[1, 3, S, S]` f32.
+    Pixels,
+    /// `[1, L]` token ids.
+    Ids,
+    /// `[1, L]`: 1 for a token, 0 for padding.
+    Mask,
+    /// `[1, L]`: 0, 1, ... L - 1.
+    Positions,
+}
+
+/// What a tower is run on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Feed<'a> {
+    /// `[3, S, S]`.
+    Pixels(&'a [f32]),
+    /// `[L]` ids, the first `tokens` of which are not padding.
+    Tokens { ids: &'a [i64], tokens: usize },
+}
+
+/// A tower's graph, with one plan for each of its input shapes.
+pub(super) struct Tower {
+    file: String,
+    inputs: Arc<[(Role, DatumType)]>,
+    plans: Vec<Plan>,
+}
+
+impl fmt::Debug for Tower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tower").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Tower {
+    /// Plans a graph, which is to be lowered and to have one output, for each of `shapes`:
+    /// `[1, 3, S, S]` of an image tower, `[1, L]` of a text tower.
+    ///
+    /// # Errors
+    /// [`ModelError`] that says what does not fit.
+    pub(super) fn load(
+        graph: Graph,
+        side: Side,
+        shapes: &[Vec<usize>],
+        embedding_size: usize,
+    ) -> Result<Self, ModelError> {
+        let file = graph.file().to_owned();
+        let inputs = roles(&graph, side)?;
+        for shape in shapes {
+            check_shape(&graph, shape)?;
+        }
+        let model = guarded(&file, || graph.into_inference())?;
+        let plan = |shape: &Vec<usize>| {
+            let plan = guarded(&file, || {
+                let plan = plan(&model, &inputs, shape).map_err(|why| failed(&file, why))?;
+                check_output(&file, plan.model(), embedding_size)?;
+                Ok(plan)
+            });
+            plan.map_err(|error| at_length(error, side, shape))
+        };
+        let plans = shapes.iter().map(plan).collect::<Result<_, ModelError>>()?;
+        Ok(Self { file, inputs: inputs.into(), plans })
+    }
+
+    /// One state for each plan, in the order of the shapes.
+    pub(super) fn states(&self) -> Result<Vec<TowerState>, ModelError> {
+        let state = |plan: &Plan| {
+            let state = plan.spawn().map_err(|why| failed(&self.file, why))?;
+            Ok(TowerState { file: self.file.clone(), inputs: self.inputs.clone(), state })
+        };
+        self.plans.iter().map(state).collect()
+    }
+}
+
+/// A plan's working memory: one for each worker.
+pub(super) struct TowerState {
+    file: String,
+    inputs: Arc<[(Role, DatumType)]>,
+    state: TypedSimpleState,
+}
+
+impl TowerState {
+    /// Runs the tower and writes its embedding, scaled to unit length, to `embedding`.
+    pub(super) fn embed(
+        &mut self,
+        feed: Feed<'_>,
+        embedding: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        self.run(feed, embedding).map_err(|why| failed(&self.file, why))?;
+        normalize(embedding);
+        Ok(())
+    }
+
+    fn run(&mut self, feed: Feed<'_>, embedding: &mut Vec<f32>) -> TractResult<()> {
+        let tensor =
+            |(role, kind): &(Role, DatumType)| Ok(tensor(*role, *kind, feed)?.into_tvalue());
+        let inputs = self.inputs.iter().map(tensor).collect::<TractResult<TVec<TValue>>>()?;
+        let outputs = self.state.run(inputs)?;
+        let output = outputs[0].to_plain_array_view::<f32>()?;
+        embedding.clear();
+        embedding.extend(output.iter());
+        Ok(())
+    }
+}
+
+/// Values in an embedding of a tower.
+///
+/// # Errors
+/// As [`Tower::load`].
+pub(super) fn embedding_size(
+    graph: Graph,
+    side: Side,
+    shape: &[usize],
+) -> Result<usize, ModelError> {
+    let file = graph.file().to_owned();
+    let inputs = roles(&graph, side)?;
+    check_shape(&graph, shape)?;
+    let model = guarded(&file, || {
+        let model = graph.into_inference()?;
+        fixed(&model, &inputs, shape).map_err(|why| failed(&file, why))
+    });
+    let model = model.map_err(|error| at_length(error, side, shape))?;
+    let fact = model.output_fact(0).map_err(|why| failed(&file, why))?;
+    match fact.shape.as_concrete() {
+        Some([1, size]) => Ok(*size),
+        _ => Err(ModelError::Shape {
+            file,
+            wanted: "an output [1, embedding_size] of F32".into(),
+            found: format!("{fact:?}"),
+        }),
+    }
+}
+
+/// One run of a tower, planned for it alone.
+///
+/// # Errors
+/// As [`Tower::load`].
+pub(super) fn run_once(
+    graph: Graph,
+    side: Side,
+    shape: &[usize],
+    feed: Feed<'_>,
+) -> Result<Vec<f32>, ModelError> {
+    let size = embedding_size(graph.clone(), side, shape)?;
+    let tower = Tower::load(graph, side, &[shape.to_vec()], size)?;
+    let mut embedding = Vec::new();
+    tower.states()?[0].embed(feed, &mut embedding)?;
+    Ok(embedding)
+}
+
+/// One run of a graph that holds both towers: its outputs' values, in their order.
+///
+/// # Errors
+/// [`ModelError`] if the graph does not run.
+pub(super) fn run_combined(
+    graph: Graph,
+    pixels: &[f32],
+    ids: &[i64],
+    pad: i64,
+) -> Result<Vec<Vec<f32>>, ModelError> {
+    let file = graph.file().to_owned();
+    let image = Feed::Pixels(pixels);
+    let tokens = ids.iter().rposition(|id| *id != pad).map_or(1, |last| last + 1);
+    let text = Feed::Tokens { ids, tokens };
+    let inputs = any_roles(&graph);
+    guarded(&file, || {
+        let mut model = graph.into_inference()?;
+        let mut run = || -> TractResult<Vec<Vec<f32>>> {
+            let mut values = TVec::new();
+            for (place, (role, kind)) in inputs.iter().enumerate() {
+                let feed = if *role == Role::Pixels { image } else { text };
+                let tensor = tensor(*role, *kind, feed)?;
+                model.set_input_fact(place, InferenceFact::dt_shape(*kind, tensor.shape()))?;
+                values.push(tensor.into_tvalue());
+            }
+            let plan = model.clone().into_typed()?.into_decluttered()?.into_runnable()?;
+            let outputs = plan.run(values)?;
+            let read = |output: &TValue| {
+                Ok(output.to_plain_array_view::<f32>()?.iter().copied().collect())
+            };
+            outputs.iter().map(read).collect()
+        };
+        run().map_err(|why| failed(&file, why))
+    })
+}
+
+/// Multiplications and additions of one run at `shape`, counted by the engine; products only.
+///
+/// # Errors
+/// As [`Tower::load`].
+pub(super) fn multiply_adds(graph: Graph, side: Side, shape: &[usize]) -> Result<u64, ModelError> {
+    let file = graph.file().to_owned();
+    let inputs = roles(&graph, side)?;
+    guarded(&file, || {
+        let model = graph.into_inference()?;
+        let count = || -> TractResult<u64> {
+            let model = fixed(&model, &inputs, shape)?;
+            let mut sum = 0;
+            for node in model.nodes() {
+                let facts = model.node_input_facts(node.id)?;
+                for (cost, count) in node.op.cost(&facts)? {
+                    if matches!(cost, Cost::FMA(_)) {
+                        sum += count.to_usize()? as u64;
+                    }
+                }
+            }
+            Ok(sum)
+        };
+        count().map_err(|why| failed(&file, why))
+    })
+}
+
+/// Scales to unit length; a vector without length becomes NaN, which no policy lets pass.
+fn normalize(embedding: &mut [f32]) {
+    let square: f32 = embedding.iter().map(|x| x * x).sum();
+    let scale = 1.0 / square.sqrt();
+    embedding.iter_mut().for_each(|x| *x *= scale);
+}
+
+fn failed(file: &str, why: TractError) -> ModelError {
+    ModelError::Graph { file: file.to_owned(), why: format!("{why:#}") }
+}
+
+/// The engine asserts what a sound graph has; a graph that is not sound is an error here.
+fn guarded<T>(file: &str, work: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let why = "the engine gave up on it with a panic".to_owned();
+        Err(ModelError::Graph { file: file.to_owned(), why })
+    })
+}
+
+/// What each input of a graph is given, in their order.
+fn roles(graph: &Graph, side: Side) -> Result<Vec<(Role, DatumType)>, ModelError> {
+    let inputs = graph.inputs();
+    let refused = |wanted: &str| ModelError::Tower {
+        file: graph.file().to_owned(),
+        side,
+        wanted: wanted.to_owned(),
+        found: listed(&inputs),
+    };
+    let wanted = match side {
+        Side::Image => "one input [N, 3, S, S] FLOAT",
+        Side::Text => {
+            "one input [N, L] of token ids, and none but attention_mask and position_ids beside it"
+        }
+    };
+    let roles: Option<Vec<_>> = inputs.iter().map(role).collect();
+    let roles = roles.ok_or_else(|| refused(wanted))?;
+    let count = |wanted: Role| roles.iter().filter(|(role, _)| *role == wanted).count();
+    let fits = match side {
+        Side::Image => count(Role::Pixels) == 1 && roles.len() == 1,
+        Side::Text => count(Role::Ids) == 1 && count(Role::Pixels) == 0,
+    };
+    fits.then_some(roles).ok_or_else(|| refused(wanted))
+}
+
+fn any_roles(graph: &Graph) -> Vec<(Role, DatumType)> {
+    graph.inputs().iter().filter_map(role).collect()
+}
+
+fn role(port: &Port) -> Option<(Role, DatumType)> {
+    let kind = match port.element_type.as_str() {
+        "FLOAT" => f32::datum_type(),
+        "INT64" => i64::datum_type(),
+        "INT32" => i32::datum_type(),
+        _ => return None,
+    };
+    let role = match port.name.as_str() {
+        _ if kind == f32::datum_type() => Role::Pixels,
+        "attention_mask" => Role::Mask,
+        "position_ids" => Role::Positions,
+        _ => Role::Ids,
+    };
+    Some((role, kind))
+}
+
+fn listed(inputs: &[Port]) -> String {
+    let one = |port: &Port| {
+        let dims: Vec<_> =
+            port.dims.iter().map(|d| d.map_or("?".into(), |d| d.to_string())).collect();
+        format!("{} [{}] {}", port.name, dims.join(", "), port.element_type)
+    };
+    inputs.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// What the file declares must allow the shape that the manifest asks for.
+fn check_shape(graph: &Graph, shape: &[usize]) -> Result<(), ModelError> {
+    let inputs = graph.inputs();
+    let fits = |port: &Port| {
+        let same = |(dim, size): (&Option<usize>, &usize)| dim.is_none_or(|dim| dim == *size);
+        port.dims.is_empty()
+            || port.dims.len() == shape.len() && port.dims.iter().zip(shape).all(same)
+    };
+    if inputs.iter().all(fits) {
+        return Ok(());
+    }
+    Err(ModelError::Shape {
+        file: graph.file().to_owned(),
+        wanted: format!("inputs {shape:?}"),
+        found: listed(&inputs),
+    })
+}
+
+/// The graph with its inputs fixed at `shape`, simplified.
+fn fixed(
+    model: &InferenceModel,
+    inputs: &[(Role, DatumType)],
+    shape: &[usize],
+) -> TractResult<TypedModel> {
+    let mut model = model.clone();
+    for (place, (_, kind)) in inputs.iter().enumerate() {
+        model.set_input_fact(place, InferenceFact::dt_shape(*kind, shape))?;
+    }
+    model.into_typed()?.into_decluttered()
+}
+
+fn plan(
+    model: &InferenceModel,
+    inputs: &[(Role, DatumType)],
+    shape: &[usize],
+) -> TractResult<Plan> {
+    fixed(model, inputs, shape)?.into_optimized()?.into_runnable()
+}
+
+fn check_output(file: &str, model: &TypedModel, embedding_size: usize) -> Result<(), ModelError> {
+    let fact = model.output_fact(0).ok();
+    let shape = |fact: &TypedFact| fact.shape.as_concrete().map(<[usize]>::to_vec);
+    match fact.and_then(shape) {
+        Some(shape) if shape == [1, embedding_size] => Ok(()),
+        Some(shape) if shape.len() == 2 => Err(ModelError::EmbeddingSize {
+            file: file.to_owned(),
+            manifest: embedding_size,
+            found: shape[1],
+        }),
+        _ => Err(ModelError::Shape {
+            file: file.to_owned(),
+            wanted: format!("an output [1, {embedding_size}] of F32"),
+            found: format!("{fact:?}"),
+        }),
+    }
+}
+
+/// Says at which caption length a text tower failed: a table of positions that is too short is
+/// otherwise a riddle.
+fn at_length(error: ModelError, side: Side, shape: &[usize]) -> ModelError {
+    match error {
+        ModelError::Graph { file, why } if side == Side::Text => {
+            ModelError::Length { file, tokens: shape[1], why }
+        }
+        error => error,
+    }
+}
+
+fn tensor(role: Role, kind: DatumType, feed: Feed<'_>) -> TractResult<Tensor> {
+    let tensor = match (role, feed) {
+        (Role::Pixels, Feed::Pixels(pixels)) => {
+            let side = (pixels.len() / 3).isqrt();
+            Tensor::from_shape(&[1, 3, side, side], pixels)?
+        }
+        (Role::Ids, Feed::Tokens { ids, .. }) => Tensor::from_shape(&[1, ids.len()], ids)?,
+        (Role::Mask, Feed::Tokens { ids, tokens }) => {
+            let mask: Vec<i64> = (0..ids.len()).map(|i| i64::from(i < tokens)).collect();
+            Tensor::from_shape(&[1, ids.len()], &mask)?
+        }
+        (Role::Positions, Feed::Tokens { ids, .. }) => {
+            let positions: Vec<i64> = (0..ids.len() as i64).collect();
+            Tensor::from_shape(&[1, ids.len()], &positions)?
+        }
+        // `roles` gives each side its own roles.
+        (role, _) => return Err(format_err!("{role:?} has no such input")),
+    };
+    Ok(tensor.cast_to_dt(kind)?.into_owned())
+}
