@@ -1,7 +1,7 @@
 //! A model bundle: a manifest and the files it names, found whole before anything runs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -52,18 +52,31 @@ pub struct TowerFile {
 #[derive(Debug, Clone)]
 enum Place {
     Memory(Cow<'static, [u8]>),
-    Disk(PathBuf),
+    /// With the names of the files beside it whose digests were checked.
+    Disk(PathBuf, BTreeSet<String>),
 }
 
 impl TowerFile {
     /// Reads the graph.
     ///
     /// # Errors
-    /// As [`Graph::parse`].
+    /// As [`Graph::parse`], and [`ModelError::Manifest`] for weights without a digest.
     pub fn graph(&self) -> Result<Graph, ModelError> {
         match &self.place {
             Place::Memory(bytes) => Graph::parse(&self.name, bytes),
-            Place::Disk(path) => Graph::open(path),
+            Place::Disk(path, checked) => {
+                let graph = Graph::open(path)?;
+                match graph.weight_files().difference(checked).next() {
+                    None => Ok(graph),
+                    Some(weights) => {
+                        let why = format!(
+                            "no digest of {weights:?}, which holds weights of {:?}",
+                            self.name
+                        );
+                        Err(ModelError::Manifest { why })
+                    }
+                }
+            }
         }
     }
 }
@@ -103,20 +116,15 @@ impl Bundle {
             let path = folder.join(name);
             check_digest(&path.display().to_string(), expected, file_digest(&path)?)?;
         }
-        let tower = |name: &str| -> Result<TowerFile, ModelError> {
-            let path = folder.join(name);
-            for weights in Graph::external_files(&path)? {
-                if !manifest.digests.contains_key(&weights) {
-                    let why = format!("no digest of {weights:?}, which holds weights of {name:?}");
-                    return Err(ModelError::Manifest { why });
-                }
-            }
-            Ok(TowerFile { name: name.to_owned(), place: Place::Disk(path) })
+        let checked: BTreeSet<String> = manifest.digests.keys().cloned().collect();
+        let tower = |name: &str| TowerFile {
+            name: name.to_owned(),
+            place: Place::Disk(folder.join(name), checked.clone()),
         };
         let golden = manifest.golden.as_ref().map(|golden| read_text(&folder.join(&golden.file)));
         Ok(Self {
-            image: tower(&manifest.image.file)?,
-            text: tower(&manifest.text.file)?,
+            image: tower(&manifest.image.file),
+            text: tower(&manifest.text.file),
             tokenizer: read_text(&folder.join(&manifest.text.tokenizer))?,
             golden: golden.transpose()?,
             folder: folder.to_owned(),

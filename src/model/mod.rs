@@ -36,6 +36,10 @@ pub use tower::Side;
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and
 /// the plans stay few.
 const TEXT_BUCKETS: [usize; 6] = [8, 16, 24, 32, 48, 64];
+/// The lengths of a big text tower: each plan packs the weights for itself.
+const BIG_TEXT_BUCKETS: [usize; 2] = [16, 32];
+/// Weights of a text tower from which on it is big: then a plan takes 64 MB or more.
+const BIG_TEXT_PARAMETERS: u64 = 16 << 20;
 
 /// How exactly two programs can agree on what a graph says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +103,7 @@ impl Model {
         let facts = facts(&graph);
         check_activation(graph.file(), manifest.text.activation, &facts)?;
         check_vocabulary(&tokenizer, &manifest.text, &facts)?;
-        let text_lengths = text_lengths(&graph, &manifest.text)?;
+        let text_lengths = text_lengths(&graph, &manifest.text, facts.parameters)?;
         let shapes: Vec<_> = text_lengths.iter().map(|length| vec![1, *length]).collect();
         let text = Tower::load(graph, Side::Text, &shapes, manifest.embedding_size)?;
         let digest = bundle.digest;
@@ -189,7 +193,11 @@ fn check_vocabulary(
 
 /// The lengths that captions run at: few, up to the context length, and only that one where
 /// padding changes the embedding or the graph has one length baked in.
-fn text_lengths(graph: &graph::Graph, manifest: &TextManifest) -> Result<Vec<usize>, ModelError> {
+fn text_lengths(
+    graph: &graph::Graph,
+    manifest: &TextManifest,
+    parameters: u64,
+) -> Result<Vec<usize>, ModelError> {
     let context = manifest.context_length;
     let declared = graph.inputs().into_iter().find_map(|port| port.dims.get(1).copied().flatten());
     if let Some(fixed) = declared.filter(|fixed| *fixed != context) {
@@ -197,7 +205,11 @@ fn text_lengths(graph: &graph::Graph, manifest: &TextManifest) -> Result<Vec<usi
         return Err(ModelError::ContextLength { file, manifest: context, found: fixed });
     }
     let whole = declared.is_some() || manifest.attention == Attention::Full;
-    let buckets: &[usize] = if whole { &[] } else { &TEXT_BUCKETS };
+    let buckets: &[usize] = match parameters {
+        _ if whole => &[],
+        BIG_TEXT_PARAMETERS.. => &BIG_TEXT_BUCKETS,
+        _ => &TEXT_BUCKETS,
+    };
     let shorter = buckets.iter().copied().filter(|length| *length < context);
     Ok(shorter.chain([context]).collect())
 }

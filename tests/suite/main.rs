@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod core;
 mod decode;
+mod full_size;
 mod gate;
 mod import;
 mod model;

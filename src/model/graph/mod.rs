@@ -11,6 +11,7 @@ mod quantize;
 mod select;
 pub mod survey;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use prost::Message as _;
@@ -33,6 +34,7 @@ const EXTERNAL: i32 = 1;
 pub struct Graph {
     file: String,
     model: ModelProto,
+    weight_files: BTreeSet<String>,
 }
 
 /// An input or output of a graph, as the file declares it.
@@ -68,7 +70,7 @@ impl Graph {
     }
 
     fn sound(file: &str, model: ModelProto, folder: Option<&Path>) -> Result<Self, ModelError> {
-        let mut graph = Self { file: file.to_owned(), model };
+        let mut graph = Self { file: file.to_owned(), model, weight_files: BTreeSet::new() };
         if graph.model.graph.is_none() {
             return Err(not_onnx(file, &"it holds no graph"));
         }
@@ -85,6 +87,7 @@ impl Graph {
     /// Moves weights that lie in other files into the graph.
     fn read_external(&mut self, folder: Option<&Path>) -> Result<(), ModelError> {
         let file = self.file.clone();
+        let mut names = BTreeSet::new();
         let is_external = |tensor: &&mut TensorProto| tensor.data_location == Some(EXTERNAL);
         for tensor in self.proto_mut().initializer.iter_mut().filter(is_external) {
             let failed = |why: String| ModelError::Graph {
@@ -94,29 +97,18 @@ impl Graph {
             let found = folder
                 .ok_or_else(|| "they lie in another file, which only a folder can hold".to_owned());
             let bytes = found.and_then(|folder| external_bytes(tensor, folder)).map_err(failed)?;
+            names.extend(entry(tensor, "location").map(str::to_owned));
             tensor.raw_data = bytes;
             tensor.data_location = None;
             tensor.external_data.clear();
         }
+        self.weight_files = names;
         Ok(())
     }
 
-    /// Names of the files beside the ONNX file that hold weights, sorted.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the file cannot be read.
-    pub fn external_files(path: &Path) -> Result<Vec<String>, ModelError> {
-        let file = path.display().to_string();
-        let model = tract_onnx::onnx().proto_model_for_path(path);
-        let model = model.map_err(|why| not_onnx(&file, &format!("{why:#}")))?;
-        let tensors = model.graph.into_iter().flat_map(|graph| graph.initializer);
-        let mut names: Vec<String> = tensors
-            .filter(|tensor| tensor.data_location == Some(EXTERNAL))
-            .filter_map(|tensor| entry(&tensor, "location").map(str::to_owned))
-            .collect();
-        names.sort();
-        names.dedup();
-        Ok(names)
+    /// Names of the files beside the ONNX file that held weights, sorted.
+    pub fn weight_files(&self) -> &BTreeSet<String> {
+        &self.weight_files
     }
 
     /// What errors call the file.

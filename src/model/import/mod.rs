@@ -32,6 +32,8 @@ use crate::prepare::Preparer;
 use draft::Draft;
 pub use draft::Told;
 
+/// Most bytes of a protobuf file.
+const MAX_ONNX_BYTES: usize = i32::MAX as usize;
 /// Pairs that a bundle keeps for its self-check.
 const GOLDEN_PAIRS: usize = 8;
 /// Smallest cosine of an embedding and that in the golden file. For floats it is so close to 1
@@ -281,7 +283,7 @@ fn write_towers(
                 if projected {
                     write_graph(&graph, side, work)?;
                 } else {
-                    copy_graph(path, side, work)?;
+                    copy_graph(path, &graph, side, work)?;
                     if !plain {
                         draft.tell(&format!("{side}.output"), output, &graph_name(path));
                     }
@@ -291,11 +293,6 @@ fn write_towers(
         }
         Towers::Combined(path) => {
             let whole = Graph::open(path)?;
-            if !Graph::external_files(path)?.is_empty() {
-                let why = "its weights lie in another file: export the two towers by themselves"
-                    .to_owned();
-                return Err(ModelError::Graph { file: path.display().to_string(), why });
-            }
             logits::of_combined(&whole.clone().lowered()?, draft)?;
             for side in [Side::Image, Side::Text] {
                 let mut graph = whole.clone();
@@ -444,17 +441,26 @@ fn own_golden(model: &Arc<Model>) -> Result<Golden, ModelError> {
     Ok(Golden { format: GOLDEN_FORMAT, made_by, pairs })
 }
 
+/// Writes a graph with all its weights in it.
 fn write_graph(graph: &Graph, side: Side, work: &Path) -> Result<(), ModelError> {
     let path = work.join(format!("{side}.onnx"));
-    fs::write(&path, graph.to_bytes()).map_err(|why| written(&path, why))
+    let bytes = graph.to_bytes();
+    if bytes.len() > MAX_ONNX_BYTES {
+        let why = format!(
+            "its {side} tower has {} bytes, and an ONNX file holds {MAX_ONNX_BYTES}: export the towers by themselves",
+            bytes.len()
+        );
+        return Err(ModelError::Graph { file: graph.file().to_owned(), why });
+    }
+    fs::write(&path, bytes).map_err(|why| written(&path, why))
 }
 
 /// Copies a graph and the files beside it that hold its weights, under their own names.
-fn copy_graph(from: &Path, side: Side, work: &Path) -> Result<(), ModelError> {
+fn copy_graph(from: &Path, graph: &Graph, side: Side, work: &Path) -> Result<(), ModelError> {
     copy(from, &work.join(format!("{side}.onnx")))?;
     let folder = from.parent().unwrap_or(Path::new(""));
-    for name in Graph::external_files(from)? {
-        copy(&folder.join(&name), &work.join(&name))?;
+    for name in graph.weight_files() {
+        copy(&folder.join(name), &work.join(name))?;
     }
     Ok(())
 }
