@@ -238,6 +238,19 @@ fn wrong_folders_are_refused_by_what_is_wrong() {
     let error = run(&import_of(wide.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("crop_size = [32, 48]: a square is needed"), "{error}");
 
+    // transformers 5 puts the image processor into another file, which then counts.
+    let moved = copy_of("transformers-clip");
+    let path = moved.path().join("preprocessor_config.json");
+    let json = fs::read_to_string(&path).unwrap().replacen("\"resample\": 3", "\"resample\": 9", 1);
+    fs::write(
+        moved.path().join("processor_config.json"),
+        format!("{{\"image_processor\": {json}}}"),
+    )
+    .unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = run(&import_of(moved.path().to_owned(), None)).unwrap_err().to_string();
+    assert!(error.contains("resample = 9"), "{error}");
+
     let other = copy_of("transformers-clip");
     let path = other.path().join("config.json");
     let json = fs::read_to_string(&path).unwrap();

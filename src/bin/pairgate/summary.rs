@@ -10,6 +10,14 @@ use pairgate::model::Model;
 use pairgate::pipeline::Outcome;
 use serde_json::{Map, Value, json};
 
+/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
 /// What is known before the run, and when it began.
 pub struct Summary {
     model: String,
@@ -49,11 +57,7 @@ impl Summary {
     /// Prints to standard output, or to standard error where the other is taken.
     pub fn print(&self, outcome: &Outcome, as_json: bool) -> io::Result<()> {
         let text = if as_json { self.json(outcome) } else { self.table(outcome) };
-        if self.to_stderr {
-            io::stderr().write_all(text.as_bytes())
-        } else {
-            io::stdout().write_all(text.as_bytes())
-        }
+        if self.to_stderr { io::stderr().write_all(text.as_bytes()) } else { print(&text) }
     }
 
     fn json(&self, outcome: &Outcome) -> String {

@@ -38,6 +38,23 @@ impl Json {
         Self::open(folder, file)?.ok_or_else(|| format!("{file} is missing"))
     }
 
+    /// The table at `path` as a file of its own name; `None` if it is absent.
+    pub(super) fn part(&self, path: &str) -> Option<Self> {
+        let value = self.at(path)?.clone();
+        Some(Self { file: self.name(path), value })
+    }
+
+    /// Three values, or one that stands for three.
+    ///
+    /// # Errors
+    /// A text that names file, key and value.
+    pub(super) fn read_three(&self, path: &str) -> Result<Option<Vec<f64>>, String> {
+        match self.at(path) {
+            Some(Value::Number(_)) => Ok(self.read::<f64>(path)?.map(|value| vec![value; 3])),
+            _ => self.read::<Vec<f64>>(path),
+        }
+    }
+
     /// The value at a path of keys such as `text_config.hidden_act`; `None` if it is absent or
     /// null.
     pub(super) fn at(&self, path: &str) -> Option<&Value> {

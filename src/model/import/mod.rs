@@ -156,7 +156,7 @@ fn common(sources: &Sources<'_>, draft: &mut Draft) -> Result<(), String> {
         let bias = bias.data.first().map(|bias| f64::from(*bias));
         draft.tell_or_miss("logit_bias", bias, weights::WEIGHTS);
     }
-    draft.miss("logit_scale", "no export.json, model.safetensors or combined graph says it (the score does not need it: unknown will do)");
+    draft.miss("logit_scale", "no export.json, model.safetensors or combined graph says it (scores do not need it: VALUE may be unknown)");
     let name = sources.folder.canonicalize().ok();
     let name = name.and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     draft.tell_or_miss("name", name, "the folder's name");

@@ -20,7 +20,7 @@ pub(super) fn of_open_clip(config: &Json, draft: &mut Draft) -> Result<(), Strin
         );
     }
     for key in ["mean", "std"] {
-        let values = config.read::<Vec<f64>>(&at(key))?;
+        let values = config.read_three(&at(key))?;
         draft.tell_or_miss(&format!("image.{key}"), values, &config.name(&at(key)));
     }
     // One level of grey, or one for each channel; only `longest` pads.
@@ -43,9 +43,16 @@ pub(super) fn of_open_clip(config: &Json, draft: &mut Draft) -> Result<(), Strin
 /// A text that names file, key and value.
 pub(super) fn of_transformers(config: &Json, draft: &mut Draft) -> Result<(), String> {
     let done = |key: &str| config.read::<bool>(key);
+    for key in ["do_pad", "crop_pct", "rescale_offset"] {
+        let harmless = |value: &Value| matches!(value, Value::Bool(false));
+        if let Some(value) = config.at(key).filter(|value| !harmless(value)) {
+            return Err(format!("{} = {value} is not supported", config.name(key)));
+        }
+    }
     resize(config, draft, done("do_resize")?, done("do_center_crop")?)?;
-    draft.tell("image.crop", "floor", "transformers, which rounds an odd margin down");
-    let resample = config.read::<u8>("resample")?.map(interpolation).transpose()?;
+    draft.tell("image.crop", "floor", "transformers, which rounds down");
+    let resample = config.read::<u8>("resample")?.map(|number| interpolation(config, number));
+    let resample = resample.transpose()?;
     draft.tell_or_miss("image.interpolation", resample, &config.name("resample"));
     match done("do_rescale")? {
         Some(false) => draft.tell("image.rescale", 1.0, &config.name("do_rescale")),
@@ -58,7 +65,7 @@ pub(super) fn of_transformers(config: &Json, draft: &mut Draft) -> Result<(), St
     for (key, path, plain) in [("image.mean", "image_mean", 0.0), ("image.std", "image_std", 1.0)] {
         match done("do_normalize")? {
             Some(false) => draft.tell(key, vec![plain; 3], &config.name("do_normalize")),
-            _ => draft.tell_or_miss(key, config.read::<Vec<f64>>(path)?, &config.name(path)),
+            _ => draft.tell_or_miss(key, config.read_three(path)?, &config.name(path)),
         }
     }
     Ok(())
@@ -95,7 +102,13 @@ fn resize(
     };
     // The first configs gave CLIP's shortest side as a number.
     let plain_number = config.at("size").is_some_and(Value::is_number);
-    let kind = if shortest || plain_number && crops { "shortest" } else { "squash" };
+    if plain_number && !crops {
+        return Err(format!(
+            "{} = {to} without a crop: pictures would not be square",
+            config.name(path)
+        ));
+    }
+    let kind = if shortest || plain_number { "shortest" } else { "squash" };
     draft.tell("image.resize", kind, &config.name(path));
     draft.tell("image.size", to, &config.name(path));
     if draft.integer("image.size") != usize::try_from(to).ok() {
@@ -128,8 +141,8 @@ fn side(config: &Json, path: &str) -> Result<Option<i64>, String> {
 }
 
 /// PIL's numbers of its filters.
-fn interpolation(resample: u8) -> Result<&'static str, String> {
+fn interpolation(config: &Json, resample: u8) -> Result<&'static str, String> {
     const NAMES: [&str; 6] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
     let name = NAMES.get(usize::from(resample)).copied();
-    name.ok_or_else(|| format!("preprocessor_config.json resample = {resample}: 0 to 5 are known"))
+    name.ok_or_else(|| format!("{} = {resample}: 0 to 5 are known", config.name("resample")))
 }

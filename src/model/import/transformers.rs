@@ -8,6 +8,7 @@ use super::{Sources, open_clip, preparation};
 
 /// The file that marks such a folder.
 pub(super) const CONFIG: &str = "config.json";
+const PROCESSOR: &str = "processor_config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
@@ -18,7 +19,12 @@ const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 /// A text that names file, key and value.
 pub(super) fn read(sources: &Sources<'_>, draft: &mut Draft) -> Result<(), String> {
     let config = Json::needed(sources.folder, CONFIG)?;
-    let preprocessor = Json::needed(sources.folder, PREPROCESSOR)?;
+    // transformers 5 keeps the image processor in its processor's file.
+    let processor = Json::open(sources.folder, PROCESSOR)?;
+    let preprocessor = match processor.and_then(|processor| processor.part("image_processor")) {
+        Some(image_processor) => image_processor,
+        None => Json::needed(sources.folder, PREPROCESSOR)?,
+    };
     preparation::of_transformers(&preprocessor, draft)?;
     if let Some(export) = Json::open(sources.folder, open_clip::EXPORT)? {
         open_clip::read_export(&export, draft)?;
@@ -31,7 +37,7 @@ pub(super) fn read(sources: &Sources<'_>, draft: &mut Draft) -> Result<(), Strin
     pooling(&config, draft)?;
     tokenizer(sources, &config, draft)?;
     // What tokenizer.json does to a text is all that these tokenizers do.
-    draft.tell("text.cleaning", Vec::<String>::new(), "tokenizer.json, which cleans by itself");
+    draft.tell("text.cleaning", Vec::<String>::new(), "tokenizer.json normalizer");
     Ok(())
 }
 

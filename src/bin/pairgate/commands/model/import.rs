@@ -7,6 +7,7 @@ use pairgate::model::import::{Import, Imported, import};
 use serde_json::{Map, Value, json};
 
 use crate::args::ImportArgs;
+use crate::summary::print;
 
 /// Runs the command.
 pub fn run(args: &ImportArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -17,11 +18,9 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, Box<dyn Error>> {
         golden: args.golden.clone(),
     };
     let imported = import(&wanted, &args.output, &mut |step| log::info!("{step}"))?;
-    if args.json {
-        println!("{:#}", as_json(&imported));
-    } else {
-        print(args, &imported);
-    }
+    let text =
+        if args.json { format!("{:#}\n", as_json(&imported)) } else { table(args, &imported) };
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -37,26 +36,39 @@ fn as_json(imported: &Imported) -> Value {
     })
 }
 
-fn print(args: &ImportArgs, imported: &Imported) {
+fn table(args: &ImportArgs, imported: &Imported) -> String {
+    let mut text = String::new();
     for told in &imported.told {
-        // One line a value: what it is, then where it comes from.
-        println!("{:<24} {:<34} {}", told.key, shortened(&told.value.to_string()), told.from);
+        // One line a value, of 80 columns: what it is, then where it comes from.
+        let value = shortened(&told.value.to_string(), 23);
+        text += &format!("{:<20} {value:<23} {}\n", told.key, shortened(&nearest(&told.from), 35));
     }
     let output = args.output.display();
     match &imported.checked_against {
-        Some(golden) => println!("\n{output} agrees with {golden}"),
-        None => println!(
-            "\nnothing to check {output} against: no golden file. models/export/golden_of.py makes\n\
-             one of an ONNX folder; then: pairgate model verify {output} --golden FILE"
-        ),
+        Some(golden) => text += &format!("\n{output} agrees with {golden}\n"),
+        None => {
+            text += &format!(
+                "\nnothing to check {output} against: no golden file. models/export/golden_of.py makes\n\
+                 one of an ONNX folder; then: pairgate model verify {output} --golden FILE\n"
+            );
+        }
     }
-    println!("use it: pairgate filter IN --model {output} --keep 15% -o kept");
+    text + &format!("use it: pairgate filter IN --model {output} --keep 15% -o kept\n")
 }
 
-fn shortened(text: &str) -> String {
-    const WIDTH: usize = 34;
-    if text.chars().count() <= WIDTH {
+/// A file and key with the tables around the key left out.
+fn nearest(from: &str) -> String {
+    match from.split_once(".json ") {
+        Some((file, key)) => {
+            format!("{file}.json {}", key.rsplit('.').next().unwrap_or(key))
+        }
+        None => from.to_owned(),
+    }
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
         return text.to_owned();
     }
-    text.chars().take(WIDTH - 3).chain("...".chars()).collect()
+    text.chars().take(width - 3).chain("...".chars()).collect()
 }

@@ -1,6 +1,7 @@
 //! `pairgate model inspect`: what a bundle is made of.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,10 +9,12 @@ use std::time::Instant;
 
 use pairgate::model::bundle::Bundle;
 use pairgate::model::inspect::{Inspection, TowerInspection, inspect};
+use pairgate::model::manifest::{ImageManifest, TextManifest};
 use pairgate::model::{Model, Scorer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
+use crate::summary::print;
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -19,123 +22,159 @@ pub fn run(args: &InspectArgs) -> Result<ExitCode, Box<dyn Error>> {
     let measured = args.measure.then(|| measure(args)).transpose()?;
     let bundle = args.model.as_deref().map_or_else(Bundle::embedded, Bundle::load)?;
     let inspection = inspect(&bundle)?;
-    if args.json {
-        let whole = json!({
-            "manifest": bundle.manifest,
-            "digest": bundle.digest.to_string(),
-            "towers": inspection,
-            "load_seconds": measured.as_ref().map(|measured| measured.seconds),
-            "peak_bytes": measured.as_ref().and_then(|measured| measured.peak_bytes),
-        });
-        println!("{whole:#}");
-    } else {
-        print(&bundle, &inspection);
-        if let Some(measured) = measured {
-            measured.print();
+    let text = match args.json {
+        true => format!("{:#}\n", as_json(&bundle, &inspection, measured.as_ref())),
+        false => {
+            let mut table = Table::default();
+            table.bundle(&bundle, &inspection);
+            measured.iter().for_each(|measured| table.measured(measured));
+            table.text
         }
-    }
+    };
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(bundle: &Bundle, inspection: &Inspection) {
-    let manifest = &bundle.manifest;
-    let row = |name: &str, value: String| println!("{name:<22} {value}");
-    row("model", format!("{} {}", manifest.name, manifest.version));
-    row("digest", bundle.digest.to_string());
-    row("licence", manifest.licence.clone());
-    row("embedding size", manifest.embedding_size.to_string());
-    let scale = manifest.logit_scale.map_or("unknown".into(), |scale| scale.to_string());
-    row("logit scale, bias", format!("{scale}, {}", manifest.logit_bias));
-    let threshold = manifest.recommended_threshold.map_or("none".into(), |t| t.to_string());
-    row("threshold", threshold);
-    let golden = manifest.golden.as_ref();
-    let golden =
-        golden.map_or("none".into(), |g| format!("{}, cosine at least {}", g.file, g.min_cosine));
-    row("self-check", golden);
-    let cost = |tower: &TowerInspection| tower.gflops();
-    row("GFLOPs a pair", format!("{:.2}", cost(&inspection.image) + cost(&inspection.text)));
+fn as_json(bundle: &Bundle, inspection: &Inspection, measured: Option<&Measured>) -> Value {
+    json!({
+        "manifest": bundle.manifest,
+        "digest": bundle.digest.to_string(),
+        "towers": inspection,
+        "load_seconds": measured.map(|measured| measured.seconds),
+        "peak_bytes": measured.and_then(|measured| measured.peak_bytes),
+        "held_bytes": measured.and_then(|measured| measured.held_bytes),
+    })
+}
 
-    let image = &manifest.image;
-    println!("\nimage tower            {}", image.file);
-    row(
-        "  input",
-        format!("{0} x {0}, {1:?}, {2:?}", image.size, image.resize, image.interpolation)
-            .to_lowercase(),
-    );
-    row("  mean, std", format!("{:?}, {:?}", image.mean, image.std));
-    print_tower(&inspection.image);
+/// Rows of a name and a value.
+#[derive(Default)]
+struct Table {
+    text: String,
+}
 
-    let text = &manifest.text;
-    println!("\ntext tower             {}", text.file);
-    let ids = |id: Option<u32>| id.map_or("none".into(), |id| id.to_string());
-    row(
-        "  tokens",
-        format!(
-            "at most {}; pad {}, start {}, end {}",
-            text.context_length,
-            text.pad_id,
-            ids(text.sot_id),
-            ids(text.eot_id)
-        ),
-    );
-    let pooling = text.pooling.map_or("unknown".into(), |p| format!("{p:?}").to_lowercase());
-    row("  attention, pooling", format!("{:?}, {pooling}", text.attention).to_lowercase());
-    let cleaning: Vec<_> = text.cleaning.iter().map(|step| format!("{step:?}")).collect();
-    row(
-        "  cleaning",
-        if cleaning.is_empty() { "the tokenizer's own".into() } else { cleaning.join(", ") },
-    );
-    print_tower(&inspection.text);
+impl Table {
+    fn row(&mut self, name: &str, value: impl Display) {
+        self.text += &format!("{name:<22} {value}\n");
+    }
 
-    println!("\nSHA-256");
-    for (name, digest) in &manifest.digests {
-        row(&format!("  {name}"), digest.clone());
+    fn bundle(&mut self, bundle: &Bundle, inspection: &Inspection) {
+        let manifest = &bundle.manifest;
+        self.row("model", format!("{} {}", manifest.name, manifest.version));
+        // In halves, so that it fits a terminal.
+        let digest = bundle.digest.to_string();
+        self.row("digest", &digest[..32]);
+        self.row("", &digest[32..]);
+        let licence = manifest.licence.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        self.lines("licence", &wrapped(&licence, " ", WIDTH));
+        self.row("embedding size", manifest.embedding_size);
+        let scale = or(manifest.logit_scale, "unknown");
+        self.row("logit scale, bias", format!("{scale}, {}", manifest.logit_bias));
+        self.row("threshold", or(manifest.recommended_threshold, "none"));
+        let golden = manifest.golden.as_ref();
+        let golden = golden.map(|g| format!("{}, cosine at least {}", g.file, g.min_cosine));
+        self.row("self-check", or(golden, "none"));
+        let cost = inspection.image.gflops() + inspection.text.gflops();
+        self.row("GFLOPs a pair", format!("{cost:.2}"));
+        self.image(&manifest.image, &inspection.image);
+        self.text_tower(&manifest.text, &inspection.text);
+        self.text += "\nSHA-256\n";
+        for (name, digest) in &manifest.digests {
+            self.row(&format!("  {name}"), &digest[..32]);
+            self.row("", &digest[32..]);
+        }
+    }
+
+    fn image(&mut self, image: &ImageManifest, tower: &TowerInspection) {
+        self.text += "\n";
+        self.row("image tower", &image.file);
+        let (size, resize, kernel) = (image.size, image.resize, image.interpolation);
+        self.row("  input", format!("{size} x {size}, {resize:?}, {kernel:?}").to_lowercase());
+        self.row("  mean", format!("{:?}", image.mean));
+        self.row("  std", format!("{:?}", image.std));
+        self.tower(tower);
+    }
+
+    fn text_tower(&mut self, text: &TextManifest, tower: &TowerInspection) {
+        self.text += "\n";
+        self.row("text tower", &text.file);
+        let (start, end) = (or(text.sot_id, "none"), or(text.eot_id, "none"));
+        let pad = text.pad_id;
+        self.row(
+            "  tokens",
+            format!("at most {}; pad {pad}, start {start}, end {end}", text.context_length),
+        );
+        let pooling = or(text.pooling.map(|pooling| format!("{pooling:?}")), "unknown");
+        self.row("  attention, pooling", format!("{:?}, {pooling}", text.attention).to_lowercase());
+        let steps = text.cleaning.iter().map(|step| format!("{step:?}")).collect();
+        self.list("  cleaning", steps, "the tokenizer's own");
+        self.tower(tower);
+    }
+
+    fn tower(&mut self, tower: &TowerInspection) {
+        let TowerInspection { survey, facts, .. } = tower;
+        self.row("  activation", or(facts.activation, "not recognized"));
+        self.row("  parameters", format!("{:.2} million", facts.parameters as f64 / 1e6));
+        let (stored, float) = (survey.stored_bytes as f64 / 1e6, 4e-6 * facts.parameters as f64);
+        self.row("  weights", format!("{stored:.2} MB stored, {float:.2} MB in f32"));
+        for (length, count) in &tower.multiply_adds {
+            self.row(&format!("  GFLOPs at {length}"), format!("{:.3}", 2e-9 * *count as f64));
+        }
+        let forms = survey.quantization.iter().map(|(form, n)| format!("{form} ({n})")).collect();
+        self.list("  quantization", forms, "none: float32");
+        let integer = format!("{} of {} products", tower.integer_products, facts.products);
+        self.row("  integer arithmetic", format!("{integer}; the others run in f32"));
+        let operators = survey.operators.iter().map(|(op, n)| format!("{op} {n}")).collect();
+        self.list("  operators", operators, "none");
+    }
+
+    /// Words in lines that fit a terminal.
+    fn list(&mut self, name: &str, words: Vec<String>, none: &str) {
+        if words.is_empty() {
+            return self.row(name, none);
+        }
+        self.lines(name, &wrapped(&words, ", ", WIDTH));
+    }
+
+    fn lines(&mut self, name: &str, lines: &[String]) {
+        for (i, line) in lines.iter().enumerate() {
+            self.row(if i == 0 { name } else { "" }, line);
+        }
+    }
+
+    fn measured(&mut self, measured: &Measured) {
+        let megabytes = |bytes: Option<u64>| {
+            let bytes = bytes.map(|bytes| format!("{:.0} MB", bytes as f64 / 1e6));
+            or(bytes, "unknown on this system")
+        };
+        self.text += "\n";
+        self.row("load time", format!("{:.2} s", measured.seconds));
+        self.row("peak memory", megabytes(measured.peak_bytes));
+        self.row("memory, one worker", megabytes(measured.held_bytes));
     }
 }
 
-fn print_tower(tower: &TowerInspection) {
-    let row = |name: &str, value: String| println!("{name:<22} {value}");
-    let TowerInspection { survey, facts, .. } = tower;
-    let activation = facts.activation.map_or("not recognized".into(), |a| a.to_string());
-    row("  activation", activation);
-    row("  parameters", format!("{:.2} million", facts.parameters as f64 / 1e6));
-    row(
-        "  stored",
-        format!(
-            "{:.2} MB, {:.2} MB in f32",
-            survey.stored_bytes as f64 / 1e6,
-            4e-6 * facts.parameters as f64
-        ),
-    );
-    for (length, count) in &tower.multiply_adds {
-        row(&format!("  GFLOPs at {length}"), format!("{:.3}", 2e-9 * *count as f64));
-    }
-    let forms: Vec<_> =
-        survey.quantization.iter().map(|(form, n)| format!("{form} ({n})")).collect();
-    row("  quantization", if forms.is_empty() { "none: float32".into() } else { forms.join(", ") });
-    row(
-        "  integer arithmetic",
-        format!("{} of {} products; the others run in f32", tower.integer_products, facts.products),
-    );
-    let operators: Vec<_> = survey.operators.iter().map(|(op, n)| format!("{op} {n}")).collect();
-    // 80 columns, as a terminal has them.
-    for (i, line) in wrapped(&operators, 56).iter().enumerate() {
-        row(if i == 0 { "  operators" } else { "" }, line.clone());
-    }
+/// A value, or what stands for none.
+fn or<T: Display>(value: Option<T>, none: &str) -> String {
+    value.map_or_else(|| none.to_owned(), |value| value.to_string())
 }
 
-fn wrapped(words: &[String], width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
+/// Columns that are left for values on a terminal of 80.
+const WIDTH: usize = 56;
+
+/// `words` with `between` them, in lines of at most `width` where words allow it.
+fn wrapped(words: &[String], between: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for word in words {
-        let line = lines.last_mut().expect("there is a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.len() + 2 + word.len() <= width {
-            line.push_str(", ");
-            line.push_str(word);
-        } else {
-            line.push(',');
-            lines.push(word.clone());
+        match lines.last_mut() {
+            Some(line) if line.len() + between.len() + word.len() <= width => {
+                line.push_str(between);
+                line.push_str(word);
+            }
+            Some(line) => {
+                line.push_str(between.trim_end());
+                lines.push(word.clone());
+            }
+            None => lines.push(word.clone()),
         }
     }
     lines
@@ -146,19 +185,6 @@ struct Measured {
     peak_bytes: Option<u64>,
     /// Memory that a loaded model with one worker holds.
     held_bytes: Option<u64>,
-}
-
-impl Measured {
-    fn print(&self) {
-        let megabytes = |bytes: Option<u64>| {
-            bytes.map_or("unknown on this system".into(), |bytes| {
-                format!("{:.0} MB", bytes as f64 / 1e6)
-            })
-        };
-        println!("\nload time              {:.2} s", self.seconds);
-        println!("peak memory            {}", megabytes(self.peak_bytes));
-        println!("memory, one worker     {}", megabytes(self.held_bytes));
-    }
 }
 
 fn measure(args: &InspectArgs) -> Result<Measured, Box<dyn Error>> {

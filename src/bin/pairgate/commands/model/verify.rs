@@ -13,6 +13,7 @@ use pairgate::model::verify::{Agreement, KEEP, TowerAgreement, verify};
 use crate::args::VerifyArgs;
 use crate::progress::Steps;
 use crate::run::SOME_FAILED;
+use crate::summary::print;
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -23,11 +24,11 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
     let steps = Steps::new("verifying", golden.pairs.len() as u64);
     let agreement = verify(model, &golden, folder, &mut |done| steps.show(done as u64))?;
     drop(steps);
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&agreement)?);
-    } else {
-        print(&golden, &agreement);
-    }
+    let text = match args.json {
+        true => serde_json::to_string_pretty(&agreement)? + "\n",
+        false => table(&golden, &agreement),
+    };
+    print(&text)?;
     let agrees = agreement.ids_differ.is_empty()
         && agreement.image.min_cosine >= args.min_cosine
         && agreement.text.min_cosine >= args.min_cosine;
@@ -37,25 +38,28 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(if agrees { 0 } else { SOME_FAILED }))
 }
 
-fn print(golden: &Golden, agreement: &Agreement) {
-    println!("against {}, {} pairs\n", golden.made_by, agreement.pairs);
-    println!("{:<8} {:>16} {:>12} {:>12}", "tower", "max difference", "min cosine", "mean cosine");
+fn table(golden: &Golden, agreement: &Agreement) -> String {
+    let mut text = format!("against {}, {} pairs\n\n", golden.made_by, agreement.pairs);
+    text += &format!(
+        "{:<8} {:>16} {:>12} {:>12}\n",
+        "tower", "max difference", "min cosine", "mean cosine"
+    );
     for (name, tower) in [("image", &agreement.image), ("text", &agreement.text)] {
         let TowerAgreement { max_difference, min_cosine, mean_cosine } = tower;
-        println!("{name:<8} {max_difference:>16.2e} {min_cosine:>12.6} {mean_cosine:>12.6}");
+        text +=
+            &format!("{name:<8} {max_difference:>16.2e} {min_cosine:>12.6} {mean_cosine:>12.6}\n");
     }
+    text.push('\n');
+    let mut row = |name: &str, value: String| text += &format!("{name:<34} {value}\n");
     let same = agreement.pairs - agreement.ids_differ.len();
-    println!("\ncaptions with the same token ids  {same} of {}", agreement.pairs);
+    row("captions with the same token ids", format!("{same} of {}", agreement.pairs));
     if let Some(first) = agreement.ids_differ.first() {
-        println!("  the first that differs: {:?}", golden.pairs[*first].caption);
+        row("  the first that differs", format!("{:?}", golden.pairs[*first].caption));
     }
-    println!("scores, pictures x captions       {}", agreement.scores);
-    println!("largest score difference          {:.2e}", agreement.score_max_difference);
-    println!("rank correlation                  {:.6}", agreement.rank_correlation);
-    println!(
-        "verdicts that flip at the top {:.0} %  {} of {}",
-        100.0 * KEEP,
-        agreement.flips,
-        agreement.kept
-    );
+    row("scores, pictures x captions", agreement.scores.to_string());
+    row("largest score difference", format!("{:.2e}", agreement.score_max_difference));
+    row("rank correlation", format!("{:.6}", agreement.rank_correlation));
+    let flips = format!("verdicts that flip at the top {:.0} %", 100.0 * KEEP);
+    row(&flips, format!("{} of {}", agreement.flips, agreement.kept));
+    text
 }
