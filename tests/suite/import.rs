@@ -238,6 +238,16 @@ fn wrong_folders_are_refused_by_what_is_wrong() {
     let error = run(&import_of(wide.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("crop_size = [32, 48]: a square is needed"), "{error}");
 
+    let huge = copy_of("transformers-clip");
+    let path = huge.path().join("config.json");
+    let json = fs::read_to_string(&path).unwrap();
+    let positions = "\"max_position_embeddings\": 32";
+    fs::write(&path, json.replacen(positions, "\"max_position_embeddings\": 99999999", 1)).unwrap();
+    let error = run(&import_of(huge.path().to_owned(), None)).unwrap_err().to_string();
+    assert!(error.contains("text.context_length = 99999999"), "{error}");
+    let error = run(&import_of(path, None)).unwrap_err().to_string();
+    assert!(error.contains("it is no folder"), "{error}");
+
     // transformers 5 puts the image processor into another file, which then counts.
     let moved = copy_of("transformers-clip");
     let path = moved.path().join("preprocessor_config.json");

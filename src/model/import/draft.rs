@@ -76,6 +76,24 @@ impl Draft {
         self.value(key).and_then(Value::as_str)
     }
 
+    /// Refuses lengths that no network has, before anything of that size is made.
+    ///
+    /// # Errors
+    /// A text that names key, value, range and where the value comes from.
+    pub(super) fn check_lengths(&self) -> Result<(), String> {
+        for key in ["image.size", "text.context_length"] {
+            let Some(told) = self.told.get(key) else { continue };
+            let fits = told.value.as_integer().is_some_and(|value| (1..=4096).contains(&value));
+            if !fits {
+                let Told { value, from, .. } = told;
+                return Err(format!(
+                    "{key} = {value} ({from}) is out of range: it must be 1 to 4096"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// All that was told, by key.
     pub(super) fn told(&self) -> impl Iterator<Item = &Told> {
         self.told.values()

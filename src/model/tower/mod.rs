@@ -5,57 +5,22 @@
 //! Every run holds one pair: kernels, and with them the last bits of a sum, depend on the number
 //! of rows, and a pair's score must not depend on the pairs that happened to come with it.
 
+mod roles;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
+use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState};
 use tract_onnx::prelude::*;
 
-use super::graph::{Graph, Port};
+use super::graph::Graph;
 use crate::error::ModelError;
+pub(super) use roles::Feed;
+pub use roles::Side;
+use roles::{Role, any_roles, check_shape, roles, tensor};
 
 type Plan = Arc<TypedRunnableModel>;
-
-/// Which of the two towers a graph is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Pixels to an embedding.
-    Image,
-    /// Token ids to an embedding.
-    Text,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Image => "image",
-            Self::Text => "text",
-        })
-    }
-}
-
-/// What a graph's input is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// `[1, 3, S, S]` f32.
-    Pixels,
-    /// `[1, L]` token ids.
-    Ids,
-    /// `[1, L]`: 1 for a token, 0 for padding.
-    Mask,
-    /// `[1, L]`: 0, 1, ... L - 1.
-    Positions,
-}
-
-/// What a tower is run on.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Feed<'a> {
-    /// `[3, S, S]`.
-    Pixels(&'a [f32]),
-    /// `[L]` ids, the first `tokens` of which are not padding.
-    Tokens { ids: &'a [i64], tokens: usize },
-}
 
 /// A tower's graph, with one plan for each of its input shapes.
 pub(super) struct Tower {
@@ -267,78 +232,6 @@ fn guarded<T>(file: &str, work: impl FnOnce() -> Result<T, ModelError>) -> Resul
     })
 }
 
-/// What each input of a graph is given, in their order.
-fn roles(graph: &Graph, side: Side) -> Result<Vec<(Role, DatumType)>, ModelError> {
-    let inputs = graph.inputs();
-    let refused = |wanted: &str| ModelError::Tower {
-        file: graph.file().to_owned(),
-        side,
-        wanted: wanted.to_owned(),
-        found: listed(&inputs),
-    };
-    let wanted = match side {
-        Side::Image => "one input [N, 3, S, S] FLOAT",
-        Side::Text => {
-            "one input [N, L] of token ids, and none but attention_mask and position_ids beside it"
-        }
-    };
-    let roles: Option<Vec<_>> = inputs.iter().map(role).collect();
-    let roles = roles.ok_or_else(|| refused(wanted))?;
-    let count = |wanted: Role| roles.iter().filter(|(role, _)| *role == wanted).count();
-    let fits = match side {
-        Side::Image => count(Role::Pixels) == 1 && roles.len() == 1,
-        Side::Text => count(Role::Ids) == 1 && count(Role::Pixels) == 0,
-    };
-    fits.then_some(roles).ok_or_else(|| refused(wanted))
-}
-
-fn any_roles(graph: &Graph) -> Vec<(Role, DatumType)> {
-    graph.inputs().iter().filter_map(role).collect()
-}
-
-fn role(port: &Port) -> Option<(Role, DatumType)> {
-    let kind = match port.element_type.as_str() {
-        "FLOAT" => f32::datum_type(),
-        "INT64" => i64::datum_type(),
-        "INT32" => i32::datum_type(),
-        _ => return None,
-    };
-    let role = match port.name.as_str() {
-        _ if kind == f32::datum_type() => Role::Pixels,
-        "attention_mask" => Role::Mask,
-        "position_ids" => Role::Positions,
-        _ => Role::Ids,
-    };
-    Some((role, kind))
-}
-
-fn listed(inputs: &[Port]) -> String {
-    let one = |port: &Port| {
-        let dims: Vec<_> =
-            port.dims.iter().map(|d| d.map_or("?".into(), |d| d.to_string())).collect();
-        format!("{} [{}] {}", port.name, dims.join(", "), port.element_type)
-    };
-    inputs.iter().map(one).collect::<Vec<_>>().join("; ")
-}
-
-/// What the file declares must allow the shape that the manifest asks for.
-fn check_shape(graph: &Graph, shape: &[usize]) -> Result<(), ModelError> {
-    let inputs = graph.inputs();
-    let fits = |port: &Port| {
-        let same = |(dim, size): (&Option<usize>, &usize)| dim.is_none_or(|dim| dim == *size);
-        port.dims.is_empty()
-            || port.dims.len() == shape.len() && port.dims.iter().zip(shape).all(same)
-    };
-    if inputs.iter().all(fits) {
-        return Ok(());
-    }
-    Err(ModelError::Shape {
-        file: graph.file().to_owned(),
-        wanted: format!("inputs {shape:?}"),
-        found: listed(&inputs),
-    })
-}
-
 /// The graph with its inputs fixed at `shape`, simplified.
 fn fixed(
     model: &InferenceModel,
@@ -387,25 +280,4 @@ fn at_length(error: ModelError, side: Side, shape: &[usize]) -> ModelError {
         }
         error => error,
     }
-}
-
-fn tensor(role: Role, kind: DatumType, feed: Feed<'_>) -> TractResult<Tensor> {
-    let tensor = match (role, feed) {
-        (Role::Pixels, Feed::Pixels(pixels)) => {
-            let side = (pixels.len() / 3).isqrt();
-            Tensor::from_shape(&[1, 3, side, side], pixels)?
-        }
-        (Role::Ids, Feed::Tokens { ids, .. }) => Tensor::from_shape(&[1, ids.len()], ids)?,
-        (Role::Mask, Feed::Tokens { ids, tokens }) => {
-            let mask: Vec<i64> = (0..ids.len()).map(|i| i64::from(i < tokens)).collect();
-            Tensor::from_shape(&[1, ids.len()], &mask)?
-        }
-        (Role::Positions, Feed::Tokens { ids, .. }) => {
-            let positions: Vec<i64> = (0..ids.len() as i64).collect();
-            Tensor::from_shape(&[1, ids.len()], &positions)?
-        }
-        // `roles` gives each side its own roles.
-        (role, _) => return Err(format_err!("{role:?} has no such input")),
-    };
-    Ok(tensor.cast_to_dt(kind)?.into_owned())
 }

@@ -1,0 +1,85 @@
+//! The pairs that a bundle is checked with when it is loaded.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::draft::Draft;
+use super::{GOLDEN, Import, written};
+use crate::decode::Rgb8;
+use crate::error::ModelError;
+use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
+use crate::model::{Model, Precision, Scorer};
+use crate::prepare::Preparer;
+
+/// Pairs that a bundle keeps for its self-check.
+const PAIRS: usize = 8;
+
+/// Smallest cosine of an embedding and that in the golden file. For floats it is so close to 1
+/// because a GELU in place of a quick one stays above 0.9999 in some towers.
+fn least_cosine(precision: Precision) -> f64 {
+    match precision {
+        Precision::Float => 0.999_999,
+        Precision::Half => 0.9999,
+        Precision::Codes => 0.99,
+    }
+}
+
+/// Golden pairs of the folder, or what the towers say now; the former's file name.
+pub(super) fn write(
+    import: &Import,
+    model: &Arc<Model>,
+    draft: &mut Draft,
+    work: &Path,
+) -> Result<Option<String>, ModelError> {
+    let variant = import.variant.as_deref();
+    let own = variant.map_or(GOLDEN.to_owned(), |variant| format!("golden_{variant}.json"));
+    let own = import.folder.join(own);
+    let given = import.golden.clone().or_else(|| own.exists().then_some(own));
+    let made = |pair: &GoldenPair| matches!(pair.picture, Picture::Made { .. });
+    let (golden, from) = match &given {
+        Some(path) => {
+            let mut golden = Golden::open(path)?;
+            golden.pairs.retain(made);
+            golden.pairs.truncate(PAIRS);
+            (golden, path.display().to_string())
+        }
+        None => (own_golden(model)?, "the towers, here and now".to_owned()),
+    };
+    if golden.pairs.is_empty() {
+        return Ok(None);
+    }
+    let path = work.join(GOLDEN);
+    let json = serde_json::to_vec(&golden)
+        .map_err(|why| ModelError::Golden { file: from.clone(), why: why.to_string() })?;
+    fs::write(&path, json).map_err(|why| written(&path, why))?;
+    let min_cosine = least_cosine(model.precision());
+    draft.tell("golden.file", GOLDEN, &from);
+    draft.tell("golden.min_cosine", min_cosine, "this version");
+    Ok(given.map(|_| from))
+}
+
+/// What the model says now: it shows later that nothing has changed since.
+fn own_golden(model: &Arc<Model>) -> Result<Golden, ModelError> {
+    const CAPTIONS: [&str; 2] = ["a dog on a beach", "two red chairs and a table in the snow"];
+    let mut scorer = Scorer::new(model.clone())?;
+    let mut preparer = Preparer::new(model.manifest().image.preparation());
+    let side = model.manifest().image.size as usize;
+    let (mut rgb, mut pixels) = (Rgb8::default(), vec![0.0; 3 * side * side]);
+    let mut pairs = Vec::new();
+    for (seed, caption) in (1..).zip(CAPTIONS) {
+        let picture = Picture::Made { width: 320, height: 240, seed };
+        picture.load(Path::new(""), &mut rgb)?;
+        preparer.prepare(&rgb, &mut pixels);
+        let ids = scorer.tokenize(caption)?;
+        pairs.push(GoldenPair {
+            picture,
+            caption: caption.to_owned(),
+            text: scorer.embed_tokens(&ids)?.to_vec(),
+            ids,
+            image: scorer.embed_image(&pixels)?.to_vec(),
+        });
+    }
+    let made_by = format!("pairgate {} at import", env!("CARGO_PKG_VERSION"));
+    Ok(Golden { format: FORMAT, made_by, pairs })
+}
