@@ -16,12 +16,14 @@ use crate::prepare::Preparer;
 const PAIRS: usize = 8;
 
 /// Smallest cosine of an embedding and that in the golden file. For floats it is so close to 1
-/// because a GELU in place of a quick one stays above 0.9999 in some towers.
+/// because a GELU in place of a quick one stays above 0.9999 in some towers. For codes it is far
+/// from 1 because roundings multiply with depth: onnxruntime with and without its optimizer agrees
+/// with itself to 0.981 on a static int8 SigLIP-B/16 of random weights. What is wrong is further off.
 fn least_cosine(precision: Precision) -> f64 {
     match precision {
         Precision::Float => 0.999_999,
         Precision::Half => 0.9999,
-        Precision::Codes => 0.99,
+        Precision::Codes => 0.95,
     }
 }
 
