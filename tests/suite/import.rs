@@ -174,6 +174,25 @@ fn the_manifest_is_read_from_the_folder() {
     assert!(vit.model.text_lengths().len() > 1, "a causal tower runs captions at their own length");
 }
 
+/// Hub tokenizers often say how to cut and fill a text, which is the manifest's to say.
+#[test]
+fn a_tokenizer_that_pads_by_itself_is_read_all_the_same() {
+    let folder = copy_of("transformers-siglip");
+    let path = folder.path().join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["padding"] = serde_json::json!({
+        "strategy": {"Fixed": 32}, "direction": "Right", "pad_to_multiple_of": null,
+        "pad_id": 1, "pad_type_id": 0, "pad_token": "</s>"
+    });
+    json["truncation"] = serde_json::json!({
+        "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
+    });
+    fs::write(&path, json.to_string()).unwrap();
+    let (_bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    assert_eq!(told(&imported, "text.pad_id"), "tokenizer.json padding");
+    assert_eq!(imported.model.manifest().text.eot_id, Some(1));
+}
+
 /// A combined graph holds the scale: its logits are `scale * cosine + bias`.
 #[test]
 fn the_logit_scale_of_a_combined_graph_is_found_by_running_it() {
@@ -610,6 +629,13 @@ fn projections_beside_the_graphs_are_applied() {
     fs::remove_file(folder.path().join("export.json")).unwrap();
     let mut wanted = import_of(folder.path().to_owned(), None);
     wanted.settings.retain(|setting| !setting.starts_with("logit_scale"));
+    let weights = folder.path().join("model.safetensors");
+    let moved = folder.path().join("moved");
+    fs::rename(&weights, &moved).unwrap();
+    let error = run(&import_of(folder.path().to_owned(), None)).unwrap_err().to_string();
+    assert!(error.contains("visual_projection.weight"), "{error}");
+    fs::rename(moved, weights).unwrap();
+
     let (_bundle, imported) = run(&wanted).unwrap();
     let manifest: &Manifest = imported.model.manifest();
     assert_eq!(manifest.embedding_size, 24);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
-use super::{Sources, copy, logits, probe, weights, written};
+use super::{Sources, copy, logits, probe, transformers, weights, written};
 use crate::error::ModelError;
 use crate::model::graph::Graph;
 use crate::model::graph::survey::facts;
@@ -144,11 +144,17 @@ fn project(
         Side::Image => "visual_projection.weight",
         Side::Text => "text_projection.weight",
     };
-    let read = weights::tensor(sources.folder, name);
-    let read = read
-        .map_err(|why| ModelError::Import { folder: sources.folder.display().to_string(), why })?;
-    match read {
+    let refused =
+        |why: String| ModelError::Import { folder: sources.folder.display().to_string(), why };
+    match weights::tensor(sources.folder, name).map_err(refused)? {
         Some(weight) => graph.project(output, weight).map(|()| true),
+        None if transformers::has_projections(sources.folder).map_err(refused)? => {
+            let file = graph.file();
+            let weights = weights::WEIGHTS;
+            Err(refused(format!(
+                "{file} ends in {output}, which is no embedding yet: its projection, {name} of {weights}, is missing"
+            )))
+        }
         None => Ok(false),
     }
 }

@@ -1,5 +1,7 @@
 //! The folders of the transformers ecosystem (`optimum`, transformers.js, `transformers_export.py`).
 
+use std::path::Path;
+
 use tokenizers::Tokenizer;
 
 use super::draft::Draft;
@@ -129,8 +131,20 @@ fn tokenizer(sources: &Sources<'_>, config: &Json, draft: &mut Draft) -> Result<
     pad(sources, &tokenizer, settings.as_ref(), draft)
 }
 
+/// Whether the towers end in projections that an export may leave out: CLIP's do.
+///
+/// # Errors
+/// A text that names file, key and value.
+pub(super) fn has_projections(folder: &Path) -> Result<bool, String> {
+    let config = Json::open(folder, CONFIG)?;
+    let kind = config.map(|config| config.read::<String>("model_type")).transpose()?.flatten();
+    Ok(kind.as_deref() == Some("clip"))
+}
+
 /// The ids that the tokenizer puts around a text.
 fn frame(tokenizer: &Tokenizer) -> Result<(Option<u32>, Option<u32>), String> {
+    let mut tokenizer = tokenizer.clone();
+    tokenizer.with_padding(None);
     let encode = |special| {
         let encoding =
             tokenizer.encode("a", special).map_err(|why| format!("tokenizer.json: {why}"))?;
