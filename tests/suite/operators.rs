@@ -172,3 +172,45 @@ fn any_cut_of_a_graph_is_an_error_and_no_panic() {
     }
     assert!(Graph::parse("cut.onnx", b"not an ONNX file at all").is_err());
 }
+
+/// Bytes changed at random: an error or another graph, and never a panic of ours. The engine's own
+/// are errors too.
+#[test]
+fn changed_bytes_are_an_error_and_no_panic() {
+    let mut files: Vec<_> = fs::read_dir(data("models/operators"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "onnx"))
+        .collect();
+    files.sort();
+    for seed in 1..600u64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        // xorshift64
+        let mut next = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        let mut bytes = fs::read(&files[next(files.len())]).unwrap();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] ^= 1 << next(8),
+                1 => bytes[at] = next(256) as u8,
+                _ => drop(bytes.drain(at..(at + next(16)).min(bytes.len()))),
+            }
+        }
+        let graph = Graph::parse("changed.onnx", &bytes);
+        let _ = graph.and_then(|graph| embed_image_once(graph, &pixels()));
+    }
+}
+
+#[test]
+fn nodes_without_ends_are_named() {
+    let loose = NodeProto { output: Vec::new(), ..node("Relu", &["pixel_values"], "image_embeds") };
+    let error = refusal(&graph(vec![loose], vec![])).to_string();
+    assert!(error.contains("the_Relu") && error.contains("it has no output"), "{error}");
+    let error = refusal(&graph(vec![node("Identity", &[], "image_embeds")], vec![])).to_string();
+    assert!(error.contains("the_Identity") && error.contains("it has no input"), "{error}");
+}

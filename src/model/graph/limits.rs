@@ -11,18 +11,26 @@ use crate::error::ModelError;
 /// token table in use (256,000 tokens x 1,152).
 const MAX_VALUES: f64 = (1u64 << 29) as f64;
 
-/// Refuses tensors that are not all there, and operators that make huge ones.
+/// Refuses tensors that are not all there, nodes without ends, and operators that make huge tensors.
 ///
 /// # Errors
 /// [`ModelError::Graph`] or [`ModelError::Operator`] that names the tensor or node.
 pub(super) fn check(file: &str, graph: &GraphProto) -> Result<(), ModelError> {
+    let refused = |why| ModelError::Graph { file: file.to_owned(), why };
+    if graph.output.is_empty() {
+        return Err(refused("it has no output".to_owned()));
+    }
     for tensor in &graph.initializer {
-        check_tensor(tensor).map_err(|why| ModelError::Graph {
-            file: file.to_owned(),
-            why: format!("the tensor {:?} {why}", tensor.name),
-        })?;
+        let named = |why| refused(format!("the tensor {:?} {why}", tensor.name));
+        check_tensor(tensor).map_err(named)?;
     }
     for node in &graph.node {
+        if node.output.is_empty() {
+            return Err(refuse(file, node, "it has no output"));
+        }
+        if node.input.is_empty() && node.op_type != "Constant" {
+            return Err(refuse(file, node, "it has no input"));
+        }
         for tensor in node.attribute.iter().filter_map(|attribute| attribute.t.as_ref()) {
             check_tensor(tensor).map_err(|why| refuse(file, node, format!("its tensor {why}")))?;
         }
