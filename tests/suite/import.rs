@@ -174,6 +174,39 @@ fn the_manifest_is_read_from_the_folder() {
     assert!(vit.model.text_lengths().len() > 1, "a causal tower runs captions at their own length");
 }
 
+/// The first configs of the hub, which give sizes as numbers and leave out what was the default.
+#[test]
+fn configs_of_the_first_years_are_read() {
+    let folder = copy_of("transformers-clip");
+    let write = |file: &str, json: &str| fs::write(folder.path().join(file), json).unwrap();
+    write(
+        "preprocessor_config.json",
+        r#"{"crop_size": 32, "do_center_crop": true, "do_normalize": true, "do_resize": true,
+            "feature_extractor_type": "CLIPFeatureExtractor", "resample": 3, "size": 32,
+            "image_mean": [0.48145466, 0.4578275, 0.40821073],
+            "image_std": [0.26862954, 0.26130258, 0.27577711]}"#,
+    );
+    write(
+        "config.json",
+        r#"{"_name_or_path": "./clip/", "model_type": "clip",
+            "text_config": {"eos_token_id": 2}, "vision_config": {}}"#,
+    );
+    write("README.md", "---\nlicense: other\nlicense_name: some-terms\n---\n# A model\n");
+    fs::remove_file(folder.path().join("export.json")).unwrap();
+    let mut wanted = import_of(folder.path().to_owned(), None);
+    wanted.settings = vec!["logit_scale=100".into()];
+    let (_bundle, imported) = run(&wanted).unwrap();
+    let manifest = imported.model.manifest();
+    assert_eq!((manifest.image.resize, manifest.image.size), (Resize::Shortest, 32));
+    assert_eq!(manifest.text.pooling, Some(Pooling::Argmax));
+    assert_eq!(manifest.licence, "some-terms");
+    assert_eq!(manifest.logit_scale, Some(100.0));
+    assert_eq!(manifest.name, "clip");
+    assert_eq!(told(&imported, "text.context_length"), "tokenizer_config.json model_max_length");
+    assert_eq!(told(&imported, "text.activation"), "the text graph");
+    assert!(imported.checked_against.is_some());
+}
+
 /// Hub tokenizers often say how to cut and fill a text, which is the manifest's to say.
 #[test]
 fn a_tokenizer_that_pads_by_itself_is_read_all_the_same() {
