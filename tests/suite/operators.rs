@@ -211,6 +211,13 @@ fn nodes_without_ends_are_named() {
     let loose = NodeProto { output: Vec::new(), ..node("Relu", &["pixel_values"], "image_embeds") };
     let error = refusal(&graph(vec![loose], vec![])).to_string();
     assert!(error.contains("the_Relu") && error.contains("it has no output"), "{error}");
+    let itself = TensorProto { name: "itself".into(), ..shape("itself", &[1]) };
+    let nodes = vec![
+        node("Identity", &["itself"], "itself"),
+        node("Relu", &["pixel_values"], "image_embeds"),
+    ];
+    let error = refusal(&graph(nodes, vec![itself])).to_string();
+    assert!(error.contains("\"itself\" has another origin"), "{error}");
     let error = refusal(&graph(vec![node("Identity", &[], "image_embeds")], vec![])).to_string();
     assert!(error.contains("the_Identity") && error.contains("it has no input"), "{error}");
 }

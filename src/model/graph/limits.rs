@@ -1,6 +1,8 @@
 //! What a graph may ask for before a value of it is computed: a file of a kilobyte can state
 //! tensors of terabytes.
 
+use std::collections::HashSet;
+
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::constants::{Values, bytes, dims, volume};
@@ -24,7 +26,19 @@ pub(super) fn check(file: &str, graph: &GraphProto) -> Result<(), ModelError> {
         let named = |why| refused(format!("the tensor {:?} {why}", tensor.name));
         check_tensor(tensor).map_err(named)?;
     }
+    let mut origins: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     for node in &graph.node {
+        // A name that stands for itself would be followed for ever.
+        let named = node.output.iter().map(String::as_str).filter(|name| !name.is_empty());
+        for output in named {
+            if !origins.insert(output) {
+                return Err(refuse(
+                    file,
+                    node,
+                    format!("its output {output:?} has another origin"),
+                ));
+            }
+        }
         if node.output.is_empty() {
             return Err(refuse(file, node, "it has no output"));
         }

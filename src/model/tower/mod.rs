@@ -144,10 +144,11 @@ pub(super) fn run_once(
     shape: &[usize],
     feed: Feed<'_>,
 ) -> Result<Vec<f32>, ModelError> {
+    let file = graph.file().to_owned();
     let size = embedding_size(graph.clone(), side, shape)?;
     let tower = Tower::load(graph, side, &[shape.to_vec()], size)?;
     let mut embedding = Vec::new();
-    tower.states()?[0].embed(feed, &mut embedding)?;
+    guarded(&file, || tower.states()?[0].embed(feed, &mut embedding))?;
     Ok(embedding)
 }
 
