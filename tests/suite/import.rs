@@ -241,6 +241,11 @@ fn the_logit_scale_of_a_combined_graph_is_found_by_running_it() {
         );
         assert_eq!(imported.model.manifest().logit_bias != 0.0, scaled, "{name}");
     }
+    // Logits that are rounded to codes, and clipped, say nothing of it.
+    let mut wanted = import_of(fixture("optimum-clip"), Some("qdq"));
+    wanted.settings.retain(|setting| !setting.starts_with("logit_scale"));
+    let error = run(&wanted).unwrap_err().to_string();
+    assert!(error.contains("--set logit_scale=VALUE"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use super::draft::Draft;
 use crate::error::ModelError;
 use crate::model::graph::Graph;
+use crate::model::graph::survey::facts;
 use crate::model::tower;
 
 /// Output of logits in the ecosystem's combined graphs.
@@ -55,7 +56,8 @@ pub(super) fn of_combined(graph: &Graph, draft: &mut Draft) -> Result<(), ModelE
         && (alone * b - y).abs() < 1e-3 * y.abs().max(1e-2);
     if plain {
         draft.tell("logit_scale", alone, from);
-    } else if (a - b).abs() > 1e-4 {
+    } else if facts(graph).roundings == 0 && (a - b).abs() > 1e-4 {
+        // Logits that are rounded to codes say little about a bias.
         let scale = (x - y) / (a - b);
         draft.tell("logit_scale", scale, from);
         draft.tell("logit_bias", x - scale * a, from);

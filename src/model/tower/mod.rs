@@ -24,7 +24,7 @@ type Plan = Arc<TypedRunnableModel>;
 
 /// A tower's graph, with one plan for each of its input shapes.
 pub(super) struct Tower {
-    file: String,
+    file: Arc<str>,
     inputs: Arc<[(Role, DatumType)]>,
     plans: Vec<Plan>,
 }
@@ -62,7 +62,7 @@ impl Tower {
             plan.map_err(|error| at_length(error, side, shape))
         };
         let plans = shapes.iter().map(plan).collect::<Result<_, ModelError>>()?;
-        Ok(Self { file, inputs: inputs.into(), plans })
+        Ok(Self { file: file.into(), inputs: inputs.into(), plans })
     }
 
     /// One state for each plan, in the order of the shapes.
@@ -77,7 +77,7 @@ impl Tower {
 
 /// A plan's working memory: one for each worker.
 pub(super) struct TowerState {
-    file: String,
+    file: Arc<str>,
     inputs: Arc<[(Role, DatumType)]>,
     state: TypedSimpleState,
 }
@@ -89,7 +89,8 @@ impl TowerState {
         feed: Feed<'_>,
         embedding: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        self.run(feed, embedding).map_err(|why| failed(&self.file, why))?;
+        let file = self.file.clone();
+        guarded(&file, || self.run(feed, embedding).map_err(|why| failed(&file, why)))?;
         normalize(embedding);
         Ok(())
     }
@@ -144,11 +145,10 @@ pub(super) fn run_once(
     shape: &[usize],
     feed: Feed<'_>,
 ) -> Result<Vec<f32>, ModelError> {
-    let file = graph.file().to_owned();
     let size = embedding_size(graph.clone(), side, shape)?;
     let tower = Tower::load(graph, side, &[shape.to_vec()], size)?;
     let mut embedding = Vec::new();
-    guarded(&file, || tower.states()?[0].embed(feed, &mut embedding))?;
+    tower.states()?[0].embed(feed, &mut embedding)?;
     Ok(embedding)
 }
 

@@ -138,5 +138,5 @@ pub(super) fn tensor(role: Role, kind: DatumType, feed: Feed<'_>) -> TractResult
         // `roles` gives each side its own roles.
         (role, _) => return Err(format_err!("{role:?} has no such input")),
     };
-    Ok(tensor.cast_to_dt(kind)?.into_owned())
+    if tensor.datum_type() == kind { Ok(tensor) } else { Ok(tensor.cast_to_dt(kind)?.into_owned()) }
 }
