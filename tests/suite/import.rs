@@ -174,6 +174,35 @@ fn the_manifest_is_read_from_the_folder() {
     assert!(vit.model.text_lengths().len() > 1, "a causal tower runs captions at their own length");
 }
 
+/// A golden file may name pictures that lie beside it: it is checked, and the bundle, which cannot
+/// hold them, keeps pairs of its own.
+#[test]
+fn golden_pictures_may_be_files() {
+    let folder = copy_of("transformers-clip");
+    let path = folder.path().join("golden.json");
+    let mut golden = Golden::open(&path).unwrap();
+    let mut rgb = Rgb8::default();
+    golden.pairs.truncate(2);
+    for (place, pair) in golden.pairs.iter_mut().enumerate() {
+        pair.picture.load(Path::new(""), &mut rgb).unwrap();
+        let (width, height) = (rgb.size.width, rgb.size.height);
+        let picture = image::RgbImage::from_raw(width, height, rgb.pixels.clone()).unwrap();
+        let file = format!("{place}.png");
+        picture.save(folder.path().join(&file)).unwrap();
+        pair.picture = Picture::File { file };
+    }
+    fs::write(&path, serde_json::to_vec(&golden).unwrap()).unwrap();
+    let (bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    assert!(imported.checked_against.is_some());
+    let kept = Golden::open(&bundle.path().join("bundle/golden.json")).unwrap();
+    assert!(kept.made_by.contains("pairgate"));
+
+    golden.pairs[0].image.reverse();
+    fs::write(&path, serde_json::to_vec(&golden).unwrap()).unwrap();
+    let error = run(&import_of(folder.path().to_owned(), None)).unwrap_err();
+    assert!(matches!(error, ModelError::SelfCheck { pair: 0, .. }), "{error}");
+}
+
 /// The first configs of the hub, which give sizes as numbers and leave out what was the default.
 #[test]
 fn configs_of_the_first_years_are_read() {

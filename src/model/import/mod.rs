@@ -190,10 +190,12 @@ fn write(
     let version = file_digest(&work.join("image.onnx"))?.to_string();
     draft.tell("version", &version[..12], "the image tower's digest");
     progress("loading the towers");
-    let plain = finish(&draft, work)?;
-    let model = Arc::new(Model::unchecked(&plain)?);
-    progress("checking the golden pairs");
-    let checked_against = pairs::write(import, &model, &mut draft, work)?;
+    let checked_against = {
+        // One model in memory at a time: it may be big.
+        let model = Arc::new(Model::unchecked(&finish(&draft, work)?)?);
+        progress("checking the golden pairs");
+        pairs::write(import, &model, &mut draft, work)?
+    };
     let bundle = finish(&draft, work)?;
     let model = Arc::new(Model::load(&bundle)?);
     Ok(Imported { told: draft.told().cloned().collect(), checked_against, model })

@@ -9,7 +9,7 @@ use super::{GOLDEN, Import, written};
 use crate::decode::Rgb8;
 use crate::error::ModelError;
 use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
-use crate::model::{Model, Precision, Scorer};
+use crate::model::{Model, Precision, Scorer, selfcheck};
 use crate::prepare::Preparer;
 
 /// Pairs that a bundle keeps for its self-check.
@@ -27,7 +27,11 @@ fn least_cosine(precision: Precision) -> f64 {
     }
 }
 
-/// Golden pairs of the folder, or what the towers say now; the former's file name.
+/// Checks the model against the golden file that is given or lies in the folder, and keeps pairs of
+/// it in the bundle; without one, what the towers say now. The golden file's name.
+///
+/// # Errors
+/// [`ModelError::SelfCheck`] and its like if the model disagrees.
 pub(super) fn write(
     import: &Import,
     model: &Arc<Model>,
@@ -38,27 +42,29 @@ pub(super) fn write(
     let own = variant.map_or(GOLDEN.to_owned(), |variant| format!("golden_{variant}.json"));
     let own = import.folder.join(own);
     let given = import.golden.clone().or_else(|| own.exists().then_some(own));
-    let made = |pair: &GoldenPair| matches!(pair.picture, Picture::Made { .. });
-    let (golden, from) = match &given {
-        Some(path) => {
-            let mut golden = Golden::open(path)?;
-            golden.pairs.retain(made);
-            golden.pairs.truncate(PAIRS);
-            (golden, path.display().to_string())
-        }
-        None => (own_golden(model)?, "the towers, here and now".to_owned()),
+    let min_cosine = least_cosine(model.precision());
+    let kept = given.as_deref().map(|path| checked(path, model, min_cosine)).transpose()?;
+    let golden = match kept.flatten() {
+        Some(golden) => golden,
+        None => own_golden(model)?,
     };
-    if golden.pairs.is_empty() {
-        return Ok(None);
-    }
     let path = work.join(GOLDEN);
     let json = serde_json::to_vec(&golden)
-        .map_err(|why| ModelError::Golden { file: from.clone(), why: why.to_string() })?;
+        .map_err(|why| ModelError::Golden { file: GOLDEN.to_owned(), why: why.to_string() })?;
     fs::write(&path, json).map_err(|why| written(&path, why))?;
-    let min_cosine = least_cosine(model.precision());
-    draft.tell("golden.file", GOLDEN, &from);
+    draft.tell("golden.file", GOLDEN, &golden.made_by);
     draft.tell("golden.min_cosine", min_cosine, "this version");
-    Ok(given.map(|_| from))
+    Ok(given.map(|path| path.display().to_string()))
+}
+
+/// Checks `model` against the golden file at `path`; those of its pairs that need no other file.
+fn checked(path: &Path, model: &Arc<Model>, min_cosine: f64) -> Result<Option<Golden>, ModelError> {
+    let mut golden = Golden::open(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    selfcheck::check(&mut Scorer::new(model.clone())?, &golden, folder, min_cosine)?;
+    golden.pairs.retain(|pair| matches!(pair.picture, Picture::Made { .. }));
+    golden.pairs.truncate(PAIRS);
+    Ok((!golden.pairs.is_empty()).then_some(golden))
 }
 
 /// What the model says now: it shows later that nothing has changed since.
