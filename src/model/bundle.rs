@@ -97,8 +97,8 @@ impl Bundle {
             let found = FILES.iter().find(|(file, _)| *file == name);
             found.map(|(_, bytes)| *bytes).ok_or_else(|| missing(name))
         };
-        let manifest = find(MANIFEST)?;
-        Self::of_bytes(manifest, |name| find(name).map(Cow::Borrowed))
+        let toml = find(MANIFEST)?;
+        Self::of_bytes(Manifest::parse(toml)?, toml, |name| find(name).map(Cow::Borrowed))
     }
 
     /// Reads a bundle from a folder or a tar.
@@ -139,19 +139,19 @@ impl Bundle {
         refuse_compressed(path, &mut file)?;
         let mut first = read_tar(path, &mut file, |name| name == MANIFEST)?;
         let toml = first.remove(MANIFEST).ok_or_else(|| missing(MANIFEST))?;
-        let wanted = Manifest::parse(&toml)?;
-        let mut files = read_tar(path, &mut file, |name| wanted.digests.contains_key(name))?;
-        Self::of_bytes(&toml, |name| {
+        let manifest = Manifest::parse(&toml)?;
+        let mut files = read_tar(path, &mut file, |name| manifest.digests.contains_key(name))?;
+        Self::of_bytes(manifest, &toml, |name| {
             files.remove(name).map(Cow::Owned).ok_or_else(|| missing(name))
         })
     }
 
-    /// A bundle whose files are in memory.
+    /// A bundle whose files are in memory; `toml` is what the manifest was read from.
     fn of_bytes(
+        manifest: Manifest,
         toml: &[u8],
         mut read: impl FnMut(&str) -> Result<Cow<'static, [u8]>, ModelError>,
     ) -> Result<Self, ModelError> {
-        let manifest = Manifest::parse(toml)?;
         let mut files = BTreeMap::new();
         for (name, expected) in &manifest.digests {
             let bytes = read(name)?;

@@ -7,7 +7,7 @@
 //! | `manifest`, `bundle` | what a bundle says, and its files found whole |
 //! | `graph` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
 //! | `rounding`, `tower` | operators that the engine lacks; a graph in tract, planned for each shape |
-//! | `golden`, `selfcheck`, `verify` | what the model says in the software it comes from |
+//! | `golden`, `witness`, `selfcheck`, `verify` | what the model says in the software it comes from |
 //! | `import` | bundles from the folders that people have |
 
 pub mod bundle;
@@ -20,6 +20,7 @@ mod rounding;
 mod selfcheck;
 mod tower;
 pub mod verify;
+mod witness;
 
 use std::sync::Arc;
 
@@ -76,10 +77,9 @@ impl Model {
         let model = Arc::new(Self::unchecked(bundle)?);
         if let (Some(checked), Some(json)) = (&bundle.manifest.golden, &bundle.golden) {
             let golden = Golden::parse(&checked.file, json)?;
-            let mut scorer = Scorer::new(model.clone())?;
-            selfcheck::check(&mut scorer, &golden, &bundle.folder, checked.min_cosine)?;
+            selfcheck::check(model.clone(), &golden, &bundle.folder, checked.min_cosine)?;
         }
-        // The scorer is gone, and with it the other hold.
+        // The check is over, and with it the other hold.
         Ok(Arc::into_inner(model).expect("one hold"))
     }
 

@@ -2,47 +2,40 @@
 //! of the golden pairs that came with its bundle.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::golden::{Golden, GoldenPair};
 use super::tower::Side;
 use super::verify::cosine;
+use super::witness::Witness;
 use super::{Model, Scorer};
-use crate::decode::Rgb8;
 use crate::error::ModelError;
-use crate::pair::Size;
-use crate::prepare::Preparer;
 
 /// Pairs whose embeddings are computed at each load: a big tower takes a second for one.
 const PAIRS: usize = 2;
 /// What a cosine may lack where a picture was resized: libraries round some levels otherwise.
 const RESIZED_SLACK: f64 = 1e-4;
 
-/// Compares `scorer`'s model with its golden pairs: all token ids, and some embeddings.
+/// Compares `model` with its golden pairs: all token ids, and some embeddings.
 ///
 /// # Errors
 /// [`ModelError::SelfCheck`] that says which pair of which tower disagrees and how far.
 pub(super) fn check(
-    scorer: &mut Scorer,
+    model: Arc<Model>,
     golden: &Golden,
     folder: &Path,
     min_cosine: f64,
 ) -> Result<(), ModelError> {
+    let mut witness = Witness::new(model.clone())?;
     for (place, pair) in golden.pairs.iter().enumerate() {
-        check_ids(scorer, place, pair)?;
+        check_ids(&witness.scorer, place, pair)?;
     }
-    let model = scorer.model().clone();
-    let mut preparer = Preparer::new(model.manifest().image.preparation());
-    let side = model.manifest().image.size as usize;
-    let (mut rgb, mut pixels) = (Rgb8::default(), vec![0.0; 3 * side * side]);
     for (place, pair) in golden.pairs.iter().take(PAIRS).enumerate() {
-        let text = scorer.embed_tokens(&pair.ids)?;
-        check_embedding(&model, Side::Text, place, cosine(text, &pair.text), min_cosine)?;
-        pair.picture.load(folder, &mut rgb)?;
-        preparer.prepare(&rgb, &mut pixels);
-        let image = scorer.embed_image(&pixels)?;
-        let exact = rgb.size == Size::new(side as u32, side as u32);
-        let min_cosine = if exact { min_cosine } else { min_cosine - RESIZED_SLACK };
-        check_embedding(&model, Side::Image, place, cosine(image, &pair.image), min_cosine)?;
+        let text = cosine(witness.scorer.embed_tokens(&pair.ids)?, &pair.text);
+        check_embedding(&model, Side::Text, place, text, min_cosine)?;
+        let image = cosine(witness.embed(&pair.picture, folder)?, &pair.image);
+        let slack = if witness.was_exact() { 0.0 } else { RESIZED_SLACK };
+        check_embedding(&model, Side::Image, place, image, min_cosine - slack)?;
     }
     Ok(())
 }

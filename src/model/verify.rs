@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::Model;
 use super::golden::Golden;
-use super::{Model, Scorer};
-use crate::decode::Rgb8;
+use super::witness::Witness;
 use crate::error::ModelError;
-use crate::prepare::Preparer;
 
 /// The share of pairs that a DFN keeps in its paper, at which verdicts are compared.
 pub const KEEP: f64 = 0.15;
@@ -59,20 +58,15 @@ pub fn verify(
     folder: &Path,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Agreement, ModelError> {
-    let mut scorer = Scorer::new(model.clone())?;
-    let mut preparer = Preparer::new(model.manifest().image.preparation());
-    let side = model.manifest().image.size as usize;
-    let (mut rgb, mut pixels) = (Rgb8::default(), vec![0.0; 3 * side * side]);
+    let mut witness = Witness::new(model)?;
     let (mut images, mut texts, mut ids_differ) = (Vec::new(), Vec::new(), Vec::new());
     for (place, pair) in golden.pairs.iter().enumerate() {
-        pair.picture.load(folder, &mut rgb)?;
-        preparer.prepare(&rgb, &mut pixels);
-        images.push(scorer.embed_image(&pixels)?.to_vec());
-        let ids = scorer.tokenize(&pair.caption)?;
+        images.push(witness.embed(&pair.picture, folder)?.to_vec());
+        let ids = witness.scorer.tokenize(&pair.caption)?;
         if ids != pair.ids {
             ids_differ.push(place);
         }
-        texts.push(scorer.embed_tokens(&ids)?.to_vec());
+        texts.push(witness.scorer.embed_tokens(&ids)?.to_vec());
         progress(place + 1);
     }
     let golden_images: Vec<_> = golden.pairs.iter().map(|pair| pair.image.clone()).collect();

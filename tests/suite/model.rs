@@ -8,6 +8,7 @@ use pairgate::config::{ImageLimits, SampleLimits};
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::error::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
+use pairgate::model::verify::cosine;
 use pairgate::model::{Model, Scorer};
 use pairgate::prepare::Preparer;
 use pairgate::source::tar::TarSource;
@@ -48,13 +49,6 @@ fn golden() -> Golden {
 
 fn scorer() -> Scorer {
     Scorer::new(default_model()).unwrap()
-}
-
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-    };
-    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// Pixel `i` of sample `k`, as golden.py computes it.

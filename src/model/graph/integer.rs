@@ -78,7 +78,14 @@ pub(super) fn dynamic_quantize_matmul(
     Ok(())
 }
 
-fn product_and_bias(g: &mut Lowering<'_>, node: &NodeProto, a: &str, b: &str, bias: Option<&str>) {
+/// The float product, plus a bias if there is one, under the name of the node's output.
+pub(super) fn product_and_bias(
+    g: &mut Lowering<'_>,
+    node: &NodeProto,
+    a: &str,
+    b: &str,
+    bias: Option<&str>,
+) {
     let Some(bias) = bias else { return g.push_as("MatMul", &[a, b], Vec::new(), &node.output[0]) };
     let product = g.push("MatMul", &[a, b], Vec::new());
     g.push_as("Add", &[&product, bias], Vec::new(), &node.output[0]);

@@ -28,32 +28,34 @@ pub(super) fn check(file: &str, graph: &GraphProto) -> Result<(), ModelError> {
     }
     let mut origins: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     for node in &graph.node {
-        // A name that stands for itself would be followed for ever.
-        let named = node.output.iter().map(String::as_str).filter(|name| !name.is_empty());
-        for output in named {
-            if !origins.insert(output) {
-                return Err(refuse(
-                    file,
-                    node,
-                    format!("its output {output:?} has another origin"),
-                ));
-            }
-        }
-        if node.output.is_empty() {
-            return Err(refuse(file, node, "it has no output"));
-        }
-        if node.input.is_empty() && node.op_type != "Constant" {
-            return Err(refuse(file, node, "it has no input"));
-        }
-        for tensor in node.attribute.iter().filter_map(|attribute| attribute.t.as_ref()) {
-            check_tensor(tensor).map_err(|why| refuse(file, node, format!("its tensor {why}")))?;
-        }
-        let values = made(graph, node);
-        if values > MAX_VALUES {
-            return Err(refuse(file, node, format!("it would make {values:.0} values")));
-        }
+        check_node(graph, node, &mut origins).map_err(|why| refuse(file, node, why))?;
     }
     Ok(())
+}
+
+/// `origins` holds the names that have one already.
+fn check_node<'a>(
+    graph: &GraphProto,
+    node: &'a NodeProto,
+    origins: &mut HashSet<&'a str>,
+) -> Result<(), String> {
+    if node.output.is_empty() {
+        return Err("it has no output".to_owned());
+    }
+    if node.input.is_empty() && node.op_type != "Constant" {
+        return Err("it has no input".to_owned());
+    }
+    // A name that stands for itself would be followed for ever.
+    let mut named = node.output.iter().map(String::as_str).filter(|name| !name.is_empty());
+    if let Some(output) = named.find(|output| !origins.insert(output)) {
+        return Err(format!("its output {output:?} has another origin"));
+    }
+    for tensor in node.attribute.iter().filter_map(|attribute| attribute.t.as_ref()) {
+        check_tensor(tensor).map_err(|why| format!("its tensor {why}"))?;
+    }
+    let values = made(graph, node);
+    let fits = values.is_nan() || values <= MAX_VALUES;
+    fits.then_some(()).ok_or_else(|| format!("it would make {values:.0} values"))
 }
 
 fn check_tensor(tensor: &TensorProto) -> Result<(), String> {

@@ -7,6 +7,7 @@
 use tract_onnx::pb::NodeProto;
 
 use super::constants::{Kind, Values};
+use super::integer::product_and_bias;
 use super::lower::{Lowering, input, int};
 use crate::error::ModelError;
 
@@ -98,12 +99,6 @@ pub(super) fn matmul_nbits(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(),
     }
     let weights = Values { dims: vec![blocks.rows, blocks.columns], data: weights };
     let weights = g.add_constant(b, weights);
-    match at(5) {
-        None => g.push_as("MatMul", &[a, &weights], Vec::new(), &node.output[0]),
-        Some(bias) => {
-            let product = g.push("MatMul", &[a, &weights], Vec::new());
-            g.push_as("Add", &[&product, bias], Vec::new(), &node.output[0]);
-        }
-    }
+    product_and_bias(g, node, a, &weights, at(5));
     Ok(())
 }

@@ -16,6 +16,7 @@ mod towers;
 mod transformers;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,33 +188,45 @@ fn write(
         |why: String| ModelError::Import { folder: import.folder.display().to_string(), why };
     draft.complete().map_err(refused)?;
     copy(&import.folder.join(TOKENIZER), &work.join(TOKENIZER))?;
-    let version = file_digest(&work.join("image.onnx"))?.to_string();
-    draft.tell("version", &version[..12], "the image tower's digest");
+    let mut digests = BTreeMap::new();
+    add_digests(work, &mut digests)?;
+    // Both kinds of folder give the image tower this name.
+    let version = digests.get("image.onnx").map_or("", |digest| &digest[..12]);
+    draft.tell("version", version, "the image tower's digest");
     progress("loading the towers");
     let checked_against = {
         // One model in memory at a time: it may be big.
-        let model = Arc::new(Model::unchecked(&finish(&draft, work)?)?);
+        let model = Arc::new(Model::unchecked(&finish(&draft, &digests, work)?)?);
         progress("checking the golden pairs");
         pairs::write(import, &model, &mut draft, work)?
     };
-    let bundle = finish(&draft, work)?;
+    add_digests(work, &mut digests)?;
+    let bundle = finish(&draft, &digests, work)?;
     let model = Arc::new(Model::load(&bundle)?);
     Ok(Imported { told: draft.told().cloned().collect(), checked_against, model })
 }
 
-/// Writes the manifest with the digests of all files in `work`, and reads the bundle back.
-fn finish(draft: &Draft, work: &Path) -> Result<Bundle, ModelError> {
-    let mut digests = toml::Table::new();
+/// Adds the digests of those files in `work` that have none yet: weights may be big.
+fn add_digests(work: &Path, digests: &mut BTreeMap<String, String>) -> Result<(), ModelError> {
     let entries = fs::read_dir(work).map_err(|why| written(work, why))?;
     for entry in entries {
         let entry = entry.map_err(|why| written(work, why))?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name != MANIFEST {
-            digests.insert(name, file_digest(&entry.path())?.to_string().into());
+        if name != MANIFEST && !digests.contains_key(&name) {
+            digests.insert(name, file_digest(&entry.path())?.to_string());
         }
     }
+    Ok(())
+}
+
+/// Writes the manifest, and reads the bundle back.
+fn finish(
+    draft: &Draft,
+    digests: &BTreeMap<String, String>,
+    work: &Path,
+) -> Result<Bundle, ModelError> {
     let digests =
-        toml::to_string(&digests).map_err(|why| ModelError::Manifest { why: why.to_string() })?;
+        toml::to_string(digests).map_err(|why| ModelError::Manifest { why: why.to_string() })?;
     let text = draft.to_toml_with(&digests)?;
     let path = work.join(MANIFEST);
     fs::write(&path, text).map_err(|why| written(&path, why))?;

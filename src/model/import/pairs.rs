@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::{GOLDEN, Import, written};
-use crate::decode::Rgb8;
 use crate::error::ModelError;
 use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
-use crate::model::{Model, Precision, Scorer, selfcheck};
-use crate::prepare::Preparer;
+use crate::model::witness::Witness;
+use crate::model::{Model, Precision, selfcheck};
 
 /// Pairs that a bundle keeps for its self-check.
 const PAIRS: usize = 8;
@@ -61,7 +60,7 @@ pub(super) fn write(
 fn checked(path: &Path, model: &Arc<Model>, min_cosine: f64) -> Result<Option<Golden>, ModelError> {
     let mut golden = Golden::open(path)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    selfcheck::check(&mut Scorer::new(model.clone())?, &golden, folder, min_cosine)?;
+    selfcheck::check(model.clone(), &golden, folder, min_cosine)?;
     golden.pairs.retain(|pair| matches!(pair.picture, Picture::Made { .. }));
     golden.pairs.truncate(PAIRS);
     Ok((!golden.pairs.is_empty()).then_some(golden))
@@ -70,22 +69,17 @@ fn checked(path: &Path, model: &Arc<Model>, min_cosine: f64) -> Result<Option<Go
 /// What the model says now: it shows later that nothing has changed since.
 fn own_golden(model: &Arc<Model>) -> Result<Golden, ModelError> {
     const CAPTIONS: [&str; 2] = ["a dog on a beach", "two red chairs and a table in the snow"];
-    let mut scorer = Scorer::new(model.clone())?;
-    let mut preparer = Preparer::new(model.manifest().image.preparation());
-    let side = model.manifest().image.size as usize;
-    let (mut rgb, mut pixels) = (Rgb8::default(), vec![0.0; 3 * side * side]);
+    let mut witness = Witness::new(model.clone())?;
     let mut pairs = Vec::new();
     for (seed, caption) in (1..).zip(CAPTIONS) {
         let picture = Picture::Made { width: 320, height: 240, seed };
-        picture.load(Path::new(""), &mut rgb)?;
-        preparer.prepare(&rgb, &mut pixels);
-        let ids = scorer.tokenize(caption)?;
+        let ids = witness.scorer.tokenize(caption)?;
         pairs.push(GoldenPair {
+            image: witness.embed(&picture, Path::new(""))?.to_vec(),
+            text: witness.scorer.embed_tokens(&ids)?.to_vec(),
             picture,
             caption: caption.to_owned(),
-            text: scorer.embed_tokens(&ids)?.to_vec(),
             ids,
-            image: scorer.embed_image(&pixels)?.to_vec(),
         });
     }
     let made_by = format!("pairgate {} at import", env!("CARGO_PKG_VERSION"));

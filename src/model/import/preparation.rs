@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::json::Json;
+use crate::prepare::Interpolation;
 
 /// Reads `preprocess_cfg` of an `open_clip_config.json`.
 ///
@@ -12,13 +13,14 @@ use super::json::Json;
 pub(super) fn of_open_clip(config: &Json, draft: &mut Draft) -> Result<(), String> {
     let at = |key: &str| format!("preprocess_cfg.{key}");
     tell_size(config, &at("size"), draft)?;
-    for (key, path) in [("interpolation", at("interpolation")), ("resize", at("resize_mode"))] {
-        draft.tell_or_miss(
-            &format!("image.{key}"),
-            config.read::<String>(&path)?,
-            &config.name(&path),
-        );
-    }
+    let path = at("resize_mode");
+    draft.tell_or_miss("image.resize", config.read::<String>(&path)?, &config.name(&path));
+    let from = config.name(&at("interpolation"));
+    let kernel = config.read::<String>(&at("interpolation"))?.map(|name| {
+        let kernel = Interpolation::from_open_clip(&name);
+        kernel.ok_or_else(|| format!("{from} = {name:?}: bicubic, bilinear and random are known"))
+    });
+    tell_kernel(kernel.transpose()?, &from, draft)?;
     for key in ["mean", "std"] {
         let values = config.read_three(&at(key))?;
         draft.tell_or_miss(&format!("image.{key}"), values, &config.name(&at(key)));
@@ -51,9 +53,12 @@ pub(super) fn of_transformers(config: &Json, draft: &mut Draft) -> Result<(), St
     }
     resize(config, draft, done("do_resize")?, done("do_center_crop")?)?;
     draft.tell("image.crop", "floor", "transformers, which rounds down");
-    let resample = config.read::<u8>("resample")?.map(|number| interpolation(config, number));
-    let resample = resample.transpose()?;
-    draft.tell_or_miss("image.interpolation", resample, &config.name("resample"));
+    let from = config.name("resample");
+    let kernel = config.read::<u8>("resample")?.map(|number| {
+        let kernel = Interpolation::from_pil(number);
+        kernel.ok_or_else(|| format!("{from} = {number}: 0 to 5 are known"))
+    });
+    tell_kernel(kernel.transpose()?, &from, draft)?;
     match done("do_rescale")? {
         Some(false) => draft.tell("image.rescale", 1.0, &config.name("do_rescale")),
         _ => {
@@ -140,9 +145,9 @@ fn side(config: &Json, path: &str) -> Result<Option<i64>, String> {
     }
 }
 
-/// PIL's numbers of its filters.
-fn interpolation(config: &Json, resample: u8) -> Result<&'static str, String> {
-    const NAMES: [&str; 6] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
-    let name = NAMES.get(usize::from(resample)).copied();
-    name.ok_or_else(|| format!("{} = {resample}: 0 to 5 are known", config.name("resample")))
+/// Tells the kernel by the name that the manifest has for it.
+fn tell_kernel(kernel: Option<Interpolation>, from: &str, draft: &mut Draft) -> Result<(), String> {
+    let name = kernel.map(toml::Value::try_from).transpose().map_err(|why| why.to_string())?;
+    draft.tell_or_miss("image.interpolation", name, from);
+    Ok(())
 }

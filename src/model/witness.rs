@@ -1,0 +1,53 @@
+//! What a model says of golden pairs: pictures made or decoded, prepared and embedded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::golden::Picture;
+use super::{Model, Scorer};
+use crate::decode::Rgb8;
+use crate::error::ModelError;
+use crate::pair::Size;
+use crate::prepare::Preparer;
+
+/// A scorer with what it takes to get from a golden picture to an embedding.
+pub(super) struct Witness {
+    /// For captions.
+    pub(super) scorer: Scorer,
+    preparer: Preparer,
+    rgb: Rgb8,
+    pixels: Vec<f32>,
+}
+
+impl Witness {
+    /// A witness of `model`.
+    ///
+    /// # Errors
+    /// As [`Scorer::new`].
+    pub(super) fn new(model: Arc<Model>) -> Result<Self, ModelError> {
+        let preparation = model.manifest().image.preparation();
+        let side = preparation.size as usize;
+        Ok(Self {
+            scorer: Scorer::new(model)?,
+            preparer: Preparer::new(preparation),
+            rgb: Rgb8::default(),
+            pixels: vec![0.0; 3 * side * side],
+        })
+    }
+
+    /// The embedding of a picture, of unit length; files lie in `folder`.
+    ///
+    /// # Errors
+    /// As [`Picture::load`] and [`Scorer::embed_image`].
+    pub(super) fn embed(&mut self, picture: &Picture, folder: &Path) -> Result<&[f32], ModelError> {
+        picture.load(folder, &mut self.rgb)?;
+        self.preparer.prepare(&self.rgb, &mut self.pixels);
+        self.scorer.embed_image(&self.pixels)
+    }
+
+    /// Whether the last picture was of the input's own size, so that nothing was resized.
+    pub(super) fn was_exact(&self) -> bool {
+        let side = self.preparer.preparation().size;
+        self.rgb.size == Size::new(side, side)
+    }
+}
