@@ -52,7 +52,7 @@ impl Sink for Collect {
 
 fn run(model: &Arc<Model>, samples: &Arc<Vec<Sample>>, workers: usize) -> (f64, Vec<Decision>) {
     let settings = GateSettings { screening: Screening::Note, ..GateSettings::default() };
-    let gate = |_| Gate::new(model.clone(), settings).expect("a gate");
+    let gate = |_| Gate::new(model.clone(), settings);
     let gates: Vec<Gate> = (0..workers).map(gate).collect();
     let source = Box::new(Repeat { samples: samples.clone(), next: 0 });
     let mut sink = Collect::default();

@@ -31,10 +31,10 @@ struct Worked {
 fn main() {
     let model = default_model();
     print_host(&model);
-    let mut scorer = Scorer::new(model.clone()).expect("a scorer");
+    let mut scorer = Scorer::new(model.clone());
     let mut preparer = Preparer::new(model.manifest().image.preparation());
     let settings = GateSettings { screening: Screening::Note, ..GateSettings::default() };
-    let mut gate = Gate::new(model, settings).expect("a gate");
+    let mut gate = Gate::new(model, settings);
     let all = samples(200);
     let work: Vec<Worked> =
         all.iter().filter_map(|sample| walk(sample, &mut scorer, &mut preparer)).collect();

@@ -8,8 +8,9 @@ use crate::config::Config;
 use crate::decision::{Decision, Facts, Reason};
 use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
+use crate::kernels::Team;
 use crate::model::bundle::sha256;
-use crate::model::{Model, Scorer};
+use crate::model::{Arithmetic, Model, Scorer};
 use crate::pair::{Digest, PairRef};
 use crate::policy::{OnError, Policy};
 use crate::prepare::Preparer;
@@ -37,7 +38,8 @@ pub struct GateSettings {
 
 impl GateSettings {
     /// SHA-256 of every setting that a decision depends on, in a fixed order and encoding.
-    pub fn digest(&self) -> Digest {
+    /// `arithmetic` is the model's.
+    pub fn digest(&self, arithmetic: Arithmetic) -> Digest {
         let Config { image, sample, rules, pipeline: _ } = self.config;
         let mut hash = Sha256::new();
         hash.update(image.max_side.to_le_bytes());
@@ -53,6 +55,8 @@ impl GateSettings {
         hash.update(self.policy.threshold.unwrap_or(f32::NAN).to_le_bytes());
         hash.update([(self.policy.on_error == OnError::Keep) as u8]);
         hash.update([(self.screening == Screening::Note) as u8]);
+        // Scores are the same on every instruction set.
+        hash.update([matches!(arithmetic, Arithmetic::Int8(_)) as u8]);
         Digest(hash.finalize().into())
     }
 }
@@ -70,6 +74,7 @@ pub trait Judge: Send {
 #[derive(Debug)]
 pub struct Gate {
     settings: GateSettings,
+    embedding_size: usize,
     scorer: Scorer,
     preparer: Preparer,
     rgb: Rgb8,
@@ -77,40 +82,87 @@ pub struct Gate {
 }
 
 impl Judge for Gate {
+    /// Pictures are embedded one by one, while they are in the caches; captions are short, and go
+    /// through their tower together.
     fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError> {
-        pairs.iter().map(|pair| self.judge_one(pair)).collect()
+        let examined = pairs.iter().map(|pair| self.examine(pair));
+        let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
+        let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
+        let captions = self.scorer.embed_captions(&asked.collect::<Vec<_>>())?;
+        let mut captions = captions.chunks_exact(self.embedding_size);
+        for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
+            if let Some(caption) = captions.next() {
+                pair.score(caption);
+            }
+        }
+        let decide = |Examined { found, facts, .. }| self.settings.policy.decide(found, facts);
+        Ok(examined.into_iter().map(decide).collect())
+    }
+}
+
+/// A pair whose path has ended, or waits for its caption's embedding.
+struct Examined {
+    found: Reason,
+    facts: Facts,
+    asked: Option<Asked>,
+}
+
+/// What the model is asked about a pair.
+struct Asked {
+    /// The image's embedding.
+    image: Vec<f32>,
+    /// The caption's token ids.
+    ids: Vec<i64>,
+}
+
+impl Examined {
+    fn score(&mut self, caption: &[f32]) {
+        if let Some(Asked { image, .. }) = &self.asked {
+            self.facts.score = Some(image.iter().zip(caption).map(|(a, b)| a * b).sum());
+        }
     }
 }
 
 impl Gate {
-    /// A gate on `model`.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the engine cannot make its working memory.
-    pub fn new(model: Arc<Model>, settings: GateSettings) -> Result<Self, ModelError> {
+    /// A gate on `model` that works on the calling thread.
+    pub fn new(model: Arc<Model>, settings: GateSettings) -> Self {
+        Self::on_team(model, settings, Team::ALONE)
+    }
+
+    /// A gate that splits each run of the model over the threads of `team`: see
+    /// [`Scorer::on_team`].
+    pub fn on_team(model: Arc<Model>, settings: GateSettings, team: Team) -> Self {
         let preparation = model.manifest().image.preparation();
         let side = preparation.size as usize;
-        Ok(Self {
+        Self {
             settings,
-            scorer: Scorer::new(model)?,
+            embedding_size: model.manifest().embedding_size,
+            scorer: Scorer::on_team(model, team),
             preparer: Preparer::new(preparation),
             rgb: Rgb8::default(),
             pixels: vec![0.0; 3 * side * side],
-        })
+        }
     }
 
-    fn judge_one(&mut self, pair: &PairRef<'_>) -> Result<Decision, ModelError> {
+    fn examine(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
         let mut facts = Facts { content: content_digest(pair), ..Facts::default() };
-        let found = match self.examine(pair, &mut facts) {
+        let mut asked = None;
+        let found = match self.follow(pair, &mut facts, &mut asked) {
             Ok(()) => Reason::Passed,
             Err(Stopped::For(reason)) => reason,
             Err(Stopped::By(error)) => return Err(error),
         };
-        Ok(self.settings.policy.decide(found, facts))
+        Ok(Examined { found, facts, asked })
     }
 
-    /// The path of one pair. `facts` holds what was learnt when it ends, wherever it ends.
-    fn examine(&mut self, pair: &PairRef<'_>, facts: &mut Facts) -> Result<(), Stopped> {
+    /// The path of one pair, up to its caption's embedding. `facts` and `asked` hold what was learnt
+    /// when it ends, wherever it ends.
+    fn follow(
+        &mut self,
+        pair: &PairRef<'_>,
+        facts: &mut Facts,
+        asked: &mut Option<Asked>,
+    ) -> Result<(), Stopped> {
         if let Some(fault) = pair.fault {
             return Err(fault.into());
         }
@@ -128,7 +180,9 @@ impl Gate {
 
         decode(image, &header, &limits, &mut self.rgb)?;
         self.preparer.prepare(&self.rgb, &mut self.pixels);
-        facts.score = Some(self.score(caption)?);
+        let ids = self.tokenize(caption)?;
+        let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
+        *asked = Some(Asked { image, ids });
         broken.map_or(Ok(()), |reason| Err(reason.into()))
     }
 
@@ -149,8 +203,8 @@ impl Gate {
         }
     }
 
-    fn score(&mut self, caption: &str) -> Result<f32, Stopped> {
-        self.scorer.score(&self.pixels, caption).map_err(|error| match error {
+    fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Stopped> {
+        self.scorer.tokenize(caption).map_err(|error| match error {
             ModelError::Tokenizer { .. } => Stopped::For(Reason::CaptionUntokenizable),
             error => Stopped::By(error),
         })

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pairgate::config::SampleLimits;
-use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
+use pairgate::model::{Arithmetic, Model};
 use pairgate::source::{Inputs, Sample, Source};
 
 /// The embedded model.
 pub fn default_model() -> Arc<Model> {
     let bundle = Bundle::embedded().expect("the embedded bundle loads");
-    Arc::new(Model::load(&bundle).expect("the embedded model loads"))
+    Arc::new(Model::load(&bundle, Arithmetic::int8()).expect("the embedded model loads"))
 }
 
 /// Folders and shards named on the command line, else the sample pairs.

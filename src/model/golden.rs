@@ -94,6 +94,14 @@ impl Golden {
 }
 
 impl Picture {
+    /// The path of a picture that is a file.
+    pub(super) fn file(&self) -> Option<&str> {
+        match self {
+            Self::Made { .. } => None,
+            Self::File { file } => Some(file),
+        }
+    }
+
     /// Makes or decodes the picture; files lie in `folder`.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::bundle::{Bundle, TowerFile};
 use super::graph::survey::{Facts, Survey, facts, survey};
+pub use super::int8::Kernels;
 use super::tower::{self, Side};
 use crate::error::ModelError;
 
@@ -31,8 +32,9 @@ pub struct TowerInspection {
     /// Multiplications with additions of one run, by input length: the image tower has one entry,
     /// the text tower one for a typical caption and one for the context length.
     pub multiply_adds: Vec<(usize, u64)>,
-    /// Products that run in integer arithmetic; the others run in f32.
-    pub integer_products: u64,
+    /// What it comes to on our kernels.
+    #[serde(flatten)]
+    pub kernels: Kernels,
 }
 
 impl TowerInspection {
@@ -71,7 +73,8 @@ fn inspect_tower(
         graph.select(&[&output])?;
     }
     let survey = survey(&graph);
-    let lowered = graph.lowered()?;
+    let last = shapes.last().map(|(_, shape)| shape.clone()).unwrap_or_default();
+    let lowered = graph.clone().lowered()?;
     let facts = facts(&lowered);
     let mut multiply_adds = Vec::new();
     for (length, shape) in shapes {
@@ -82,5 +85,6 @@ fn inspect_tower(
             Err(_) => {}
         }
     }
-    Ok(TowerInspection { survey, facts, multiply_adds, integer_products: 0 })
+    let kernels = tower::kernels(graph, side, &last)?;
+    Ok(TowerInspection { survey, facts, multiply_adds, kernels })
 }

@@ -8,6 +8,7 @@
 //! | `graph` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
 //! | `rounding`, `tower` | operators that the engine lacks; a graph in tract, planned for each shape |
 //! | `golden`, `witness`, `selfcheck`, `verify` | what the model says in the software it comes from |
+//! | `int8` | the int8 engine: tract's graph with our kernels in it |
 //! | `import` | bundles from the folders that people have |
 
 pub mod bundle;
@@ -15,7 +16,9 @@ pub mod golden;
 pub mod graph;
 pub mod import;
 pub mod inspect;
+mod int8;
 pub mod manifest;
+pub mod quantize;
 mod rounding;
 mod selfcheck;
 mod tower;
@@ -25,9 +28,11 @@ mod witness;
 use std::sync::Arc;
 
 use crate::error::ModelError;
+use crate::kernels::{Isa, Team};
 use crate::text::tokenize::CaptionTokenizer;
 use bundle::{Bundle, TowerFile};
 use golden::Golden;
+use graph::lower::Roundings;
 use graph::survey::{Activation, Facts, facts, survey};
 use manifest::{Attention, Manifest, TextManifest};
 use tower::{Feed, Tower, TowerState};
@@ -37,10 +42,36 @@ pub use tower::Side;
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and
 /// the plans stay few.
 const TEXT_BUCKETS: [usize; 6] = [8, 16, 24, 32, 48, 64];
-/// The lengths of a big text tower: each plan packs the weights for itself.
+/// The lengths of a big text tower in f32: each plan packs the weights for itself.
 const BIG_TEXT_BUCKETS: [usize; 2] = [16, 32];
 /// Weights of a text tower from which on it is big: then a plan takes 64 MB or more.
 const BIG_TEXT_PARAMETERS: u64 = 16 << 20;
+
+/// How the products of a model are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// In f32, as the graph says: rounded where it is quantized. The reference.
+    Float,
+    /// In int8, on the kernels of this instruction set: weights are rounded at load if the file
+    /// has not done it, activations at each product.
+    Int8(Isa),
+}
+
+impl std::fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Float => f.write_str("float"),
+            Self::Int8(isa) => write!(f, "int8 on {isa}"),
+        }
+    }
+}
+
+impl Arithmetic {
+    /// Int8 on the fastest kernels that the machine has.
+    pub fn int8() -> Self {
+        Self::Int8(Isa::chosen())
+    }
+}
 
 /// How exactly two programs can agree on what a graph says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +83,8 @@ pub enum Precision {
     /// Activations are rounded to integer codes. Values half way between two codes fall to either
     /// side with the order of a sum, and each moves others behind it.
     Codes,
+    /// Int8 by this crate's own choice of scales.
+    Int8,
 }
 
 /// A loaded bundle: immutable, shared by all workers.
@@ -60,11 +93,12 @@ pub struct Model {
     manifest: Manifest,
     digest: crate::pair::Digest,
     tokenizer: CaptionTokenizer,
-    image: Tower,
-    text: Tower,
+    image: Arc<Tower>,
+    text: Arc<Tower>,
     /// Caption lengths that the text tower is planned for, ascending.
     text_lengths: Vec<usize>,
     precision: Precision,
+    arithmetic: Arithmetic,
 }
 
 impl Model {
@@ -73,8 +107,8 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError`] that names the file and what does not fit.
-    pub fn load(bundle: &Bundle) -> Result<Self, ModelError> {
-        let model = Arc::new(Self::unchecked(bundle)?);
+    pub fn load(bundle: &Bundle, arithmetic: Arithmetic) -> Result<Self, ModelError> {
+        let model = Arc::new(Self::unchecked(bundle, arithmetic)?);
         if let (Some(checked), Some(json)) = (&bundle.manifest.golden, &bundle.golden) {
             let golden = Golden::parse(&checked.file, json)?;
             selfcheck::check(model.clone(), &golden, &bundle.folder, checked.min_cosine)?;
@@ -87,28 +121,33 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::load`].
-    pub fn unchecked(bundle: &Bundle) -> Result<Self, ModelError> {
+    pub fn unchecked(bundle: &Bundle, arithmetic: Arithmetic) -> Result<Self, ModelError> {
         let manifest = bundle.manifest.clone();
         let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, &manifest.text)?;
         let (image, image_precision) = {
             let side = manifest.image.size as usize;
-            let (graph, halves) = open(&bundle.image, manifest.image.output.as_deref())?;
+            let output = manifest.image.output.as_deref();
+            let (graph, halves) = open(&bundle.image, output, arithmetic)?;
             let facts = facts(&graph);
             check_activation(graph.file(), manifest.image.activation, &facts)?;
             let shapes = [vec![1, 3, side, side]];
+            let graph = on_kernels(graph, arithmetic);
             let tower = Tower::load(graph, Side::Image, &shapes, manifest.embedding_size)?;
-            (tower, precision(&facts, halves))
+            (tower, precision(&facts, halves, arithmetic))
         };
-        let (graph, halves) = open(&bundle.text, manifest.text.output.as_deref())?;
+        let output = manifest.text.output.as_deref();
+        let (graph, halves) = open(&bundle.text, output, arithmetic)?;
         let facts = facts(&graph);
         check_activation(graph.file(), manifest.text.activation, &facts)?;
         check_vocabulary(&tokenizer, &manifest.text, &facts)?;
-        let text_lengths = text_lengths(&graph, &manifest.text, facts.parameters)?;
+        let text_lengths = text_lengths(&graph, &manifest.text, facts.parameters, arithmetic)?;
+        let graph = on_kernels(graph, arithmetic);
         let shapes: Vec<_> = text_lengths.iter().map(|length| vec![1, *length]).collect();
         let text = Tower::load(graph, Side::Text, &shapes, manifest.embedding_size)?;
         let digest = bundle.digest;
-        let precision = image_precision.max(precision(&facts, halves));
-        Ok(Self { manifest, digest, tokenizer, image, text, text_lengths, precision })
+        let precision = image_precision.max(precision(&facts, halves, arithmetic));
+        let (image, text) = (Arc::new(image), Arc::new(text));
+        Ok(Self { manifest, digest, tokenizer, image, text, text_lengths, precision, arithmetic })
     }
 
     /// The bundle's manifest.
@@ -119,6 +158,11 @@ impl Model {
     /// The digest that names the model in journals.
     pub fn digest(&self) -> crate::pair::Digest {
         self.digest
+    }
+
+    /// How its products are computed.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// The lesser of its towers' precisions.
@@ -139,21 +183,42 @@ impl Model {
 /// [`ModelError`] if the graph is no image tower, or does not run.
 pub fn embed_image_once(graph: graph::Graph, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
     let side = (pixels.len() / 3).isqrt();
-    tower::run_once(graph.lowered()?, Side::Image, &[1, 3, side, side], Feed::Pixels(pixels))
+    tower::run_once(
+        graph.lowered()?,
+        Side::Image,
+        &[1, 3, side, side],
+        Feed::Pixels { pixels, images: 1 },
+    )
 }
 
 /// A tower's graph, lowered, and whether its file is in half precision.
-fn open(file: &TowerFile, output: Option<&str>) -> Result<(graph::Graph, bool), ModelError> {
+fn open(
+    file: &TowerFile,
+    output: Option<&str>,
+    arithmetic: Arithmetic,
+) -> Result<(graph::Graph, bool), ModelError> {
     let mut graph = file.graph()?;
     if let Some(output) = output {
         graph.select(&[output])?;
     }
     let halves = survey(&graph).is_half();
-    Ok((graph.lowered()?, halves))
+    let roundings = match arithmetic {
+        Arithmetic::Float => Roundings::Kept,
+        Arithmetic::Int8(_) => Roundings::Dropped,
+    };
+    Ok((graph.lowered_with(roundings)?, halves))
 }
 
-fn precision(facts: &Facts, halves: bool) -> Precision {
+fn on_kernels(graph: graph::Graph, arithmetic: Arithmetic) -> graph::Graph {
+    match arithmetic {
+        Arithmetic::Float => graph,
+        Arithmetic::Int8(isa) => graph.on_kernels(isa),
+    }
+}
+
+fn precision(facts: &Facts, halves: bool, arithmetic: Arithmetic) -> Precision {
     match facts.roundings {
+        _ if arithmetic != Arithmetic::Float => Precision::Int8,
         0 if halves => Precision::Half,
         0 => Precision::Float,
         _ => Precision::Codes,
@@ -197,6 +262,7 @@ fn text_lengths(
     graph: &graph::Graph,
     manifest: &TextManifest,
     parameters: u64,
+    arithmetic: Arithmetic,
 ) -> Result<Vec<usize>, ModelError> {
     let context = manifest.context_length;
     let declared = graph.inputs().into_iter().find_map(|port| port.dims.get(1).copied().flatten());
@@ -207,20 +273,26 @@ fn text_lengths(
     let whole = declared.is_some() || manifest.attention == Attention::Full;
     let buckets: &[usize] = match parameters {
         _ if whole => &[],
-        BIG_TEXT_PARAMETERS.. => &BIG_TEXT_BUCKETS,
+        BIG_TEXT_PARAMETERS.. if arithmetic == Arithmetic::Float => &BIG_TEXT_BUCKETS,
         _ => &TEXT_BUCKETS,
     };
     let shorter = buckets.iter().copied().filter(|length| *length < context);
     Ok(shorter.chain([context]).collect())
 }
 
+/// Most pairs that a tower runs at once: more do not make the kernels faster.
+const MAX_AT_ONCE: usize = 32;
+
 /// One worker's hold on the model: its working memory and buffers.
 pub struct Scorer {
     model: Arc<Model>,
-    image: Vec<TowerState>,
-    text: Vec<TowerState>,
-    image_embedding: Vec<f32>,
-    text_embedding: Vec<f32>,
+    image: TowerState,
+    text: TowerState,
+    image_embeddings: Vec<f32>,
+    text_embeddings: Vec<f32>,
+    /// Of one run.
+    made: Vec<f32>,
+    padded: Vec<i64>,
 }
 
 impl std::fmt::Debug for Scorer {
@@ -230,18 +302,24 @@ impl std::fmt::Debug for Scorer {
 }
 
 impl Scorer {
-    /// A scorer on `model`.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the engine cannot make its working memory.
-    pub fn new(model: Arc<Model>) -> Result<Self, ModelError> {
-        Ok(Self {
-            image: model.image.states()?,
-            text: model.text.states()?,
+    /// A scorer on `model` that works on the calling thread.
+    pub fn new(model: Arc<Model>) -> Self {
+        Self::on_team(model, Team::ALONE)
+    }
+
+    /// A scorer that splits each run over the threads of `team`: a pair takes less time, and many
+    /// pairs more than with a scorer on each thread. The scores are the same. In f32 the team has
+    /// no effect.
+    pub fn on_team(model: Arc<Model>, team: Team) -> Self {
+        Self {
+            image: TowerState::new(model.image.clone(), team.clone()),
+            text: TowerState::new(model.text.clone(), team),
             model,
-            image_embedding: Vec::new(),
-            text_embedding: Vec::new(),
-        })
+            image_embeddings: Vec::new(),
+            text_embeddings: Vec::new(),
+            made: Vec::new(),
+            padded: Vec::new(),
+        }
     }
 
     /// The model that is scored with.
@@ -255,8 +333,26 @@ impl Scorer {
     /// # Errors
     /// [`ModelError::Graph`] if the engine fails.
     pub fn embed_image(&mut self, pixels: &[f32]) -> Result<&[f32], ModelError> {
-        self.image[0].embed(Feed::Pixels(pixels), &mut self.image_embedding)?;
-        Ok(&self.image_embedding)
+        self.image.embed(Feed::Pixels { pixels, images: 1 }, &mut self.image_embeddings)?;
+        Ok(&self.image_embeddings)
+    }
+
+    /// The unit-length embeddings of prepared images, `[images, 3, size, size]` f32 to
+    /// `[images, embedding_size]`. Each is what [`Scorer::embed_image`] gives.
+    ///
+    /// # Errors
+    /// As [`Scorer::embed_image`].
+    pub fn embed_images(&mut self, pixels: &[f32], images: usize) -> Result<&[f32], ModelError> {
+        let size = pixels.len() / images.max(1);
+        self.image_embeddings.clear();
+        let mut rest = pixels;
+        for at_once in groups(images, self.model.image.runs_batches()) {
+            let (pixels, behind) = rest.split_at(at_once * size);
+            self.image.embed(Feed::Pixels { pixels, images: at_once }, &mut self.made)?;
+            self.image_embeddings.extend(&self.made);
+            rest = behind;
+        }
+        Ok(&self.image_embeddings)
     }
 
     /// Token ids of a caption, at its own length; see [`CaptionTokenizer::tokenize`].
@@ -273,13 +369,53 @@ impl Scorer {
     /// # Errors
     /// [`ModelError::Graph`] if the engine fails.
     pub fn embed_tokens(&mut self, ids: &[i64]) -> Result<&[f32], ModelError> {
-        let lengths = &self.model.text_lengths;
-        let place = lengths.partition_point(|length| *length < ids.len()).min(lengths.len() - 1);
-        let mut padded = ids.to_vec();
-        padded.resize(lengths[place], i64::from(self.model.manifest.text.pad_id));
-        let feed = Feed::Tokens { ids: &padded, tokens: ids.len() };
-        self.text[place].embed(feed, &mut self.text_embedding)?;
-        Ok(&self.text_embedding)
+        self.embed_captions(&[ids])
+    }
+
+    /// The unit-length embeddings of captions' token ids, `[captions, embedding_size]` in their
+    /// order: captions of like length run together. Each is what [`Scorer::embed_tokens`] gives.
+    ///
+    /// # Errors
+    /// As [`Scorer::embed_tokens`].
+    pub fn embed_captions(&mut self, captions: &[&[i64]]) -> Result<&[f32], ModelError> {
+        let model = self.model.clone();
+        let (lengths, size) = (&model.text_lengths, model.manifest.embedding_size);
+        self.text_embeddings.resize(captions.len() * size, 0.0);
+        let bucket = |ids: &&[i64]| {
+            lengths.partition_point(|length| *length < ids.len()).min(lengths.len() - 1)
+        };
+        for (place, length) in lengths.iter().enumerate() {
+            let here: Vec<usize> =
+                (0..captions.len()).filter(|i| bucket(&captions[*i]) == place).collect();
+            let mut rest = here.as_slice();
+            for at_once in groups(here.len(), model.text.runs_batches()) {
+                let (these, behind) = rest.split_at(at_once);
+                self.embed_padded(these.iter().map(|i| captions[*i]), *length)?;
+                for (i, made) in these.iter().zip(self.made.chunks_exact(size)) {
+                    self.text_embeddings[i * size..][..size].copy_from_slice(made);
+                }
+                rest = behind;
+            }
+        }
+        Ok(&self.text_embeddings)
+    }
+
+    /// One run of the text tower on captions padded to `length`.
+    fn embed_padded<'a>(
+        &mut self,
+        captions: impl Iterator<Item = &'a [i64]>,
+        length: usize,
+    ) -> Result<(), ModelError> {
+        let pad = i64::from(self.model.manifest.text.pad_id);
+        self.padded.clear();
+        let mut tokens = Vec::new();
+        for ids in captions {
+            let ids = &ids[..ids.len().min(length)];
+            tokens.push(ids.len());
+            self.padded.extend(ids);
+            self.padded.resize(tokens.len() * length, pad);
+        }
+        self.text.embed(Feed::Tokens { ids: &self.padded, tokens: &tokens }, &mut self.made)
     }
 
     /// The score of a pair: the cosine of its two embeddings, -1 to 1.
@@ -290,7 +426,18 @@ impl Scorer {
         let ids = self.tokenize(caption)?;
         self.embed_tokens(&ids)?;
         self.embed_image(pixels)?;
-        let pairs = self.image_embedding.iter().zip(&self.text_embedding);
+        let pairs = self.image_embeddings.iter().zip(&self.text_embeddings);
         Ok(pairs.map(|(image, text)| image * text).sum())
     }
+}
+
+/// Cuts a number of pairs into runs: powers of two, so that plans stay few.
+fn groups(pairs: usize, batches: bool) -> impl Iterator<Item = usize> {
+    let most = if batches { MAX_AT_ONCE } else { 1 };
+    let mut left = pairs;
+    std::iter::from_fn(move || {
+        let next = (left > 0).then(|| (1 << left.ilog2()).min(most))?;
+        left -= next;
+        Some(next)
+    })
 }

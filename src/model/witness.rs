@@ -21,18 +21,15 @@ pub(super) struct Witness {
 
 impl Witness {
     /// A witness of `model`.
-    ///
-    /// # Errors
-    /// As [`Scorer::new`].
-    pub(super) fn new(model: Arc<Model>) -> Result<Self, ModelError> {
+    pub(super) fn new(model: Arc<Model>) -> Self {
         let preparation = model.manifest().image.preparation();
         let side = preparation.size as usize;
-        Ok(Self {
-            scorer: Scorer::new(model)?,
+        Self {
+            scorer: Scorer::new(model),
             preparer: Preparer::new(preparation),
             rgb: Rgb8::default(),
             pixels: vec![0.0; 3 * side * side],
-        })
+        }
     }
 
     /// The embedding of a picture, of unit length; files lie in `folder`.
@@ -42,6 +39,15 @@ impl Witness {
     pub(super) fn embed(&mut self, picture: &Picture, folder: &Path) -> Result<&[f32], ModelError> {
         picture.load(folder, &mut self.rgb)?;
         self.preparer.prepare(&self.rgb, &mut self.pixels);
+        self.scorer.embed_image(&self.pixels)
+    }
+
+    /// The embedding of a picture that is at hand.
+    ///
+    /// # Errors
+    /// As [`Scorer::embed_image`].
+    pub(super) fn embed_picture(&mut self, rgb: &Rgb8) -> Result<&[f32], ModelError> {
+        self.preparer.prepare(rgb, &mut self.pixels);
         self.scorer.embed_image(&self.pixels)
     }
 

@@ -417,7 +417,7 @@ fn inspect_tells_what_a_bundle_is_made_of() {
     let image = &told["towers"]["image"];
     assert!(image["quantization"]["QOperator"].as_u64().unwrap() > 10);
     assert!(image["operators"]["QLinearMatMul"].as_u64().unwrap() > 0);
-    assert_eq!(image["integer_products"], 0);
+    assert!(image["integer_products"].as_u64().unwrap() > 0);
     assert_eq!(told["manifest"]["licence"], "CC0-1.0");
 }
 

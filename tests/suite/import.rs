@@ -9,65 +9,16 @@ use pairgate::decode::Rgb8;
 use pairgate::error::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
 use pairgate::model::golden::{Golden, Picture};
-use pairgate::model::import::{Import, Imported, import};
+use pairgate::model::import::{Imported, import};
 use pairgate::model::manifest::{Attention, Manifest, Pooling};
 use pairgate::model::verify::{cosine, verify};
-use pairgate::model::{Model, Scorer, graph::survey::Activation};
+use pairgate::model::{Arithmetic, Model, Scorer, graph::survey::Activation};
 use pairgate::prepare::{Crop, Interpolation, Preparer, Resize};
 use prost::Message as _;
 use tempfile::TempDir;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
-use crate::support::data;
-
-const FAMILIES: [&str; 10] = [
-    "open_clip-vit",
-    "open_clip-vit-quickgelu",
-    "open_clip-rn50",
-    "open_clip-mobileclip",
-    "open_clip-siglip",
-    "transformers-clip",
-    "transformers-siglip",
-    "optimum-clip",
-    "optimum-clip-legacy77",
-    "optimum-siglip",
-];
-
-fn fixture(name: &str) -> PathBuf {
-    data("models").join(name)
-}
-
-/// The quantized forms that a fixture comes in.
-fn forms(name: &str) -> Vec<String> {
-    let mut forms: Vec<String> = fs::read_dir(fixture(name))
-        .unwrap()
-        .filter_map(|entry| {
-            let file = entry.unwrap().file_name().into_string().unwrap();
-            Some(file.strip_prefix("golden_")?.strip_suffix(".json")?.to_owned())
-        })
-        .collect();
-    forms.sort();
-    forms
-}
-
-/// Settings that make up for what some folders do not say.
-fn settings() -> Vec<String> {
-    ["licence=CC0-1.0", "logit_scale=unknown"].map(str::to_owned).to_vec()
-}
-
-fn import_of(folder: PathBuf, variant: Option<&str>) -> Import {
-    Import { folder, variant: variant.map(str::to_owned), settings: settings(), golden: None }
-}
-
-fn run(wanted: &Import) -> Result<(TempDir, Imported), ModelError> {
-    let folder = tempfile::tempdir().unwrap();
-    let imported = import(wanted, &folder.path().join("bundle"), &mut |_| {})?;
-    Ok((folder, imported))
-}
-
-fn imported(name: &str, variant: Option<&str>) -> (TempDir, Imported) {
-    run(&import_of(fixture(name), variant)).unwrap_or_else(|e| panic!("{name} {variant:?}: {e}"))
-}
+use crate::support::{FAMILIES, fixture, forms, import_of, imported, run_import, settings};
 
 /// A fixture's folder, to change.
 fn copy_of(name: &str) -> TempDir {
@@ -113,7 +64,7 @@ fn every_quantized_form_says_what_onnxruntime_says() {
             let (_folder, imported) = imported(name, Some(&form));
             let golden = Golden::open(&fixture(name).join(format!("golden_{form}.json"))).unwrap();
             let side = imported.model.manifest().image.size;
-            let mut scorer = Scorer::new(imported.model.clone()).unwrap();
+            let mut scorer = Scorer::new(imported.model.clone());
             let mut preparer = Preparer::new(imported.model.manifest().image.preparation());
             let mut pixels = vec![0.0; 3 * side as usize * side as usize];
             let (mut image, mut text) = (1.0f64, 1.0f64);
@@ -192,14 +143,14 @@ fn golden_pictures_may_be_files() {
         pair.picture = Picture::File { file };
     }
     fs::write(&path, serde_json::to_vec(&golden).unwrap()).unwrap();
-    let (bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    let (bundle, imported) = run_import(&import_of(folder.path().to_owned(), None)).unwrap();
     assert!(imported.checked_against.is_some());
     let kept = Golden::open(&bundle.path().join("bundle/golden.json")).unwrap();
     assert!(kept.made_by.contains("pairgate"));
 
     golden.pairs[0].image.reverse();
     fs::write(&path, serde_json::to_vec(&golden).unwrap()).unwrap();
-    let error = run(&import_of(folder.path().to_owned(), None)).unwrap_err();
+    let error = run_import(&import_of(folder.path().to_owned(), None)).unwrap_err();
     assert!(matches!(error, ModelError::SelfCheck { pair: 0, .. }), "{error}");
 }
 
@@ -224,7 +175,7 @@ fn configs_of_the_first_years_are_read() {
     fs::remove_file(folder.path().join("export.json")).unwrap();
     let mut wanted = import_of(folder.path().to_owned(), None);
     wanted.settings = vec!["logit_scale=100".into()];
-    let (_bundle, imported) = run(&wanted).unwrap();
+    let (_bundle, imported) = run_import(&wanted).unwrap();
     let manifest = imported.model.manifest();
     assert_eq!((manifest.image.resize, manifest.image.size), (Resize::Shortest, 32));
     assert_eq!(manifest.text.pooling, Some(Pooling::Argmax));
@@ -250,7 +201,7 @@ fn a_tokenizer_that_pads_by_itself_is_read_all_the_same() {
         "direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0
     });
     fs::write(&path, json.to_string()).unwrap();
-    let (_bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    let (_bundle, imported) = run_import(&import_of(folder.path().to_owned(), None)).unwrap();
     assert_eq!(told(&imported, "text.pad_id"), "tokenizer.json padding");
     assert_eq!(imported.model.manifest().text.eot_id, Some(1));
 }
@@ -261,7 +212,7 @@ fn the_logit_scale_of_a_combined_graph_is_found_by_running_it() {
     for (name, scaled) in [("optimum-clip", false), ("optimum-siglip", true)] {
         let mut wanted = import_of(fixture(name), None);
         wanted.settings.retain(|setting| !setting.starts_with("logit_scale"));
-        let (_folder, imported) = run(&wanted).unwrap();
+        let (_folder, imported) = run_import(&wanted).unwrap();
         assert_eq!(told(&imported, "logit_scale"), "a run of the combined graph", "{name}");
         println!(
             "{name}: {:?} {}",
@@ -273,7 +224,7 @@ fn the_logit_scale_of_a_combined_graph_is_found_by_running_it() {
     // Logits that are rounded to codes, and clipped, say nothing of it.
     let mut wanted = import_of(fixture("optimum-clip"), Some("qdq"));
     wanted.settings.retain(|setting| !setting.starts_with("logit_scale"));
-    let error = run(&wanted).unwrap_err().to_string();
+    let error = run_import(&wanted).unwrap_err().to_string();
     assert!(error.contains("--set logit_scale=VALUE"), "{error}");
 }
 
@@ -292,7 +243,7 @@ fn what_cannot_be_read_is_asked_for_by_name() {
     change("preprocessor_config.json", "resample");
     let mut wanted = import_of(folder.path().to_owned(), None);
     wanted.settings.clear();
-    let error = run(&wanted).unwrap_err().to_string();
+    let error = run_import(&wanted).unwrap_err().to_string();
     for key in ["licence", "logit_scale", "image.mean", "image.interpolation"] {
         assert!(error.contains(&format!("--set {key}=VALUE")), "{key}: {error}");
     }
@@ -300,18 +251,18 @@ fn what_cannot_be_read_is_asked_for_by_name() {
     wanted.settings = settings();
     wanted.settings.push("image.mean=[0.48145466, 0.4578275, 0.40821073]".into());
     wanted.settings.push("image.interpolation=bicubic".into());
-    let (_bundle, imported) = run(&wanted).unwrap();
+    let (_bundle, imported) = run_import(&wanted).unwrap();
     assert_eq!(told(&imported, "image.interpolation"), "the command line");
 }
 
 #[test]
 fn wrong_folders_are_refused_by_what_is_wrong() {
     let empty = tempfile::tempdir().unwrap();
-    let error = run(&import_of(empty.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(empty.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("open_clip_config.json") && error.contains("config.json"), "{error}");
 
     let error =
-        run(&import_of(fixture("transformers-clip"), Some("int3"))).unwrap_err().to_string();
+        run_import(&import_of(fixture("transformers-clip"), Some("int3"))).unwrap_err().to_string();
     assert!(
         error.contains("vision_model_int3.onnx") && error.contains("text_model_qdq.onnx"),
         "{error}"
@@ -321,7 +272,7 @@ fn wrong_folders_are_refused_by_what_is_wrong() {
     let path = wide.path().join("preprocessor_config.json");
     let json = fs::read_to_string(&path).unwrap();
     fs::write(&path, json.replacen("\"width\": 32", "\"width\": 48", 1)).unwrap();
-    let error = run(&import_of(wide.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(wide.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("crop_size = [32, 48]: a square is needed"), "{error}");
 
     let huge = copy_of("transformers-clip");
@@ -329,9 +280,9 @@ fn wrong_folders_are_refused_by_what_is_wrong() {
     let json = fs::read_to_string(&path).unwrap();
     let positions = "\"max_position_embeddings\": 32";
     fs::write(&path, json.replacen(positions, "\"max_position_embeddings\": 99999999", 1)).unwrap();
-    let error = run(&import_of(huge.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(huge.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("text.context_length = 99999999"), "{error}");
-    let error = run(&import_of(path, None)).unwrap_err().to_string();
+    let error = run_import(&import_of(path, None)).unwrap_err().to_string();
     assert!(error.contains("it is no folder"), "{error}");
 
     // transformers 5 puts the image processor into another file, which then counts.
@@ -344,21 +295,21 @@ fn wrong_folders_are_refused_by_what_is_wrong() {
     )
     .unwrap();
     fs::remove_file(&path).unwrap();
-    let error = run(&import_of(moved.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(moved.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("resample = 9"), "{error}");
 
     let other = copy_of("transformers-clip");
     let path = other.path().join("config.json");
     let json = fs::read_to_string(&path).unwrap();
     fs::write(&path, json.replace("quick_gelu", "gelu")).unwrap();
-    let error = run(&import_of(other.path().to_owned(), None)).unwrap_err();
+    let error = run_import(&import_of(other.path().to_owned(), None)).unwrap_err();
     assert!(matches!(error, ModelError::Activation { .. }), "{error}");
 
     let cut = copy_of("open_clip-vit");
     let path = cut.path().join("text.onnx");
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = run(&import_of(cut.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(cut.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("text.onnx") && error.contains("not a whole ONNX file"), "{error}");
 }
 
@@ -412,7 +363,9 @@ impl Changed {
 
     fn error(&self) -> ModelError {
         let bundle = Bundle::load(&self.folder.path().join("bundle"));
-        bundle.and_then(|bundle| Model::load(&bundle)).expect_err("it must be refused")
+        bundle
+            .and_then(|bundle| Model::load(&bundle, Arithmetic::Float))
+            .expect_err("it must be refused")
     }
 }
 
@@ -602,7 +555,7 @@ fn a_bundle_is_its_tar() {
     archive.append_dir_all("siglip", &bundle).unwrap();
     archive.finish().unwrap();
     drop(archive);
-    let model = Model::load(&Bundle::load(&path).unwrap()).unwrap();
+    let model = Model::load(&Bundle::load(&path).unwrap(), Arithmetic::Float).unwrap();
     assert_eq!(model.digest(), imported.model.digest());
 }
 
@@ -629,7 +582,7 @@ fn weights_in_a_file_of_their_own_are_read_and_checked() {
     }
     fs::write(&path, model.encode_to_vec()).unwrap();
     fs::write(folder.path().join("image.onnx.data"), &weights).unwrap();
-    let (bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    let (bundle, imported) = run_import(&import_of(folder.path().to_owned(), None)).unwrap();
     assert!(imported.model.manifest().digests.contains_key("image.onnx.data"));
 
     let data = bundle.path().join("bundle/image.onnx.data");
@@ -699,11 +652,11 @@ fn projections_beside_the_graphs_are_applied() {
     let weights = folder.path().join("model.safetensors");
     let moved = folder.path().join("moved");
     fs::rename(&weights, &moved).unwrap();
-    let error = run(&import_of(folder.path().to_owned(), None)).unwrap_err().to_string();
+    let error = run_import(&import_of(folder.path().to_owned(), None)).unwrap_err().to_string();
     assert!(error.contains("visual_projection.weight"), "{error}");
     fs::rename(moved, weights).unwrap();
 
-    let (_bundle, imported) = run(&wanted).unwrap();
+    let (_bundle, imported) = run_import(&wanted).unwrap();
     let manifest: &Manifest = imported.model.manifest();
     assert_eq!(manifest.embedding_size, 24);
     assert!((manifest.logit_scale.unwrap() - 3.0f32.exp()).abs() < 1e-4);
@@ -716,10 +669,12 @@ fn projections_beside_the_graphs_are_applied() {
 fn a_folder_without_golden_pairs_keeps_what_its_towers_say() {
     let folder = copy_of("optimum-clip");
     fs::remove_file(folder.path().join("golden.json")).unwrap();
-    let (bundle, imported) = run(&import_of(folder.path().to_owned(), None)).unwrap();
+    let (bundle, imported) = run_import(&import_of(folder.path().to_owned(), None)).unwrap();
     assert_eq!(imported.checked_against, None);
     let golden = Golden::open(&bundle.path().join("bundle/golden.json")).unwrap();
     assert!(golden.made_by.contains("pairgate"));
-    let loaded = Model::load(&Bundle::load(&bundle.path().join("bundle")).unwrap()).unwrap();
+    let loaded =
+        Model::load(&Bundle::load(&bundle.path().join("bundle")).unwrap(), Arithmetic::Float)
+            .unwrap();
     assert_eq!(loaded.digest(), Arc::new(imported.model).digest());
 }

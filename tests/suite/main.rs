@@ -7,6 +7,8 @@ mod decode;
 mod full_size;
 mod gate;
 mod import;
+mod int8;
+mod kernels;
 mod model;
 mod operators;
 mod pipeline;

@@ -9,7 +9,7 @@ use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::error::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
 use pairgate::model::verify::cosine;
-use pairgate::model::{Model, Scorer};
+use pairgate::model::{Arithmetic, Model, Scorer};
 use pairgate::prepare::Preparer;
 use pairgate::source::tar::TarSource;
 use pairgate::source::{Sample, Source};
@@ -48,7 +48,7 @@ fn golden() -> Golden {
 }
 
 fn scorer() -> Scorer {
-    Scorer::new(default_model()).unwrap()
+    Scorer::new(default_model())
 }
 
 /// Pixel `i` of sample `k`, as golden.py computes it.
@@ -172,7 +172,9 @@ fn changed_manifest(from: &str, to: &str) -> tempfile::TempDir {
 
 fn load_error(folder: &tempfile::TempDir) -> ModelError {
     match Bundle::load(folder.path()) {
-        Ok(bundle) => Model::load(&bundle).expect_err("the bundle must be refused"),
+        Ok(bundle) => {
+            Model::load(&bundle, Arithmetic::Float).expect_err("the bundle must be refused")
+        }
         Err(error) => error,
     }
 }
@@ -235,7 +237,7 @@ fn keep_on_a_stream_reads_the_calibration() {
 #[test]
 fn the_model_is_shared_not_copied() {
     let model = default_model();
-    let first = Scorer::new(model.clone()).unwrap();
-    let second = Scorer::new(model).unwrap();
+    let first = Scorer::new(model.clone());
+    let second = Scorer::new(model);
     assert!(Arc::ptr_eq(first.model(), second.model()));
 }

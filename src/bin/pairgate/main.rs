@@ -9,8 +9,13 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pairgate::kernels::{Isa, isa};
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if asks_for_details(&arguments) {
+        return details();
+    }
     let args = args::Args::parse();
     let level = match args.verbose {
         0 => "warn,pairgate=info",
@@ -33,4 +38,25 @@ fn main() -> ExitCode {
             ExitCode::from(run::COULD_NOT_RUN)
         }
     }
+}
+
+/// Whether the arguments are `--version -v`.
+fn asks_for_details(arguments: &[String]) -> bool {
+    let has =
+        |names: [&str; 2]| arguments.iter().any(|argument| names.contains(&argument.as_str()));
+    arguments.len() == 2 && has(["-V", "--version"]) && has(["-v", "--verbose"])
+}
+
+/// Tells what the kernels run on.
+fn details() -> ExitCode {
+    let here: Vec<_> = Isa::available().iter().map(|isa| isa.name()).collect();
+    let text = format!(
+        "pairgate {}\nkernels {}; here: {}; {} lowers the choice\n",
+        env!("CARGO_PKG_VERSION"),
+        Isa::chosen(),
+        here.join(", "),
+        isa::VARIABLE
+    );
+    let printed = summary::print(&text);
+    ExitCode::from(if printed.is_ok() { 0 } else { run::COULD_NOT_RUN })
 }

@@ -12,6 +12,7 @@ use std::thread::available_parallelism;
 use pairgate::config::Config;
 use pairgate::decision::Verdict;
 use pairgate::gate::{Gate, GateSettings};
+use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{self, Outcome};
@@ -33,6 +34,8 @@ pub const INTERRUPTED: u8 = 130;
 pub struct Session {
     pub model: Arc<Model>,
     pub config: Config,
+    /// Threads of each worker.
+    pub threads: usize,
     pub stop: Arc<AtomicBool>,
 }
 
@@ -41,8 +44,9 @@ impl Session {
     pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
         let config = resolve_config(input, rules)?;
         let bundle = input.model.as_deref().map_or_else(Bundle::embedded, Bundle::load)?;
-        let model = Arc::new(Model::load(&bundle)?);
-        Ok(Self { model, config, stop: stop_on_signal()? })
+        let model = Arc::new(Model::load(&bundle, input.arithmetic.into())?);
+        let threads = input.threads.get();
+        Ok(Self { model, config, threads, stop: stop_on_signal()? })
     }
 
     /// Opens the inputs of a command.
@@ -59,11 +63,14 @@ impl Session {
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
         let workers = match self.config.pipeline.workers {
-            0 => available_parallelism().map_or(1, usize::from),
+            0 => (available_parallelism().map_or(1, usize::from) / self.threads).max(1),
             workers => workers,
         };
-        let gate = |_| Gate::new(self.model.clone(), settings);
-        let gates = (0..workers).map(gate).collect::<Result<Vec<_>, _>>()?;
+        let gate = |_| {
+            let team = Team::new(self.threads)?;
+            Ok(Gate::on_team(self.model.clone(), settings, team))
+        };
+        let gates = (0..workers).map(gate).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         let mut progress = Progress::new(pass, inputs.meter());
         let source = Box::new(inputs);
         let pipeline = &self.config.pipeline;

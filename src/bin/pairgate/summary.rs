@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pairgate::decision::Verdict;
 use pairgate::gate::GateSettings;
-use pairgate::model::Model;
+use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,7 @@ pub struct Summary {
     model: String,
     model_digest: String,
     config_digest: String,
+    arithmetic: Arithmetic,
     threshold: Option<f32>,
     /// What the table calls pairs that nothing speaks against: scoring keeps none.
     passing: &'static str,
@@ -39,6 +40,7 @@ impl Summary {
             model: format!("{} {}", manifest.name, manifest.version),
             model_digest: model.digest().to_string(),
             config_digest: String::new(),
+            arithmetic: model.arithmetic(),
             threshold: None,
             passing,
             to_stderr: false,
@@ -51,7 +53,7 @@ impl Summary {
     /// Takes the threshold, and the digest of the settings with it, from `settings`.
     pub fn set_threshold(&mut self, settings: &GateSettings) {
         self.threshold = settings.policy.threshold;
-        self.config_digest = settings.digest().to_string();
+        self.config_digest = settings.digest(self.arithmetic).to_string();
     }
 
     /// Prints to standard output, or to standard error where the other is taken.
@@ -116,7 +118,8 @@ impl Summary {
         }
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");
-        let _ = writeln!(text, "model {} ({}...)", self.model, &self.model_digest[..12]);
+        let digest = &self.model_digest[..12];
+        let _ = writeln!(text, "model {} ({digest}...), {}", self.model, self.arithmetic);
         if outcome.interrupted {
             text.push_str("interrupted: the input was not read to its end\n");
         }

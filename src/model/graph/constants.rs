@@ -15,7 +15,7 @@ pub(crate) struct Values {
 
 impl Values {
     /// A scalar.
-    pub(super) fn scalar(value: f32) -> Self {
+    pub(crate) fn scalar(value: f32) -> Self {
         Self { dims: Vec::new(), data: vec![value] }
     }
 
@@ -39,7 +39,7 @@ impl Values {
     }
 
     /// As an f32 tensor called `name`.
-    pub(super) fn into_tensor(self, name: &str) -> TensorProto {
+    pub(crate) fn into_tensor(self, name: &str) -> TensorProto {
         TensorProto {
             name: name.to_owned(),
             dims: self.dims.iter().map(|dim| *dim as i64).collect(),
@@ -51,7 +51,7 @@ impl Values {
 }
 
 /// Element type of a tensor.
-pub(super) fn kind(tensor: &TensorProto) -> Result<Kind, String> {
+pub(in crate::model) fn kind(tensor: &TensorProto) -> Result<Kind, String> {
     Ok(match tensor.data_type {
         1 => Kind::F32,
         2 => Kind::U8,
@@ -115,19 +115,19 @@ impl Kind {
 }
 
 /// The axes of a tensor.
-pub(super) fn dims(tensor: &TensorProto) -> Result<Vec<usize>, String> {
+pub(in crate::model) fn dims(tensor: &TensorProto) -> Result<Vec<usize>, String> {
     let length = |dim: &i64| usize::try_from(*dim).map_err(|_| format!("has an axis of {dim}"));
     tensor.dims.iter().map(length).collect()
 }
 
 /// How many values axes of these lengths hold.
-pub(super) fn volume(dims: &[usize]) -> Result<usize, String> {
+pub(in crate::model) fn volume(dims: &[usize]) -> Result<usize, String> {
     let product = dims.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
     product.ok_or_else(|| format!("has axes {dims:?}, more than can be counted"))
 }
 
 /// Bytes that `tensor` should hold, and those that it does.
-pub(super) fn bytes(tensor: &TensorProto) -> Result<(usize, usize), String> {
+pub(in crate::model) fn bytes(tensor: &TensorProto) -> Result<(usize, usize), String> {
     let kind = kind(tensor)?;
     let wanted = volume(&dims(tensor)?)?.checked_mul(kind.bits()).ok_or("is too big to count")?;
     let fields = tensor.float_data.len().max(tensor.int32_data.len());

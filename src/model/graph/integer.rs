@@ -9,9 +9,9 @@ use super::constants::Values;
 use super::lower::{Lowering, float, input, int};
 use super::quantize::{
     Operand, Round, centre, code_range, dequantize, fold, one_value, quantize, round,
+    round_to_range,
 };
 use crate::error::ModelError;
-use crate::model::rounding::ROUND_TO_RANGE;
 
 /// `MatMulInteger` and `ConvInteger`: the float product of what is left of the zero points.
 pub(super) fn integer_product(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(), ModelError> {
@@ -70,7 +70,7 @@ pub(super) fn dynamic_quantize_matmul(
     let output = &node.output[0];
     let names = ["quantized", "scale", "zero"].map(|part| format!("{output}.{part}"));
     let outputs = [names[0].as_str(), names[1].as_str(), names[2].as_str()];
-    g.push_several(ROUND_TO_RANGE, &[a], Vec::new(), &outputs);
+    round_to_range(g, a, &outputs);
     let a = Operand { values: &names[0], scale: &names[1], zero: Some(&names[2]) };
     let b = Operand { values: b, scale, zero: at(3) };
     let (a, b) = (dequantize(g, node, a, -1, 0)?, dequantize(g, node, b, -1, 0)?);
@@ -95,6 +95,8 @@ pub(super) fn product_and_bias(
 /// inputs each, then the scale and zero point of the result.
 pub(super) fn qlinear(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(), ModelError> {
     let (op, operands) = match node.op_type.as_str() {
+        "QLinearAdd" => ("Add", 2),
+        "QLinearMul" => ("Mul", 2),
         "QLinearMatMul" => ("MatMul", 2),
         "QLinearSigmoid" => ("Sigmoid", 1),
         "QLinearLeakyRelu" => ("LeakyRelu", 1),

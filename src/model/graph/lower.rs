@@ -19,6 +19,16 @@ use super::select::inner_names;
 use super::{half, integer, nbits, quantize};
 use crate::error::ModelError;
 
+/// What becomes of activations that a graph rounds to integer codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::model) enum Roundings {
+    /// They are rounded, in f32, as the graph says.
+    Kept,
+    /// They stay as they are, apart from a clip at zero; what multiplies them rounds them by itself.
+    /// Constants stay in the type that they are stored in, behind a `DequantizeLinear`.
+    Dropped,
+}
+
 /// A graph that is being lowered: its constants and the nodes that are done.
 pub(super) struct Lowering<'a> {
     file: &'a str,
@@ -27,6 +37,9 @@ pub(super) struct Lowering<'a> {
     aliases: HashMap<String, String>,
     /// Names of the f32 form of `(values, scale, zero point)` that exist already.
     pub(super) dequantized: HashMap<[String; 3], String>,
+    /// Codes that were not rounded: what they are codes of, by which scale and zero point.
+    pub(super) unrounded: HashMap<String, (String, f32, f32)>,
+    pub(super) roundings: Roundings,
     nodes: Vec<NodeProto>,
     /// Numbers the names that are made here.
     made: usize,
@@ -38,7 +51,11 @@ pub(super) struct Lowering<'a> {
 ///
 /// # Errors
 /// [`ModelError::Operator`] that names the operator and the node that cannot be expressed.
-pub(super) fn lower(file: &str, graph: &mut GraphProto) -> Result<(), ModelError> {
+pub(super) fn lower(
+    file: &str,
+    graph: &mut GraphProto,
+    roundings: Roundings,
+) -> Result<(), ModelError> {
     half::widen(file, graph)?;
     let constants = std::mem::take(&mut graph.initializer);
     let mut lowering = Lowering {
@@ -46,9 +63,12 @@ pub(super) fn lower(file: &str, graph: &mut GraphProto) -> Result<(), ModelError
         constants: constants.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect(),
         aliases: HashMap::new(),
         dequantized: HashMap::new(),
+        unrounded: HashMap::new(),
+        roundings,
         nodes: Vec::with_capacity(graph.node.len()),
         made: 0,
-        rounds: graph.node.iter().any(|node| node.op_type == "QuantizeLinear"),
+        rounds: roundings == Roundings::Kept
+            && graph.node.iter().any(|node| node.op_type == "QuantizeLinear"),
     };
     for node in std::mem::take(&mut graph.node) {
         lowering.lower(node)?;
@@ -60,10 +80,11 @@ impl Lowering<'_> {
     fn lower(&mut self, node: NodeProto) -> Result<(), ModelError> {
         match node.op_type.as_str() {
             "Constant" => self.hoist(node),
-            "Identity" if self.constant(&node.input[0]).is_some() => {
+            "Identity" => {
                 self.aliases.insert(node.output[0].clone(), node.input[0].clone());
                 Ok(())
             }
+            "Mul" if self.is_constant_product(&node) => quantize::constant_product(self, &node),
             "QuantizeLinear" => quantize::quantize_linear(self, &node),
             "DequantizeLinear" => quantize::dequantize_linear(self, &node),
             "DynamicQuantizeLinear" => quantize::dynamic_quantize_linear(self, &node),
@@ -72,14 +93,27 @@ impl Lowering<'_> {
             "DynamicQuantizeMatMul" => integer::dynamic_quantize_matmul(self, &node),
             "QGemm" => integer::qgemm(self, &node),
             "QLinearConv" => integer::qlinear_conv(self, &node),
-            "QLinearAdd" => integer::qlinear_add(self, &node),
-            "QLinearMul" => integer::qlinear_mul(self, &node),
+            "QLinearAdd" if self.roundings == Roundings::Kept => integer::qlinear_add(self, &node),
+            "QLinearMul" if self.roundings == Roundings::Kept => integer::qlinear_mul(self, &node),
             "QLinearConcat" => integer::qlinear_concat(self, &node),
             op if op.starts_with("QLinear") => integer::qlinear(self, &node),
             "AveragePool" if self.rounds => quantize::average_pool(self, &node),
             "MatMulNBits" => nbits::matmul_nbits(self, &node),
             _ => self.keep(&node),
         }
+    }
+
+    fn is_constant_product(&self, node: &NodeProto) -> bool {
+        let constant = |name: &String| self.constant_kind(name) == Some(Kind::F32);
+        self.roundings == Roundings::Dropped && node.input.iter().all(constant)
+    }
+
+    /// Whether a tensor holds no value below zero, as far as the node that makes it tells.
+    pub(super) fn is_positive(&self, name: &str) -> bool {
+        let name = self.behind(name);
+        let maker = self.nodes.iter().rev().find(|node| node.output.iter().any(|o| o == name));
+        let positive = ["Softmax", "Sigmoid", "Relu", "Clip", "Exp", "Abs", "HardSigmoid"];
+        maker.is_some_and(|node| positive.contains(&node.op_type.as_str()))
     }
 
     /// Leaves a node as it is.
@@ -101,11 +135,7 @@ impl Lowering<'_> {
 
     /// The constant behind `name`.
     pub(super) fn constant(&self, name: &str) -> Option<&TensorProto> {
-        let mut name = name;
-        while let Some(behind) = self.aliases.get(name) {
-            name = behind;
-        }
-        self.constants.get(name)
+        self.constants.get(self.behind(name))
     }
 
     /// The numbers of the constant behind `name`; `None` if it is not a constant.
@@ -142,11 +172,16 @@ impl Lowering<'_> {
 
     /// Lets `name` stand for `target`, which is a constant or a node's output.
     pub(super) fn rename(&mut self, target: &str, name: &str) {
-        if self.constant(target).is_some() {
-            self.aliases.insert(name.to_owned(), target.to_owned());
-        } else {
-            self.push_as("Identity", &[target], Vec::new(), name);
+        self.aliases.insert(name.to_owned(), target.to_owned());
+    }
+
+    /// The name that `name` stands for.
+    pub(super) fn behind<'n>(&'n self, name: &'n str) -> &'n str {
+        let mut name = name;
+        while let Some(behind) = self.aliases.get(name) {
+            name = behind;
         }
+        name
     }
 
     /// Adds a node with one output; the output's name.
@@ -203,19 +238,13 @@ impl Lowering<'_> {
 
     /// Hands the nodes, and the constants that they use, back to the graph.
     fn finish(mut self, graph: &mut GraphProto) -> Result<(), ModelError> {
-        let behind = |aliases: &HashMap<String, String>, name: &str| {
-            let mut name = name.to_owned();
-            while let Some(next) = aliases.get(&name) {
-                name = next.clone();
-            }
-            name
-        };
-        for input in self.nodes.iter_mut().flat_map(|node| &mut node.input) {
-            *input = behind(&self.aliases, input);
+        let mut nodes = std::mem::take(&mut self.nodes);
+        for input in nodes.iter_mut().flat_map(|node| &mut node.input) {
+            *input = self.behind(input).to_owned();
         }
+        self.nodes = nodes;
         for output in &graph.output {
-            // A graph whose output is a constant has no use here, but must stay sound.
-            let name = behind(&self.aliases, &output.name);
+            let name = self.behind(&output.name).to_owned();
             if name != output.name {
                 self.push_as("Identity", &[&name], Vec::new(), &output.name);
             }
@@ -223,16 +252,35 @@ impl Lowering<'_> {
         let mut used: HashSet<String> =
             self.nodes.iter().flat_map(|node| node.input.iter().cloned()).collect();
         used.extend(self.nodes.iter().flat_map(inner_names));
+        let stored = self.stored_constants();
         let constants = self.constants.into_iter().filter(|(name, _)| used.contains(name));
-        graph.initializer = constants
-            .map(|(name, tensor)| whole_numbers(tensor).map_err(|why| (name, why)))
-            .collect::<Result<_, _>>()
-            .map_err(|(name, why)| ModelError::Graph {
-                file: self.file.to_owned(),
-                why: format!("the constant {name:?} {why}"),
+        let read = |(name, tensor): (String, TensorProto)| {
+            if stored.contains(&name) {
+                Ok(tensor)
+            } else {
+                whole_numbers(tensor).map_err(|why| (name, why))
+            }
+        };
+        graph.initializer =
+            constants.map(read).collect::<Result<_, _>>().map_err(|(name, why)| {
+                ModelError::Graph {
+                    file: self.file.to_owned(),
+                    why: format!("the constant {name:?} {why}"),
+                }
             })?;
         graph.node = self.nodes;
         Ok(())
+    }
+}
+
+impl Lowering<'_> {
+    /// Constants that only `DequantizeLinear` reads: they stay in the type that they have.
+    fn stored_constants(&self) -> HashSet<String> {
+        let (dequantize, others): (Vec<_>, Vec<_>) =
+            self.nodes.iter().partition(|node| node.op_type == "DequantizeLinear");
+        let others: HashSet<&String> = others.iter().flat_map(|node| &node.input).collect();
+        let read = dequantize.iter().flat_map(|node| &node.input);
+        read.filter(|name| !others.contains(name)).cloned().collect()
     }
 }
 
@@ -257,19 +305,19 @@ fn constant_tensor(attribute: &AttributeProto) -> Option<TensorProto> {
 }
 
 /// An integer attribute of a node, or `default`.
-pub(super) fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
+pub(in crate::model) fn int(node: &NodeProto, name: &str, default: i64) -> i64 {
     let found = node.attribute.iter().find(|attribute| attribute.name == name);
     found.map_or(default, |attribute| attribute.i)
 }
 
 /// A float attribute of a node, or `default`.
-pub(super) fn float(node: &NodeProto, name: &str, default: f32) -> f32 {
+pub(in crate::model) fn float(node: &NodeProto, name: &str, default: f32) -> f32 {
     let found = node.attribute.iter().find(|attribute| attribute.name == name);
     found.map_or(default, |attribute| attribute.f)
 }
 
 /// The integers of an attribute of a node; empty if it has none.
-pub(super) fn ints<'a>(node: &'a NodeProto, name: &str) -> &'a [i64] {
+pub(in crate::model) fn ints<'a>(node: &'a NodeProto, name: &str) -> &'a [i64] {
     let found = node.attribute.iter().find(|attribute| attribute.name == name);
     found.map_or(&[], |attribute| &attribute.ints)
 }
@@ -280,6 +328,16 @@ pub(super) fn ints_attribute(name: &str, ints: &[i64]) -> AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Ints as i32,
         ints: ints.to_vec(),
+        ..AttributeProto::default()
+    }
+}
+
+/// An integer attribute to give to a node.
+pub(super) fn int_attribute(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Int as i32,
+        i: value,
         ..AttributeProto::default()
     }
 }
@@ -295,6 +353,6 @@ pub(super) fn float_attribute(name: &str, value: f32) -> AttributeProto {
 }
 
 /// The input at `place`, or `None` where an optional one is left out.
-pub(super) fn input(node: &NodeProto, place: usize) -> Option<&str> {
+pub(in crate::model) fn input(node: &NodeProto, place: usize) -> Option<&str> {
     node.input.get(place).map(String::as_str).filter(|name| !name.is_empty())
 }

@@ -2,32 +2,33 @@
 //! what the engine gets right, and surveyed.
 
 pub(super) mod constants;
+mod external;
 mod half;
 mod integer;
 mod limits;
-mod lower;
+pub(super) mod lower;
 mod nbits;
-mod quantize;
-mod select;
+pub(super) mod quantize;
+pub(super) mod rounded;
+pub(super) mod select;
 pub mod survey;
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::path::Path;
 
 use prost::Message as _;
-use tract_onnx::data_resolver::{MmapDataResolver, ModelDataResolver as _};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use tract_onnx::prelude::{Framework as _, InferenceModel};
 
-use super::rounding;
+use super::{int8, rounding};
 use crate::error::ModelError;
+use crate::kernels::Isa;
 use constants::Values;
-
-/// ONNX's `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: i32 = 1;
+use lower::Roundings;
 
 /// An ONNX file in memory.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Graph {
     file: String,
     model: ModelProto,
     weight_files: BTreeSet<String>,
+    /// Operators of ours that stand in it.
+    found: int8::Found,
 }
 
 /// An input or output of a graph, as the file declares it.
@@ -70,7 +73,12 @@ impl Graph {
     }
 
     fn sound(file: &str, model: ModelProto, folder: Option<&Path>) -> Result<Self, ModelError> {
-        let mut graph = Self { file: file.to_owned(), model, weight_files: BTreeSet::new() };
+        let mut graph = Self {
+            file: file.to_owned(),
+            model,
+            weight_files: BTreeSet::new(),
+            found: int8::Found::new(),
+        };
         if graph.model.graph.is_none() {
             return Err(not_onnx(file, &"it holds no graph"));
         }
@@ -88,7 +96,8 @@ impl Graph {
     fn read_external(&mut self, folder: Option<&Path>) -> Result<(), ModelError> {
         let file = self.file.clone();
         let mut names = BTreeSet::new();
-        let is_external = |tensor: &&mut TensorProto| tensor.data_location == Some(EXTERNAL);
+        let is_external =
+            |tensor: &&mut TensorProto| tensor.data_location == Some(external::EXTERNAL);
         for tensor in self.proto_mut().initializer.iter_mut().filter(is_external) {
             let failed = |why: String| ModelError::Graph {
                 file: file.clone(),
@@ -96,8 +105,8 @@ impl Graph {
             };
             let found = folder
                 .ok_or_else(|| "they lie in another file, which only a folder can hold".to_owned());
-            let bytes = found.and_then(|folder| external_bytes(tensor, folder)).map_err(failed)?;
-            names.extend(entry(tensor, "location").map(str::to_owned));
+            let bytes = found.and_then(|folder| external::read(tensor, folder)).map_err(failed)?;
+            names.extend(external::entry(tensor, "location").map(str::to_owned));
             tensor.raw_data = bytes;
             tensor.data_location = None;
             tensor.external_data.clear();
@@ -131,10 +140,24 @@ impl Graph {
     ///
     /// # Errors
     /// [`ModelError::Operator`] that names what has no f32 form here.
-    pub fn lowered(mut self) -> Result<Self, ModelError> {
+    pub fn lowered(self) -> Result<Self, ModelError> {
+        self.lowered_with(Roundings::Kept)
+    }
+
+    /// As [`Graph::lowered`], where activations may stay unrounded.
+    ///
+    /// # Errors
+    /// As [`Graph::lowered`].
+    pub(super) fn lowered_with(mut self, roundings: Roundings) -> Result<Self, ModelError> {
         let file = self.file.clone();
-        lower::lower(&file, self.proto_mut())?;
+        lower::lower(&file, self.proto_mut(), roundings)?;
         Ok(self)
+    }
+
+    /// The graph with our kernels in it. It is to be lowered with its roundings dropped.
+    pub(super) fn on_kernels(mut self, isa: Isa) -> Self {
+        self.found = int8::find(self.proto_mut(), isa);
+        self
     }
 
     /// The part of the graph that leads to `outputs`, with the inputs that it reads.
@@ -176,9 +199,38 @@ impl Graph {
         Ok(())
     }
 
+    /// Rounds the f32 weights of products, convolutions and big tables to int8; how many. Halves
+    /// are widened first.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if a constant is not sound.
+    pub(super) fn round_weights(&mut self) -> Result<usize, ModelError> {
+        let file = self.file.clone();
+        half::widen(&file, self.proto_mut())?;
+        Ok(rounded::round_weights(self.proto_mut()))
+    }
+
+    /// Writes an ONNX file with its weights in a file of their own beside it, called `weights`: a
+    /// reader then need not hold them all at once.
+    ///
+    /// # Errors
+    /// [`ModelError::Write`].
+    pub(super) fn write(mut self, path: &Path, weights: &str) -> Result<(), ModelError> {
+        let beside = path.with_file_name(weights);
+        let failed = |path: &Path, why| ModelError::Write { file: path.display().to_string(), why };
+        let file = File::create(&beside).map_err(|why| failed(&beside, why))?;
+        external::move_out(self.proto_mut(), weights, file).map_err(|why| failed(&beside, why))?;
+        fs::write(path, self.to_bytes()).map_err(|why| failed(path, why))
+    }
+
     /// The bytes of an ONNX file.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.model.encode_to_vec()
+    }
+
+    /// Whether [`Graph::on_kernels`] put operators of ours in it.
+    pub(super) fn is_on_kernels(&self) -> bool {
+        !self.found.is_empty()
     }
 
     /// The engine's reading of the graph.
@@ -189,13 +241,19 @@ impl Graph {
     pub(super) fn into_inference(self) -> Result<InferenceModel, ModelError> {
         let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
         rounding::register(&mut onnx.op_register);
+        int8::register(&mut onnx.op_register);
         let known = &onnx.op_register.0;
         if let Some(node) = self.proto().node.iter().find(|node| !known.contains_key(&node.op_type))
         {
             return Err(refuse(&self.file, node, "the engine does not have it"));
         }
-        onnx.model_for_proto_model(&self.model)
-            .map_err(|why| ModelError::Graph { file: self.file.clone(), why: format!("{why:#}") })
+        let model = onnx.model_for_proto_model(&self.model);
+        let mut model = model.map_err(|why| ModelError::Graph {
+            file: self.file.clone(),
+            why: format!("{why:#}"),
+        })?;
+        int8::place(&mut model, self.found);
+        Ok(model)
     }
 
     fn proto(&self) -> &GraphProto {
@@ -221,26 +279,6 @@ fn refuse(file: &str, node: &NodeProto, why: impl Into<String>) -> ModelError {
         node: name.cloned().unwrap_or_default(),
         why: why.into(),
     }
-}
-
-fn external_bytes(tensor: &TensorProto, folder: &Path) -> Result<Vec<u8>, String> {
-    let location = entry(tensor, "location").ok_or("no file is named")?;
-    if location.is_empty() || location.contains(['/', '\\']) || location == ".." {
-        return Err(format!("{location:?} is not a file name"));
-    }
-    let number = |key| entry(tensor, key).map(str::parse::<usize>).transpose();
-    let place = |why| format!("{location}: its place is not a number: {why}");
-    let offset = number("offset").map_err(place)?.unwrap_or(0);
-    let length = number("length").map_err(place)?;
-    let mut bytes = Vec::new();
-    let read =
-        MmapDataResolver.read_bytes_from_path(&mut bytes, &folder.join(location), offset, length);
-    read.map_err(|why| format!("{why:#}"))?;
-    Ok(bytes)
-}
-
-fn entry<'a>(tensor: &'a TensorProto, key: &str) -> Option<&'a str> {
-    tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str())
 }
 
 fn port(info: &ValueInfoProto) -> Port {

@@ -6,7 +6,9 @@
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
 use super::constants::{Kind, Values};
-use super::lower::{Lowering, float_attribute, input, int, ints, ints_attribute};
+use super::lower::{
+    Lowering, Roundings, float_attribute, input, int, int_attribute, ints, ints_attribute,
+};
 use crate::error::ModelError;
 use crate::model::rounding::{ROUND, ROUND_TO_RANGE};
 
@@ -46,8 +48,27 @@ pub(super) fn quantize(
     let scale = one_value(g, node, scale)?;
     let (low, high) = code_range(g, node, zero)?;
     let zero = zero.map_or(Ok(0.0), |zero| one_value(g, node, zero))?;
-    round(g, x, Round { scale, zero, low, high }, &node.output[0]);
+    match g.roundings {
+        Roundings::Kept => round(g, x, Round { scale, zero, low, high }, &node.output[0]),
+        Roundings::Dropped => leave(g, x, Round { scale, zero, low, high }, &node.output[0]),
+    }
     Ok(())
+}
+
+/// Codes that are not rounded. Quantizers drop a ReLU that the range of the codes implies: that clip
+/// stays.
+fn leave(g: &mut Lowering<'_>, x: &str, round: Round, output: &str) {
+    let Round { scale, zero, low, .. } = round;
+    let x = if zero == low && !g.is_positive(x) {
+        let least = g.add_constant("least", Values::scalar(0.0));
+        g.push("Clip", &[x, &least], Vec::new())
+    } else {
+        x.to_owned()
+    };
+    g.unrounded.insert(output.to_owned(), (x.clone(), scale, zero));
+    let [scale, zero] = [scale, zero].map(|value| g.add_constant("code", Values::scalar(value)));
+    let scaled = g.push("Div", &[&x, &scale], Vec::new());
+    g.push_as("Add", &[&scaled, &zero], Vec::new(), output);
 }
 
 /// The parameters of [`ROUND`].
@@ -108,6 +129,18 @@ pub(super) fn dequantize(
     if let Some(done) = g.dequantized.get(&key) {
         return Ok(done.clone());
     }
+    if let Some(x) = unrounded(g, node, operand)? {
+        return Ok(x);
+    }
+    if g.roundings == Roundings::Dropped && g.constant(operand.values).is_some() {
+        // Not read here: in f32 a table of tokens is four times as big.
+        let inputs: Vec<&str> =
+            [operand.values, operand.scale].into_iter().chain(operand.zero).collect();
+        let attributes = vec![int_attribute("axis", axis), int_attribute("block_size", block)];
+        let name = g.push("DequantizeLinear", &inputs, attributes);
+        g.dequantized.insert(key, name.clone());
+        return Ok(name);
+    }
     let name = match g.values(node, operand.values)? {
         Some(values) => {
             let scale = g.needed_values(node, operand.scale)?;
@@ -124,6 +157,34 @@ pub(super) fn dequantize(
     };
     g.dequantized.insert(key, name.clone());
     Ok(name)
+}
+
+/// What an operand's codes were made of, where they were not rounded.
+fn unrounded(
+    g: &Lowering<'_>,
+    node: &NodeProto,
+    operand: Operand<'_>,
+) -> Result<Option<String>, ModelError> {
+    let Some((x, scale, zero)) = g.unrounded.get(g.behind(operand.values)) else { return Ok(None) };
+    let same = one_value(g, node, operand.scale)? == *scale
+        && operand.zero.map_or(Ok(0.0), |name| one_value(g, node, name))? == *zero;
+    Ok(same.then(|| x.clone()))
+}
+
+/// A product of constants; one of them may be one number.
+pub(super) fn constant_product(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(), ModelError> {
+    let (a, b) = (g.needed_values(node, &node.input[0])?, g.needed_values(node, &node.input[1])?);
+    let (long, short) = if a.data.len() >= b.data.len() { (a, b) } else { (b, a) };
+    let product = match &short.data[..] {
+        [factor] => long.data.iter().map(|value| value * factor).collect(),
+        _ if long.dims == short.dims => {
+            long.data.iter().zip(&short.data).map(|(a, b)| a * b).collect()
+        }
+        _ => return g.keep(node),
+    };
+    let name = g.add_constant(&node.output[0], Values { dims: long.dims, data: product });
+    g.rename(&name, &node.output[0]);
+    Ok(())
 }
 
 /// `values - zero`, with one zero point for all of them where `values` is not a constant.
@@ -164,7 +225,7 @@ fn refuse_axis(g: &Lowering<'_>, node: &NodeProto, scale: &str) -> Result<(), Mo
 
 /// `(values - zero) * scale`, with one scale for all, for each place along `axis`, or for each
 /// `block` places along it.
-pub(super) fn fold(
+pub(in crate::model) fn fold(
     mut values: Values,
     scale: &Values,
     zero: Option<&Values>,
@@ -223,8 +284,20 @@ pub(super) fn dynamic_quantize_linear(
     if outputs.len() != 3 {
         return Err(g.refuse(node, "it has not three outputs"));
     }
-    g.push_several(ROUND_TO_RANGE, &[&x], Vec::new(), &outputs);
+    round_to_range(g, &x, &outputs);
     Ok(())
+}
+
+/// Codes, scale and zero point by the range of `x`; or `x` itself, with a scale of 1.
+pub(super) fn round_to_range(g: &mut Lowering<'_>, x: &str, outputs: &[&str]) {
+    if g.roundings == Roundings::Kept {
+        return g.push_several(ROUND_TO_RANGE, &[x], Vec::new(), outputs);
+    }
+    g.rename(x, outputs[0]);
+    for (output, value) in outputs[1..].iter().zip([1.0, 0.0]) {
+        let constant = g.add_constant("code", Values::scalar(value));
+        g.rename(&constant, output);
+    }
 }
 
 /// A pooling whose mean is rounded to codes. Means of four codes lie half way between two codes one

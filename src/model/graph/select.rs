@@ -36,7 +36,7 @@ pub(super) fn select(graph: &mut GraphProto, outputs: &[&str]) -> Result<(), Str
 }
 
 /// Names that the graphs inside a node (the branches of an `If`) read.
-pub(super) fn inner_names(node: &NodeProto) -> Vec<String> {
+pub(in crate::model) fn inner_names(node: &NodeProto) -> Vec<String> {
     let graphs = node.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
     let names = |graph: &GraphProto| -> Vec<String> {
         let inputs = graph.node.iter().flat_map(|node| node.input.iter().cloned());

@@ -217,7 +217,11 @@ fn vocabulary_size(graph: &GraphProto) -> Option<usize> {
     }
     let table = |node: &NodeProto| {
         let picks = node.op_type == "Gather" && ids.contains(node.input.get(1)?.as_str());
-        let tensor = graph.initializer.iter().find(|tensor| tensor.name == node.input[0])?;
+        let stored = graph.node.iter().find(|other| {
+            other.op_type == "DequantizeLinear" && other.output.contains(&node.input[0])
+        });
+        let name = stored.map_or(&node.input[0], |stored| &stored.input[0]);
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name == *name)?;
         let dims = dims(tensor).ok().filter(|dims| dims.len() == 2)?;
         picks.then_some(dims[0])
     };

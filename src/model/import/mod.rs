@@ -23,8 +23,8 @@ use std::sync::Arc;
 
 use tokenizers::Tokenizer;
 
-use super::Model;
 use super::bundle::{Bundle, MANIFEST, file_digest, read_text};
+use super::{Arithmetic, Model};
 use crate::error::ModelError;
 use draft::Draft;
 use towers::Towers;
@@ -196,13 +196,14 @@ fn write(
     progress("loading the towers");
     let checked_against = {
         // One model in memory at a time: it may be big.
-        let model = Arc::new(Model::unchecked(&finish(&draft, &digests, work)?)?);
+        let model =
+            Arc::new(Model::unchecked(&finish(&draft, &digests, work)?, Arithmetic::Float)?);
         progress("checking the golden pairs");
         pairs::write(import, &model, &mut draft, work)?
     };
     add_digests(work, &mut digests)?;
     let bundle = finish(&draft, &digests, work)?;
-    let model = Arc::new(Model::load(&bundle)?);
+    let model = Arc::new(Model::load(&bundle, Arithmetic::Float)?);
     Ok(Imported { told: draft.told().cloned().collect(), checked_against, model })
 }
 

@@ -39,5 +39,10 @@ pub(super) fn attention(text: &Graph, draft: &mut Draft) -> Result<(), ModelErro
 }
 
 fn run(text: &Graph, ids: &[i64], tokens: usize) -> Result<Vec<f32>, ModelError> {
-    tower::run_once(text.clone(), Side::Text, &[1, ids.len()], Feed::Tokens { ids, tokens })
+    tower::run_once(
+        text.clone(),
+        Side::Text,
+        &[1, ids.len()],
+        Feed::Tokens { ids, tokens: &[tokens] },
+    )
 }

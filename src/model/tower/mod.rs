@@ -2,20 +2,27 @@
 //!
 //! Every plan has a fixed shape, because tract picks slower kernels where a dimension is a symbol,
 //! and because the shape arithmetic that exporters leave in a graph then folds to constants.
-//! Every run holds one pair: kernels, and with them the last bits of a sum, depend on the number
-//! of rows, and a pair's score must not depend on the pairs that happened to come with it.
+//!
+//! In f32 every run holds one pair: the engine's kernels, and with them the last bits of a sum,
+//! depend on the number of rows, and a pair's score must not depend on the pairs that happened to
+//! come with it. On our kernels it does not, and plans for several pairs are made when they are
+//! asked for.
 
 mod roles;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState};
+use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
 use tract_onnx::prelude::*;
 
 use super::graph::Graph;
+use super::graph::lower::Roundings;
+use super::int8::{self, Kernels};
 use crate::error::ModelError;
+use crate::kernels::{Isa, Team};
 pub(super) use roles::Feed;
 pub use roles::Side;
 use roles::{Role, any_roles, check_shape, roles, tensor};
@@ -24,9 +31,13 @@ type Plan = Arc<TypedRunnableModel>;
 
 /// A tower's graph, with one plan for each of its input shapes.
 pub(super) struct Tower {
-    file: Arc<str>,
-    inputs: Arc<[(Role, DatumType)]>,
-    plans: Vec<Plan>,
+    file: String,
+    side: Side,
+    inputs: Vec<(Role, DatumType)>,
+    embedding_size: usize,
+    plans: Mutex<HashMap<Vec<usize>, Plan>>,
+    /// What further plans are made from; `None` in f32, where plans hold weights of their own.
+    source: Option<InferenceModel>,
 }
 
 impl fmt::Debug for Tower {
@@ -52,59 +63,108 @@ impl Tower {
         for shape in shapes {
             check_shape(&graph, shape)?;
         }
+        let own = graph.is_on_kernels();
         let model = guarded(&file, || graph.into_inference())?;
-        let plan = |shape: &Vec<usize>| {
-            let plan = guarded(&file, || {
-                let plan = plan(&model, &inputs, shape).map_err(|why| failed(&file, why))?;
-                check_output(&file, plan.model(), embedding_size)?;
-                Ok(plan)
-            });
-            plan.map_err(|error| at_length(error, side, shape))
-        };
-        let plans = shapes.iter().map(plan).collect::<Result<_, ModelError>>()?;
-        Ok(Self { file: file.into(), inputs: inputs.into(), plans })
+        let plans = Mutex::default();
+        let mut tower = Self { file, side, inputs, embedding_size, plans, source: None };
+        for shape in shapes {
+            let plan = tower.planned(&model, shape, own)?;
+            tower.plans().insert(shape.clone(), plan);
+        }
+        tower.source = own.then_some(model);
+        Ok(tower)
     }
 
-    /// One state for each plan, in the order of the shapes.
-    pub(super) fn states(&self) -> Result<Vec<TowerState>, ModelError> {
-        let state = |plan: &Plan| {
-            let state = plan.spawn().map_err(|why| failed(&self.file, why))?;
-            Ok(TowerState { file: self.file.clone(), inputs: self.inputs.clone(), state })
-        };
-        self.plans.iter().map(state).collect()
+    fn plans(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<usize>, Plan>> {
+        // A plan is put in when it is whole.
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn planned(
+        &self,
+        model: &InferenceModel,
+        shape: &[usize],
+        own: bool,
+    ) -> Result<Plan, ModelError> {
+        let plan = guarded(&self.file, || {
+            let plan =
+                plan(model, &self.inputs, shape, own).map_err(|why| failed(&self.file, why))?;
+            check_output(&self.file, plan.model(), [shape[0], self.embedding_size])?;
+            Ok(plan)
+        });
+        plan.map_err(|error| at_length(error, self.side, shape))
+    }
+
+    /// The plan for a shape.
+    fn plan(&self, shape: &[usize]) -> Result<Plan, ModelError> {
+        let mut plans = self.plans();
+        if let Some(plan) = plans.get(shape) {
+            return Ok(plan.clone());
+        }
+        let missing = || failed(&self.file, format_err!("it is not planned for {shape:?}"));
+        let plan = self.planned(self.source.as_ref().ok_or_else(missing)?, shape, true)?;
+        plans.insert(shape.to_vec(), plan.clone());
+        Ok(plan)
+    }
+
+    /// Whether several pairs may run at once.
+    pub(super) fn runs_batches(&self) -> bool {
+        self.source.is_some()
     }
 }
 
-/// A plan's working memory: one for each worker.
+/// A worker's hold on a tower: its working memory.
 pub(super) struct TowerState {
-    file: Arc<str>,
-    inputs: Arc<[(Role, DatumType)]>,
-    state: TypedSimpleState,
+    tower: Arc<Tower>,
+    team: Team,
+    states: HashMap<Vec<usize>, TypedSimpleState>,
 }
 
 impl TowerState {
-    /// Runs the tower and writes its embedding, scaled to unit length, to `embedding`.
+    /// For runs on `team`.
+    pub(super) fn new(tower: Arc<Tower>, team: Team) -> Self {
+        Self { tower, team, states: HashMap::new() }
+    }
+
+    /// Runs the tower and writes its embeddings `[N, embedding_size]`, scaled to unit length, to
+    /// `embeddings`.
+    ///
+    /// # Errors
+    /// [`ModelError`] if it is not made for the shape, or does not run.
     pub(super) fn embed(
         &mut self,
         feed: Feed<'_>,
-        embedding: &mut Vec<f32>,
+        embeddings: &mut Vec<f32>,
     ) -> Result<(), ModelError> {
-        let file = self.file.clone();
-        guarded(&file, || self.run(feed, embedding).map_err(|why| failed(&file, why)))?;
-        normalize(embedding);
+        let tower = self.tower.clone();
+        let shape = feed.shape();
+        if !self.states.contains_key(&shape) {
+            let state = tower.plan(&shape)?.spawn().map_err(|why| failed(&tower.file, why))?;
+            self.states.insert(shape.clone(), state);
+        }
+        let state = self.states.get_mut(&shape).expect("it was just put in");
+        guarded(&tower.file, || {
+            let run = || run(&tower.inputs, state, feed, embeddings);
+            int8::team::run(&self.team, run).map_err(|why| failed(&tower.file, why))
+        })?;
+        embeddings.chunks_exact_mut(tower.embedding_size).for_each(normalize);
         Ok(())
     }
+}
 
-    fn run(&mut self, feed: Feed<'_>, embedding: &mut Vec<f32>) -> TractResult<()> {
-        let tensor =
-            |(role, kind): &(Role, DatumType)| Ok(tensor(*role, *kind, feed)?.into_tvalue());
-        let inputs = self.inputs.iter().map(tensor).collect::<TractResult<TVec<TValue>>>()?;
-        let outputs = self.state.run(inputs)?;
-        let output = outputs[0].to_plain_array_view::<f32>()?;
-        embedding.clear();
-        embedding.extend(output.iter());
-        Ok(())
-    }
+fn run(
+    inputs: &[(Role, DatumType)],
+    state: &mut TypedSimpleState,
+    feed: Feed<'_>,
+    embeddings: &mut Vec<f32>,
+) -> TractResult<()> {
+    let tensor = |(role, kind): &(Role, DatumType)| Ok(tensor(*role, *kind, feed)?.into_tvalue());
+    let inputs = inputs.iter().map(tensor).collect::<TractResult<TVec<TValue>>>()?;
+    let outputs = state.run(inputs)?;
+    let output = outputs[0].to_plain_array_view::<f32>()?;
+    embeddings.clear();
+    embeddings.extend(output.iter());
+    Ok(())
 }
 
 /// Values in an embedding of a tower.
@@ -146,9 +206,9 @@ pub(super) fn run_once(
     feed: Feed<'_>,
 ) -> Result<Vec<f32>, ModelError> {
     let size = embedding_size(graph.clone(), side, shape)?;
-    let tower = Tower::load(graph, side, &[shape.to_vec()], size)?;
+    let tower = Arc::new(Tower::load(graph, side, &[shape.to_vec()], size)?);
     let mut embedding = Vec::new();
-    tower.states()?[0].embed(feed, &mut embedding)?;
+    TowerState::new(tower, Team::ALONE).embed(feed, &mut embedding)?;
     Ok(embedding)
 }
 
@@ -163,9 +223,9 @@ pub(super) fn run_combined(
     pad: i64,
 ) -> Result<Vec<Vec<f32>>, ModelError> {
     let file = graph.file().to_owned();
-    let image = Feed::Pixels(pixels);
-    let tokens = ids.iter().rposition(|id| *id != pad).map_or(1, |last| last + 1);
-    let text = Feed::Tokens { ids, tokens };
+    let image = Feed::Pixels { pixels, images: 1 };
+    let tokens = [ids.iter().rposition(|id| *id != pad).map_or(1, |last| last + 1)];
+    let text = Feed::Tokens { ids, tokens: &tokens };
     let inputs = any_roles(&graph);
     guarded(&file, || {
         let mut model = graph.into_inference()?;
@@ -214,6 +274,21 @@ pub(super) fn multiply_adds(graph: Graph, side: Side, shape: &[usize]) -> Result
     })
 }
 
+/// What a tower comes to on our kernels.
+///
+/// # Errors
+/// As [`Tower::load`].
+pub(super) fn kernels(graph: Graph, side: Side, shape: &[usize]) -> Result<Kernels, ModelError> {
+    let graph = graph.lowered_with(Roundings::Dropped)?.on_kernels(Isa::chosen());
+    let file = graph.file().to_owned();
+    let inputs = roles(&graph, side)?;
+    guarded(&file, || {
+        let model = graph.into_inference()?;
+        let model = fixed(&model, &inputs, shape).and_then(int8::fuse);
+        Ok(Kernels::of(&model.map_err(|why| failed(&file, why))?))
+    })
+}
+
 /// Scales to unit length; a vector without length becomes NaN, which no policy lets pass.
 fn normalize(embedding: &mut [f32]) {
     let square: f32 = embedding.iter().map(|x| x * x).sum();
@@ -250,15 +325,22 @@ fn plan(
     model: &InferenceModel,
     inputs: &[(Role, DatumType)],
     shape: &[usize],
+    own: bool,
 ) -> TractResult<Plan> {
-    fixed(model, inputs, shape)?.into_optimized()?.into_runnable()
+    let model = fixed(model, inputs, shape)?;
+    let model = if own { int8::fuse(model)? } else { model };
+    model.into_optimized()?.into_runnable()
 }
 
-fn check_output(file: &str, model: &TypedModel, embedding_size: usize) -> Result<(), ModelError> {
+fn check_output(
+    file: &str,
+    model: &TypedModel,
+    [pairs, embedding_size]: [usize; 2],
+) -> Result<(), ModelError> {
     let fact = model.output_fact(0).ok();
     let shape = |fact: &TypedFact| fact.shape.as_concrete().map(<[usize]>::to_vec);
     match fact.and_then(shape) {
-        Some(shape) if shape == [1, embedding_size] => Ok(()),
+        Some(shape) if shape == [pairs, embedding_size] => Ok(()),
         Some(shape) if shape.len() == 2 => Err(ModelError::EmbeddingSize {
             file: file.to_owned(),
             manifest: embedding_size,
@@ -266,7 +348,7 @@ fn check_output(file: &str, model: &TypedModel, embedding_size: usize) -> Result
         }),
         _ => Err(ModelError::Shape {
             file: file.to_owned(),
-            wanted: format!("an output [1, {embedding_size}] of F32"),
+            wanted: format!("an output [{pairs}, {embedding_size}] of F32"),
             found: format!("{fact:?}"),
         }),
     }

@@ -42,10 +42,23 @@ pub(super) enum Role {
 /// What a tower is run on.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::model) enum Feed<'a> {
-    /// `[3, S, S]`.
-    Pixels(&'a [f32]),
-    /// `[L]` ids, the first `tokens` of which are not padding.
-    Tokens { ids: &'a [i64], tokens: usize },
+    /// `[images, 3, S, S]`.
+    Pixels { pixels: &'a [f32], images: usize },
+    /// `[captions, L]` ids, and how many of each caption are not padding.
+    Tokens { ids: &'a [i64], tokens: &'a [usize] },
+}
+
+impl Feed<'_> {
+    /// Shape of the tower's first input.
+    pub(super) fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Pixels { pixels, images } => {
+                let side = (pixels.len() / (3 * images)).isqrt();
+                vec![*images, 3, side, side]
+            }
+            Self::Tokens { ids, tokens } => vec![tokens.len(), ids.len() / tokens.len()],
+        }
+    }
 }
 
 /// What each input of a graph is given, in their order.
@@ -121,19 +134,19 @@ pub(super) fn check_shape(graph: &Graph, shape: &[usize]) -> Result<(), ModelErr
 }
 
 pub(super) fn tensor(role: Role, kind: DatumType, feed: Feed<'_>) -> TractResult<Tensor> {
+    let shape = feed.shape();
     let tensor = match (role, feed) {
-        (Role::Pixels, Feed::Pixels(pixels)) => {
-            let side = (pixels.len() / 3).isqrt();
-            Tensor::from_shape(&[1, 3, side, side], pixels)?
+        (Role::Pixels, Feed::Pixels { pixels, .. }) => Tensor::from_shape(&shape, pixels)?,
+        (Role::Ids, Feed::Tokens { ids, .. }) => Tensor::from_shape(&shape, ids)?,
+        (Role::Mask, Feed::Tokens { tokens, .. }) => {
+            let row = |tokens: &usize| (0..shape[1]).map(|i| i64::from(i < *tokens)).collect();
+            let mask: Vec<i64> = tokens.iter().flat_map::<Vec<_>, _>(row).collect();
+            Tensor::from_shape(&shape, &mask)?
         }
-        (Role::Ids, Feed::Tokens { ids, .. }) => Tensor::from_shape(&[1, ids.len()], ids)?,
-        (Role::Mask, Feed::Tokens { ids, tokens }) => {
-            let mask: Vec<i64> = (0..ids.len()).map(|i| i64::from(i < tokens)).collect();
-            Tensor::from_shape(&[1, ids.len()], &mask)?
-        }
-        (Role::Positions, Feed::Tokens { ids, .. }) => {
-            let positions: Vec<i64> = (0..ids.len() as i64).collect();
-            Tensor::from_shape(&[1, ids.len()], &positions)?
+        (Role::Positions, Feed::Tokens { tokens, .. }) => {
+            let row = |_| 0..shape[1] as i64;
+            let positions: Vec<i64> = tokens.iter().flat_map(row).collect();
+            Tensor::from_shape(&shape, &positions)?
         }
         // `roles` gives each side its own roles.
         (role, _) => return Err(format_err!("{role:?} has no such input")),

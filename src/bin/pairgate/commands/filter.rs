@@ -126,7 +126,7 @@ fn header(session: &Session, settings: &GateSettings) -> wire::Header {
     wire::Header {
         version: wire::FORMAT_VERSION,
         model: session.model.digest(),
-        config: settings.digest(),
+        config: settings.digest(session.model.arithmetic()),
         threshold: settings.policy.threshold,
     }
 }

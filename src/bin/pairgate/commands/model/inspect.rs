@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pairgate::model::bundle::Bundle;
-use pairgate::model::inspect::{Inspection, TowerInspection, inspect};
+use pairgate::model::inspect::{Inspection, Kernels, TowerInspection, inspect};
 use pairgate::model::manifest::{ImageManifest, TextManifest};
 use pairgate::model::{Model, Scorer};
 use serde_json::{Value, json};
@@ -121,8 +121,11 @@ impl Table {
         }
         let forms = survey.quantization.iter().map(|(form, n)| format!("{form} ({n})")).collect();
         self.list("  quantization", forms, "none: float32");
-        let integer = format!("{} of {} products", tower.integer_products, facts.products);
-        self.row("  integer arithmetic", format!("{integer}; the others run in f32"));
+        let Kernels { integer_products, attentions, engine_operators } = &tower.kernels;
+        let integer = format!("{integer_products} of {} products", facts.products);
+        self.row("  in integers", format!("{integer}, and {attentions} attentions in f32"));
+        let engine = engine_operators.iter().map(|(op, n)| format!("{op} {n}")).collect();
+        self.list("  machine-dependent", engine, "nothing: the same bits everywhere");
         let operators = survey.operators.iter().map(|(op, n)| format!("{op} {n}")).collect();
         self.list("  operators", operators, "none");
     }
@@ -190,9 +193,9 @@ struct Measured {
 fn measure(args: &InspectArgs) -> Result<Measured, Box<dyn Error>> {
     let started = Instant::now();
     let bundle = args.model.as_deref().map_or_else(Bundle::embedded, Bundle::load)?;
-    let model = Arc::new(Model::load(&bundle)?);
+    let model = Arc::new(Model::load(&bundle, args.arithmetic.into())?);
     drop(bundle);
-    let scorer = Scorer::new(model)?;
+    let scorer = Scorer::new(model);
     let seconds = started.elapsed().as_secs_f64();
     let measured = Measured { seconds, peak_bytes: memory("VmHWM:"), held_bytes: memory("VmRSS:") };
     drop(scorer);

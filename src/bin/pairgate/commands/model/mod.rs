@@ -2,6 +2,7 @@
 
 mod import;
 mod inspect;
+mod quantize;
 mod verify;
 
 use std::error::Error;
@@ -15,5 +16,6 @@ pub fn run(command: &ModelCommand) -> Result<ExitCode, Box<dyn Error>> {
         ModelCommand::Import(args) => import::run(args),
         ModelCommand::Inspect(args) => inspect::run(args),
         ModelCommand::Verify(args) => verify::run(args),
+        ModelCommand::Quantize(args) => quantize::run(args),
     }
 }

@@ -1,0 +1,187 @@
+//! The reference: plain Rust, for every machine.
+
+use super::{Arch, LANES, Lanes, TILE_COLUMNS, TileRows, TileSums};
+
+/// Sixteen values in an array.
+///
+/// The operations are calls: unrolled into every kernel they would be most of the program, for a set
+/// that is there to be right.
+#[derive(Debug, Clone, Copy)]
+pub struct ScalarLanes([f32; LANES]);
+
+impl ScalarLanes {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f32) -> f32) -> Self {
+        Self(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+
+    #[inline(always)]
+    fn fold(self, f: impl Fn(f32, f32) -> f32) -> f32 {
+        let mut lanes = self.0;
+        for half in [8, 4, 2, 1] {
+            for i in 0..half {
+                lanes[i] = f(lanes[i], lanes[i + half]);
+            }
+        }
+        lanes[0]
+    }
+}
+
+impl Lanes for ScalarLanes {
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self([x; LANES])
+    }
+
+    #[inline(always)]
+    fn load(x: &[f32; LANES]) -> Self {
+        Self(*x)
+    }
+
+    #[inline(always)]
+    fn store(self, out: &mut [f32; LANES]) {
+        *out = self.0;
+    }
+
+    #[inline(always)]
+    fn from_i32(x: &[i32; LANES]) -> Self {
+        Self(x.map(|x| x as f32))
+    }
+
+    #[inline(always)]
+    fn from_u8(x: &[u8; LANES]) -> Self {
+        Self(x.map(f32::from))
+    }
+
+    #[inline(always)]
+    fn to_u8(self, out: &mut [u8; LANES]) {
+        *out = self.0.map(|x| x as u8);
+    }
+
+    #[inline(never)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(never)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(never)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(never)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+
+    #[inline(never)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
+    }
+
+    #[inline(never)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(never)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(never)]
+    fn abs(self) -> Self {
+        self.map(f32::abs)
+    }
+
+    #[inline(never)]
+    fn sqrt(self) -> Self {
+        self.map(f32::sqrt)
+    }
+
+    #[inline(never)]
+    fn round(self) -> Self {
+        self.map(f32::round_ties_even)
+    }
+
+    #[inline(never)]
+    fn pow2(self) -> Self {
+        self.map(|x| f32::from_bits(((x as i32).wrapping_add(127) << 23) as u32))
+    }
+
+    #[inline(never)]
+    fn sum(self) -> f32 {
+        self.fold(|a, b| a + b)
+    }
+
+    #[inline(never)]
+    fn max_lane(self) -> f32 {
+        self.fold(|a, b| if a > b { a } else { b })
+    }
+
+    #[inline(never)]
+    fn min_lane(self) -> f32 {
+        self.fold(|a, b| if a < b { a } else { b })
+    }
+}
+
+/// Plain Rust.
+#[derive(Debug, Clone, Copy)]
+pub struct Scalar;
+
+impl Arch for Scalar {
+    type F = ScalarLanes;
+    const UNIT: usize = 4;
+
+    fn tile_rows(_blocks: usize) -> usize {
+        4
+    }
+
+    #[inline(always)]
+    unsafe fn tile(
+        codes: TileRows<'_>,
+        weights: *const i8,
+        _column_sums: *const i32,
+        rows: usize,
+        blocks: usize,
+        sums: &mut TileSums,
+    ) {
+        let columns = blocks * LANES;
+        for row in sums.chunks_exact_mut(TILE_COLUMNS).take(rows) {
+            row[..columns].fill(0);
+        }
+        let step = columns * Self::UNIT;
+        let offsets = codes
+            .segments
+            .iter()
+            .flat_map(|start| (0..codes.units).map(move |unit| start + unit * Self::UNIT));
+        for (unit, offset) in offsets.enumerate() {
+            for (r, row) in sums.chunks_exact_mut(TILE_COLUMNS).take(rows).enumerate() {
+                // SAFETY: the caller vouches for every code of these rows and for the panel; `r` is
+                // below `rows`, and `unit` below the units of all segments.
+                let (code, weight) = unsafe {
+                    let code = codes.first.add(r * codes.stride + offset);
+                    let weight = weights.add(unit * step);
+                    (
+                        std::slice::from_raw_parts(code, Self::UNIT),
+                        std::slice::from_raw_parts(weight, step),
+                    )
+                };
+                for (sum, column) in row.iter_mut().zip(weight.chunks_exact(Self::UNIT)) {
+                    for (code, weight) in code.iter().zip(column) {
+                        *sum = sum.wrapping_add(i32::from(*code) * i32::from(*weight));
+                    }
+                }
+            }
+        }
+    }
+}

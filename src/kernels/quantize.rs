@@ -1,0 +1,109 @@
+//! Activations to unsigned codes, with a scale and a zero point of their own for each row.
+
+use super::arch::{LANES, Lanes};
+
+/// Codes to values: `(code - zero) * scale`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Grid {
+    /// From one code to the next. NaN where a value was not finite.
+    pub scale: f32,
+    /// The code of 0, 0 to 255.
+    pub zero: i32,
+}
+
+/// The values of a row, or of a part of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// The least of them, or 0.
+    pub low: f32,
+    /// The greatest of them, or 0.
+    pub high: f32,
+    /// Whether all are finite.
+    pub finite: bool,
+}
+
+impl Span {
+    /// Of no values.
+    pub const EMPTY: Self = Self { low: 0.0, high: 0.0, finite: true };
+
+    /// Of some values.
+    #[inline(always)]
+    pub fn of<F: Lanes>(x: &[f32]) -> Self {
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        let (pairs, single) = chunks.as_chunks::<2>();
+        let zero = F::splat(0.0);
+        let mut even = (zero, zero, zero);
+        let mut odd = even;
+        for [a, b] in pairs {
+            even = widen(even, F::load(a));
+            odd = widen(odd, F::load(b));
+        }
+        for x in single {
+            even = widen(even, F::load(x));
+        }
+        odd = widen(odd, part::<F>(rest));
+        Self {
+            low: even.0.min(odd.0).min_lane(),
+            high: even.1.max(odd.1).max_lane(),
+            finite: even.2.add(odd.2).sum() == 0.0,
+        }
+    }
+
+    /// Of the values of both.
+    pub fn and(self, other: Self) -> Self {
+        let (low, high) = (self.low.min(other.low), self.high.max(other.high));
+        Self { low, high, finite: self.finite && other.finite }
+    }
+
+    /// The grid that has 256 codes for the span and one that is exactly 0.
+    pub fn grid(self) -> Grid {
+        if !self.finite {
+            return Grid { scale: f32::NAN, zero: 0 };
+        }
+        // The least normal scale keeps the inverse finite. Spans so narrow, zeros among them, are
+        // still right to half a step.
+        let scale = (self.high / 255.0 - self.low / 255.0).max(f32::MIN_POSITIVE);
+        Grid { scale, zero: (-self.low / scale).round_ties_even() as i32 }
+    }
+}
+
+/// Least, greatest, and 0 as long as all values are finite: each with `x` taken in. A value that is
+/// not a number leaves least and greatest as they are.
+#[inline(always)]
+fn widen<F: Lanes>((low, high, check): (F, F, F), x: F) -> (F, F, F) {
+    (x.min(low), x.max(high), x.mul_add(F::splat(0.0), check))
+}
+
+/// Up to sixteen values, then zeros.
+#[inline(always)]
+pub(super) fn part<F: Lanes>(x: &[f32]) -> F {
+    let mut all = [0.0; LANES];
+    all[..x.len()].copy_from_slice(x);
+    F::load(&all)
+}
+
+impl Grid {
+    /// Writes the code of each value: `x / scale` to the nearest whole number (ties to even), plus
+    /// the zero point, within 0 to 255. Both slices have the same length. Where the scale is NaN
+    /// the codes are any.
+    #[inline(always)]
+    pub fn encode<F: Lanes>(&self, x: &[f32], codes: &mut [u8]) {
+        let (inverse, zero) = (F::splat(1.0 / self.scale), F::splat(self.zero as f32));
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        let (code_chunks, code_rest) = codes.as_chunks_mut::<LANES>();
+        for (x, codes) in chunks.iter().zip(code_chunks) {
+            code(F::load(x), inverse, zero).to_u8(codes);
+        }
+        let mut last = [0; LANES];
+        code(part::<F>(rest), inverse, zero).to_u8(&mut last);
+        code_rest.copy_from_slice(&last[..rest.len()]);
+    }
+}
+
+/// Codes of values, as whole numbers. Not a closure, which would not be compiled for the
+/// instruction set.
+#[inline(always)]
+fn code<F: Lanes>(x: F, inverse: F, zero: F) -> F {
+    let code = x.mul(inverse).round().add(zero);
+    code.max(F::splat(0.0)).min(F::splat(255.0))
+}

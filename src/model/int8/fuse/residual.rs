@@ -1,0 +1,76 @@
+//! `product + x`, and an activation behind it, as one operator.
+
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_hir::internal::*;
+
+use crate::kernels::Activation;
+use crate::model::int8::operators::{
+    Convolution, Depthwise, Ending, Own, Pointwise, Product, Residual,
+};
+
+/// Takes up all that it can.
+pub(super) fn fuse(model: &mut TypedModel) -> TractResult<()> {
+    for id in model.eval_order()? {
+        if let Some(patch) = fused(model, id)? {
+            patch.apply(model)?;
+        }
+    }
+    Ok(())
+}
+
+fn fused(model: &TypedModel, id: usize) -> TractResult<Option<TypedModelPatch>> {
+    let node = model.node(id);
+    let Some(ending) = ending(node) else { return Ok(None) };
+    let Some(sum) = single_reader(model, id)? else { return Ok(None) };
+    let adds = sum.op_as::<TypedBinOp>().is_some_and(|op| op.0.name() == "Add");
+    if !adds || ending.residual != Residual::None {
+        return Ok(None);
+    }
+    let other = sum.inputs[if sum.inputs[0].node == id { 1 } else { 0 }];
+    let same = model.outlet_fact(other)?.shape == model.outlet_fact(id.into())?.shape;
+    if !same || other.node == id {
+        return Ok(None);
+    }
+    let behind = single_reader(model, sum.id)?;
+    let activation = behind.and_then(|node| Some(node.op_as::<Own<Pointwise>>()?.0.activation));
+    let (ending, last) = match (activation, behind) {
+        (Some(activation), Some(behind)) if ending.activation == Activation::None => {
+            let residual = Residual::BeforeActivation;
+            (Ending { activation, residual, ..ending.clone() }, behind.id)
+        }
+        _ => (Ending { residual: Residual::AfterActivation, ..ending.clone() }, sum.id),
+    };
+    let mut patch = TypedModelPatch::default();
+    let inputs = patch.taps(model, [&node.inputs[0], &other])?;
+    let name = &model.node(last).name;
+    let fused = patch.wire_node(name, ended(node, ending)?, &inputs)?;
+    patch.shunt_outside(model, last.into(), fused[0])?;
+    Ok(Some(patch))
+}
+
+fn single_reader(model: &TypedModel, id: usize) -> TractResult<Option<&TypedNode>> {
+    let read_outside = model.output_outlets()?.iter().any(|output| output.node == id);
+    if read_outside { Ok(None) } else { model.single_succ(id) }
+}
+
+fn ending(node: &TypedNode) -> Option<&Ending> {
+    let product = || Some(&node.op_as::<Own<Product>>()?.0.ending);
+    let convolution = || Some(&node.op_as::<Own<Convolution>>()?.0.ending);
+    let depthwise = || Some(&node.op_as::<Own<Depthwise>>()?.0.ending);
+    product().or_else(convolution).or_else(depthwise)
+}
+
+/// The operator of a node with another ending.
+fn ended(node: &TypedNode, ending: Ending) -> TractResult<Box<dyn TypedOp>> {
+    let product = || Some(node.op_as::<Own<Product>>()?.0.clone());
+    let convolution = || Some(node.op_as::<Own<Convolution>>()?.0.clone());
+    let depthwise = || Some(node.op_as::<Own<Depthwise>>()?.0.clone());
+    if let Some(op) = product() {
+        Ok(Box::new(Own(Product { ending, ..op })))
+    } else if let Some(op) = convolution() {
+        Ok(Box::new(Own(Convolution { ending, ..op })))
+    } else {
+        let op = depthwise().context("only products have endings")?;
+        Ok(Box::new(Own(Depthwise { ending, ..op })))
+    }
+}
