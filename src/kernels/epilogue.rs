@@ -8,6 +8,8 @@ use super::arch::{Arch, LANES, Lanes, TILE_COLUMNS, TileRows, TileSums};
 use super::pack::{PackedWeights, Panel};
 use super::quantize::Grid;
 
+/// Most bytes that are fetched ahead with each unit of a tile: two cache lines.
+const MOST_AHEAD: usize = 128;
 /// Blocks of a full panel.
 const BLOCKS: usize = TILE_COLUMNS / LANES;
 
@@ -147,7 +149,7 @@ impl Strip<'_> {
             let rows = self.tile_rows::<A>(&panel, tile);
             self.announce(rows.clone(), &panel, epilogue, out);
             // SAFETY: `check` saw to the codes.
-            unsafe { self.tile::<A>(rows.clone(), weights, &panel, &mut sums) };
+            unsafe { self.tile::<A>(tile, weights, &panel, &mut sums) };
             // SAFETY: the caller's promise is handed on.
             unsafe {
                 match panel.blocks {
@@ -168,9 +170,10 @@ impl Strip<'_> {
         let mut sums: TileSums = [0; _];
         for panel in (0..weights.panels()).map(|panel| weights.panel(panel)) {
             let columns = panel.first..weights.columns().min(panel.first + TILE_COLUMNS);
-            for rows in (0..self.tiles::<A>(&panel)).map(|tile| self.tile_rows::<A>(&panel, tile)) {
+            for tile in 0..self.tiles::<A>(&panel) {
+                let rows = self.tile_rows::<A>(&panel, tile);
                 // SAFETY: `check` saw to the codes.
-                unsafe { self.tile::<A>(rows.clone(), weights, &panel, &mut sums) };
+                unsafe { self.tile::<A>(tile, weights, &panel, &mut sums) };
                 for (row, sums) in rows.zip(sums.chunks(TILE_COLUMNS)) {
                     let place = &mut all[row * weights.columns()..][columns.clone()];
                     place.copy_from_slice(&sums[..columns.len()]);
@@ -200,20 +203,39 @@ impl Strip<'_> {
     #[inline(always)]
     unsafe fn tile<A: Arch>(
         &self,
-        rows: Range<usize>,
+        tile: usize,
         weights: &PackedWeights,
         panel: &Panel<'_>,
         sums: &mut TileSums,
     ) {
+        let rows = self.tile_rows::<A>(panel, tile);
         let codes = TileRows {
             first: self.codes[rows.start * self.stride..].as_ptr(),
             stride: self.stride,
             segments: self.segments,
             units: weights.units(),
+            ahead: self.ahead::<A>(tile, weights, panel),
         };
         let column_sums = panel.sums.as_flattened().as_ptr();
         // SAFETY: the caller vouches for the codes and the rows, and the panel is whole.
         unsafe { A::tile(codes, panel.weights, column_sums, rows.len(), panel.blocks, sums) };
+    }
+
+    /// The part of the next panel that a tile fetches while it works. The tiles of a panel share
+    /// the next one evenly: the machine's own prefetching stops at each page, and bursts would hold
+    /// up the tile.
+    #[inline(always)]
+    fn ahead<A: Arch>(
+        &self,
+        tile: usize,
+        weights: &PackedWeights,
+        panel: &Panel<'_>,
+    ) -> (*const i8, usize) {
+        let units = weights.segments() * weights.units();
+        let bytes = units * A::UNIT * LANES * panel.blocks;
+        let share = bytes / (self.tiles::<A>(panel) * units).max(1);
+        let step = share.next_power_of_two().clamp(16, MOST_AHEAD);
+        (panel.weights.wrapping_add(bytes + tile * units * step), step)
     }
 
     /// # Panics

@@ -170,6 +170,20 @@ impl Model {
         self.precision
     }
 
+    fn images_at_once(&self) -> usize {
+        let side = self.manifest.image.size as usize;
+        let fitting = (CONVOLVED_PIXELS / (side * side)).clamp(1, IMAGES_AT_ONCE);
+        match self.arithmetic {
+            Arithmetic::Float => 1,
+            Arithmetic::Int8(_) if self.image.convolves() => fitting,
+            Arithmetic::Int8(_) => IMAGES_AT_ONCE,
+        }
+    }
+
+    fn captions_at_once(&self) -> usize {
+        if self.arithmetic == Arithmetic::Float { 1 } else { CAPTIONS_AT_ONCE }
+    }
+
     /// Caption lengths in tokens that the text tower runs at, ascending.
     pub fn text_lengths(&self) -> &[usize] {
         &self.text_lengths
@@ -280,8 +294,12 @@ fn text_lengths(
     Ok(shorter.chain([context]).collect())
 }
 
-/// Most pairs that a tower runs at once: more do not make the kernels faster.
-const MAX_AT_ONCE: usize = 32;
+/// Captions that run at once: more do not make the kernels faster.
+const CAPTIONS_AT_ONCE: usize = 16;
+/// Images that run at once: more do not fit the caches.
+const IMAGES_AT_ONCE: usize = 4;
+/// Pixels that run at once where there are convolutions, whose activations are much bigger.
+const CONVOLVED_PIXELS: usize = 1 << 16;
 
 /// One worker's hold on the model: its working memory and buffers.
 pub struct Scorer {
@@ -346,7 +364,7 @@ impl Scorer {
         let size = pixels.len() / images.max(1);
         self.image_embeddings.clear();
         let mut rest = pixels;
-        for at_once in groups(images, self.model.image.runs_batches()) {
+        for at_once in groups(images, self.model.images_at_once()) {
             let (pixels, behind) = rest.split_at(at_once * size);
             self.image.embed(Feed::Pixels { pixels, images: at_once }, &mut self.made)?;
             self.image_embeddings.extend(&self.made);
@@ -388,7 +406,7 @@ impl Scorer {
             let here: Vec<usize> =
                 (0..captions.len()).filter(|i| bucket(&captions[*i]) == place).collect();
             let mut rest = here.as_slice();
-            for at_once in groups(here.len(), model.text.runs_batches()) {
+            for at_once in groups(here.len(), model.captions_at_once()) {
                 let (these, behind) = rest.split_at(at_once);
                 self.embed_padded(these.iter().map(|i| captions[*i]), *length)?;
                 for (i, made) in these.iter().zip(self.made.chunks_exact(size)) {
@@ -432,8 +450,7 @@ impl Scorer {
 }
 
 /// Cuts a number of pairs into runs: powers of two, so that plans stay few.
-fn groups(pairs: usize, batches: bool) -> impl Iterator<Item = usize> {
-    let most = if batches { MAX_AT_ONCE } else { 1 };
+fn groups(pairs: usize, most: usize) -> impl Iterator<Item = usize> {
     let mut left = pairs;
     std::iter::from_fn(move || {
         let next = (left > 0).then(|| (1 << left.ilog2()).min(most))?;

@@ -250,6 +250,7 @@ unsafe fn tile<const ROWS: usize, const BLOCKS: usize>(
     sums: &mut TileSums,
 ) {
     let mut total = [[_mm512_setzero_si512(); BLOCKS]; ROWS];
+    let (mut ahead, step) = codes.ahead;
     for segment in codes.segments {
         // SAFETY: the caller vouches for all codes of all segments, and for the weights, which lie
         // one after the other.
@@ -267,6 +268,9 @@ unsafe fn tile<const ROWS: usize, const BLOCKS: usize>(
                         *total = _mm512_dpbusd_epi32(*total, four, weight);
                     }
                 }
+                _mm_prefetch::<_MM_HINT_T1>(ahead);
+                _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(64));
+                ahead = ahead.wrapping_add(step);
                 code = code.add(4);
                 weights = weights.add(64 * BLOCKS);
             }

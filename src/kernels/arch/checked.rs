@@ -51,7 +51,13 @@ impl Task for CheckedTile<'_> {
     fn run<A: Arch>(self) -> TileSums {
         self.check::<A>();
         let Self { codes, stride, segments, units, weights, column_sums, rows, blocks } = self;
-        let codes = TileRows { first: codes.as_ptr(), stride, segments, units };
+        let codes = TileRows {
+            first: codes.as_ptr(),
+            stride,
+            segments,
+            units,
+            ahead: (std::ptr::null(), 0),
+        };
         let mut sums: TileSums = [0; _];
         // SAFETY: `Isa::run` is here, so the set is there; `check` has seen to the rest.
         unsafe {

@@ -89,6 +89,9 @@ pub struct TileRows<'a> {
     pub segments: &'a [usize],
     /// Units of [`Arch::UNIT`] codes in each segment.
     pub units: usize,
+    /// What will be read soon, and how many bytes of it to fetch with each unit. A hint: it may
+    /// point anywhere.
+    pub ahead: (*const i8, usize),
 }
 
 /// An instruction set.

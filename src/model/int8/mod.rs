@@ -17,6 +17,7 @@ pub(super) mod team;
 pub(super) use find::{Found, OWN, find};
 pub(super) use fuse::fuse;
 pub use survey::Kernels;
+pub(super) use survey::convolves;
 
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;

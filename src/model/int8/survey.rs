@@ -93,6 +93,11 @@ fn is_product(node: &TypedNode) -> bool {
     node.op_is::<Own<Product>>() || node.op_is::<Own<Patches>>() || node.op_is::<Own<Convolution>>()
 }
 
+/// Whether a graph holds convolutions, those of patches without overlap apart.
+pub(in crate::model) fn convolves(model: &TypedModel) -> bool {
+    model.nodes.iter().any(|node| node.op_is::<Own<Convolution>>())
+}
+
 /// Whether an operator runs on our kernels.
 fn is_ours(node: &TypedNode) -> bool {
     use super::operators::{

@@ -107,9 +107,9 @@ impl Tower {
         Ok(plan)
     }
 
-    /// Whether several pairs may run at once.
-    pub(super) fn runs_batches(&self) -> bool {
-        self.source.is_some()
+    /// Whether its plans hold convolutions.
+    pub(super) fn convolves(&self) -> bool {
+        self.plans().values().any(|plan| int8::convolves(plan.model()))
     }
 }
 

@@ -5,6 +5,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::{Ending, Operator, Shared, second, values};
 use crate::kernels::convolve::{Geometry, convolve};
 use crate::kernels::depthwise::depthwise;
+use crate::kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
 use crate::kernels::{Isa, PackedWeights};
 use crate::model::int8::team;
 
@@ -75,12 +76,21 @@ impl Operator for Convolution {
     }
 }
 
-/// A convolution of each channel by itself, with f32 weights.
+/// Weights of a [`Depthwise`].
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) enum ChannelWeights {
+    /// `[kernel height, kernel width, output channels]`
+    Float(Shared<[f32]>),
+    Int8(Shared<PackedDepthwise>),
+}
+
+/// A convolution of each channel by itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(in super::super) struct Depthwise {
     pub(in super::super) isa: Isa,
-    /// `[kernel height, kernel width, output channels]`
-    pub(in super::super) weights: Shared<[f32]>,
+    pub(in super::super) weights: ChannelWeights,
+    /// Output channels.
+    pub(in super::super) channels: usize,
     /// Output channels for each input channel.
     pub(in super::super) multiplier: usize,
     pub(in super::super) window: Window,
@@ -92,11 +102,9 @@ impl Operator for Depthwise {
 
     fn shape(&self, inputs: &[&[usize]]) -> TractResult<TVec<usize>> {
         let (images, geometry) = self.window.checked(inputs[0])?;
-        let channels = geometry.channels * self.multiplier;
-        let [down, across] = self.window.kernel;
-        let (found, wanted) = (self.weights.len(), channels * down * across);
-        ensure!(found == wanted, "{found} weights where {wanted} are needed");
-        Ok(tvec!(images, geometry.out_height(), geometry.out_width(), channels))
+        let (found, wanted) = (geometry.channels * self.multiplier, self.channels);
+        ensure!(found == wanted, "{found} channels meet weights for {wanted}");
+        Ok(tvec!(images, geometry.out_height(), geometry.out_width(), wanted))
     }
 
     fn run(&self, inputs: &[TValue], out: &mut [f32]) -> TractResult<()> {
@@ -107,9 +115,14 @@ impl Operator for Depthwise {
         for (i, out) in out.chunks_exact_mut(made).enumerate() {
             let image = &all[i * size..][..size];
             let ending = self.ending.epilogue(residual.map(|values| &values[i * made..][..made]));
-            let multiplier = self.multiplier;
-            team::with(|team| {
-                depthwise(self.isa, team, image, &geometry, multiplier, &self.weights, ending, out);
+            let (isa, multiplier) = (self.isa, self.multiplier);
+            team::with(|team| match &self.weights {
+                ChannelWeights::Float(weights) => {
+                    depthwise(isa, team, image, &geometry, multiplier, weights, ending, out);
+                }
+                ChannelWeights::Int8(weights) => {
+                    depthwise_int8(isa, team, image, &geometry, multiplier, weights, ending, out);
+                }
             });
         }
         Ok(())

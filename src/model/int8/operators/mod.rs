@@ -22,7 +22,7 @@ use crate::kernels::Activation;
 use crate::kernels::product::Epilogue;
 
 pub(super) use attention::{Attention, AttentionOfTensors};
-pub(super) use convolution::{Convolution, Depthwise, Window};
+pub(super) use convolution::{ChannelWeights, Convolution, Depthwise, Window};
 pub(super) use embedding::{Embedding, Table};
 pub(super) use matmul::MatMul;
 pub(super) use norm::{LayerNorm, NormWeights};
