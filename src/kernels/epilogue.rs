@@ -296,7 +296,11 @@ impl Strip<'_> {
             let mut x = [scale; N];
             for block in 0..N {
                 let sums = &sums.as_chunks::<LANES>().0[block];
-                let sums = F::from_i32(&without_zero(sums, grid.zero, &columns[block]));
+                // What follows a ReLU has a zero point of 0.
+                let sums = match grid.zero {
+                    0 => F::from_i32(sums),
+                    zero => F::from_i32(&without_zero(sums, zero, &columns[block])),
+                };
                 let factor = F::load(&scales[block]).mul(scale);
                 x[block] = sums.mul_add(factor, F::load(&bias[block]));
             }
