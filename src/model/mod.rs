@@ -180,8 +180,11 @@ impl Model {
         }
     }
 
-    fn captions_at_once(&self) -> usize {
-        if self.arithmetic == Arithmetic::Float { 1 } else { CAPTIONS_AT_ONCE }
+    fn captions_at_once(&self, length: usize) -> usize {
+        match self.arithmetic {
+            Arithmetic::Float => 1,
+            Arithmetic::Int8(_) => (TOKENS_AT_ONCE / length).clamp(1, CAPTIONS_AT_ONCE),
+        }
     }
 
     /// Caption lengths in tokens that the text tower runs at, ascending.
@@ -294,7 +297,9 @@ fn text_lengths(
     Ok(shorter.chain([context]).collect())
 }
 
-/// Captions that run at once: more do not make the kernels faster.
+/// Tokens that run at once, of several captions: more do not make the kernels faster.
+const TOKENS_AT_ONCE: usize = 256;
+/// Captions that run at once.
 const CAPTIONS_AT_ONCE: usize = 16;
 /// Images that run at once: more do not fit the caches.
 const IMAGES_AT_ONCE: usize = 4;
@@ -406,7 +411,7 @@ impl Scorer {
             let here: Vec<usize> =
                 (0..captions.len()).filter(|i| bucket(&captions[*i]) == place).collect();
             let mut rest = here.as_slice();
-            for at_once in groups(here.len(), model.captions_at_once()) {
+            for at_once in groups(here.len(), model.captions_at_once(*length)) {
                 let (these, behind) = rest.split_at(at_once);
                 self.embed_padded(these.iter().map(|i| captions[*i]), *length)?;
                 for (i, made) in these.iter().zip(self.made.chunks_exact(size)) {

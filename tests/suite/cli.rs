@@ -422,6 +422,42 @@ fn inspect_tells_what_a_bundle_is_made_of() {
 }
 
 #[test]
+fn quantize_makes_a_small_bundle_that_verify_compares() {
+    let folder = tempfile::tempdir().unwrap();
+    let [bundle, small] = ["bundle", "small"].map(|name| text(&folder.path().join(name)));
+    let wanted = ["import", &fixture("open_clip-vit"), "-o", &bundle];
+    run(model(&wanted), 0);
+    let told = run(model(&["quantize", &bundle, "-o", &small]), 0);
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("weights rounded") && told.contains("--against float"), "{told}");
+    let inspected = summary(&run(model(&["inspect", &small, "--json"]), 0));
+    assert!(
+        inspected["towers"]["image"]["quantization"]["quantized weights"].as_u64().unwrap() > 5
+    );
+
+    let pairs = pairs();
+    let compare = ["verify", &small, "--against", "float", &pairs, "--min-cosine", "0.99"];
+    let told = String::from_utf8(run(model(&compare), 0).stdout).unwrap();
+    assert!(told.contains("in float, 12 pairs") && told.contains("rank correlation"), "{told}");
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    let strict = ["verify", &small, "--against", "float", &pairs, "--min-cosine", "1"];
+    run(model(&strict), 1);
+    run(model(&["verify", &small]), 2);
+}
+
+#[test]
+fn the_version_tells_what_the_kernels_run_on() {
+    let told = |variable: &str| {
+        let mut command = pairgate(["--version", "-v"]);
+        command.env("PAIRGATE_ISA", variable);
+        String::from_utf8(run(command, 0).stdout).unwrap()
+    };
+    assert!(told("scalar").contains("kernels scalar; here: scalar"), "{}", told("scalar"));
+    // What the machine has not got changes nothing.
+    assert_eq!(told("abacus"), told(""));
+}
+
+#[test]
 fn import_says_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let bundle = text(&folder.path().join("bundle"));

@@ -9,7 +9,7 @@ use super::operators::{Attention, Convolution, Own, Patches, Product};
 
 /// Operators of the engine that give the same bits on every instruction set: they move values
 /// about, or compute each by itself in IEEE 754.
-const EXACT: [&str; 48] = [
+const EXACT: &[&str] = &[
     "Source",
     "Const",
     "Add",
@@ -22,6 +22,7 @@ const EXACT: [&str; 48] = [
     "Abs",
     "Sqrt",
     "Square",
+    "Rsqrt",
     "Recip",
     "Sign",
     "Floor",

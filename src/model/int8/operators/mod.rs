@@ -84,7 +84,7 @@ impl<T: Operator> Placed<T> {
         let mut shapes =
             inputs.iter().map(|shape| concrete(shape)).collect::<TractResult<Vec<_>>>()?;
         if self.layout == Layout::ChannelsLast {
-            shapes.iter_mut().try_for_each(|shape| to_channels_last(shape))?;
+            shapes.iter_mut().try_for_each(to_channels_last)?;
         }
         let shapes: Vec<&[usize]> = shapes.iter().map(|shape| &**shape).collect();
         let mut shape = self.operator.shape(&shapes)?;

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# The kernels' tests by themselves, without tract, so that they build in a minute also where all of
+# them must be built anew:
+#
+#   tests/kernels_alone.sh asan                  AddressSanitizer, on the fastest instruction sets
+#   tests/kernels_alone.sh valgrind              the same binary of plain Rust and AVX2 under valgrind
+#   tests/kernels_alone.sh arm CPU...            aarch64 under qemu-user, such as cortex-a53 max
+#
+# asan needs nothing but Rust; valgrind, and qemu-user with an aarch64 linker, must be installed.
+set -euo pipefail
+repository=$(cd "$(dirname "$0")/.." && pwd)
+[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/src" "$work/tests"
+ln -s "$repository/src/kernels" "$work/src/kernels"
+ln -s "$repository/tests/suite/kernels" "$work/tests/kernels"
+echo 'mod kernels;' > "$work/tests/suite.rs"
+printf '#![deny(unsafe_code)]\n#[allow(unsafe_code)]\npub mod kernels;\n' > "$work/src/lib.rs"
+cat > "$work/Cargo.toml" <<'TOML'
+[package]
+name = "pairgate"
+version = "0.0.0"
+edition = "2024"
+[dependencies]
+log = "0.4"
+rayon = "1"
+[dev-dependencies]
+proptest = { version = "1.12", default-features = false, features = ["std"] }
+[profile.test]
+opt-level = 1
+debug = 1
+TOML
+cp "$repository/Cargo.lock" "$work/Cargo.lock"
+cd "$work"
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$repository/target}/kernels-alone
+
+case $1 in
+asan)
+    # The sanitizer is in every compiler, but not promised in the stable ones.
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --target "$host"
+    ;;
+valgrind)
+    binary=$(cargo test --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1)
+    # valgrind does not know AVX-512, and says so to programs that ask.
+    PROPTEST_CASES=4 valgrind --error-exitcode=1 --quiet "$binary" --test-threads 1
+    ;;
+arm)
+    target=aarch64-unknown-linux-gnu
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER:-aarch64-linux-gnu-gcc}
+    binary=$(cargo test --no-run --target $target --message-format=json | sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1)
+    for cpu in "${@:2}"; do
+        echo "== $cpu"
+        qemu-aarch64 -L "${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}" -cpu "$cpu" "$binary"
+    done
+    ;;
+*)
+    echo "unknown: $1" >&2
+    exit 2
+    ;;
+esac
