@@ -55,6 +55,8 @@ const EXACT: &[&str] = &[
     "Reduce<Max>",
     "Reduce<Min>",
     "Iff",
+    "IsNan",
+    "IsInf",
     "Trilu",
     "OneHot",
     "MaxPool",

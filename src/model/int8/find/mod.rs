@@ -213,6 +213,7 @@ impl Search {
             }
             "ReduceMean" => self.reduce(node, Reduction::Mean),
             "ReduceSum" => self.reduce(node, Reduction::Sum),
+            "ReduceL2" => self.reduce(node, Reduction::Length),
             "AveragePool" => self.place_pool(node),
             "GlobalAveragePool" => self.place_reduce(node, Reduction::Mean, &[2, 3], true),
             _ => {}

@@ -1,4 +1,4 @@
-//! Sums and means along axes that lie together.
+//! Sums, means and lengths along axes that lie together.
 
 use tract_onnx::tract_hir::internal::*;
 
@@ -11,6 +11,8 @@ use crate::model::int8::team;
 pub(in super::super) enum Reduction {
     Sum,
     Mean,
+    /// The square root of the sum of squares.
+    Length,
 }
 
 /// Reduces `axes`, which are neighbours in ascending order; negative ones count from the end.
@@ -57,11 +59,15 @@ impl Operator for Reduce {
         let (outer, count, inner) =
             (size(&shape[..from]), size(&shape[from..to]), size(&shape[to..]));
         let x = values(&inputs[0])?;
-        let kernel = match self.reduction {
-            Reduction::Sum => pool::sum,
-            Reduction::Mean => pool::mean,
-        };
-        team::with(|team| kernel(self.isa, team, x, outer, count, inner, out));
+        team::with(|team| match self.reduction {
+            Reduction::Sum => pool::sum(self.isa, team, x, outer, count, inner, out),
+            Reduction::Mean => pool::mean(self.isa, team, x, outer, count, inner, out),
+            Reduction::Length => {
+                let squares: Vec<f32> = x.iter().map(|x| x * x).collect();
+                pool::sum(self.isa, team, &squares, outer, count, inner, out);
+                out.iter_mut().for_each(|sum| *sum = sum.sqrt());
+            }
+        });
         Ok(())
     }
 }
