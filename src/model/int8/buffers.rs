@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use tract_onnx::tract_hir::internal::*;
 
-/// Most values that a thread keeps, in all its tensors: what the biggest towers hold at a time.
-const MAX_KEPT: usize = 4 << 20;
+/// Most values that a thread keeps, in all its tensors: 4 MB, what a big tower holds at a time.
+const MAX_KEPT: usize = 1 << 20;
 
 thread_local! {
     static KEPT: RefCell<Vec<Tensor>> = const { RefCell::new(Vec::new()) };
