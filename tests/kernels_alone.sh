@@ -3,7 +3,7 @@
 # them must be built anew:
 #
 #   tests/kernels_alone.sh asan                  AddressSanitizer, on the fastest instruction sets
-#   tests/kernels_alone.sh valgrind              the same binary of plain Rust and AVX2 under valgrind
+#   tests/kernels_alone.sh valgrind WORD...      tests of these names, in plain Rust and AVX2
 #   tests/kernels_alone.sh arm CPU...            aarch64 under qemu-user, such as cortex-a53 max
 #
 # asan needs nothing but Rust; valgrind, and qemu-user with an aarch64 linker, must be installed.
@@ -45,7 +45,7 @@ asan)
 valgrind)
     binary=$(cargo test --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1)
     # valgrind does not know AVX-512, and says so to programs that ask.
-    PROPTEST_CASES=4 valgrind --error-exitcode=1 --quiet "$binary" --test-threads 1
+    PROPTEST_CASES=4 valgrind --error-exitcode=1 --quiet "$binary" --test-threads 1 "${@:2}"
     ;;
 arm)
     target=aarch64-unknown-linux-gnu
