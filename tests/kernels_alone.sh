@@ -3,13 +3,12 @@
 # them must be built anew:
 #
 #   tests/kernels_alone.sh asan                  AddressSanitizer, on the fastest instruction sets
-#   tests/kernels_alone.sh valgrind WORD...      tests of these names, in plain Rust and AVX2
 #   tests/kernels_alone.sh arm CPU...            aarch64 under qemu-user, such as cortex-a53 max
 #
-# asan needs nothing but Rust; valgrind, and qemu-user with an aarch64 linker, must be installed.
+# asan needs nothing but Rust; arm needs Rust's aarch64 target, a linker for it and qemu-user.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
-[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -41,11 +40,6 @@ asan)
     # The sanitizer is in every compiler, but not promised in the stable ones.
     host=$(rustc -vV | sed -n 's/^host: //p')
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --target "$host"
-    ;;
-valgrind)
-    binary=$(cargo test --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1)
-    # valgrind does not know AVX-512, and says so to programs that ask.
-    PROPTEST_CASES=4 valgrind --error-exitcode=1 --quiet "$binary" --test-threads 1 "${@:2}"
     ;;
 arm)
     target=aarch64-unknown-linux-gnu

@@ -71,6 +71,13 @@ impl Arithmetic {
     pub fn int8() -> Self {
         Self::Int8(Isa::chosen())
     }
+
+    fn roundings(self) -> Roundings {
+        match self {
+            Self::Float => Roundings::Kept,
+            Self::Int8(_) => Roundings::Dropped,
+        }
+    }
 }
 
 /// How exactly two programs can agree on what a graph says.
@@ -131,7 +138,7 @@ impl Model {
             let facts = facts(&graph);
             check_activation(graph.file(), manifest.image.activation, &facts)?;
             let shapes = [vec![1, 3, side, side]];
-            let graph = on_kernels(graph, arithmetic);
+            let graph = on_kernels(graph, arithmetic)?;
             let tower = Tower::load(graph, Side::Image, &shapes, manifest.embedding_size)?;
             (tower, precision(&facts, halves, arithmetic))
         };
@@ -141,7 +148,7 @@ impl Model {
         check_activation(graph.file(), manifest.text.activation, &facts)?;
         check_vocabulary(&tokenizer, &manifest.text, &facts)?;
         let text_lengths = text_lengths(&graph, &manifest.text, facts.parameters, arithmetic)?;
-        let graph = on_kernels(graph, arithmetic);
+        let graph = on_kernels(graph, arithmetic)?;
         let shapes: Vec<_> = text_lengths.iter().map(|length| vec![1, *length]).collect();
         let text = Tower::load(graph, Side::Text, &shapes, manifest.embedding_size)?;
         let digest = bundle.digest;
@@ -198,14 +205,14 @@ impl Model {
 ///
 /// # Errors
 /// [`ModelError`] if the graph is no image tower, or does not run.
-pub fn embed_image_once(graph: graph::Graph, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+pub fn embed_image_once(
+    graph: graph::Graph,
+    arithmetic: Arithmetic,
+    pixels: &[f32],
+) -> Result<Vec<f32>, ModelError> {
     let side = (pixels.len() / 3).isqrt();
-    tower::run_once(
-        graph.lowered()?,
-        Side::Image,
-        &[1, 3, side, side],
-        Feed::Pixels { pixels, images: 1 },
-    )
+    let graph = on_kernels(graph.lowered_with(arithmetic.roundings())?, arithmetic)?;
+    tower::run_once(graph, Side::Image, &[1, 3, side, side], Feed::Pixels { pixels, images: 1 })
 }
 
 /// A tower's graph, lowered, and whether its file is in half precision.
@@ -219,17 +226,14 @@ fn open(
         graph.select(&[output])?;
     }
     let halves = survey(&graph).is_half();
-    let roundings = match arithmetic {
-        Arithmetic::Float => Roundings::Kept,
-        Arithmetic::Int8(_) => Roundings::Dropped,
-    };
-    Ok((graph.lowered_with(roundings)?, halves))
+    Ok((graph.lowered_with(arithmetic.roundings())?, halves))
 }
 
-fn on_kernels(graph: graph::Graph, arithmetic: Arithmetic) -> graph::Graph {
+fn on_kernels(graph: graph::Graph, arithmetic: Arithmetic) -> Result<graph::Graph, ModelError> {
+    let file = graph.file().to_owned();
     match arithmetic {
-        Arithmetic::Float => graph,
-        Arithmetic::Int8(isa) => graph.on_kernels(isa),
+        Arithmetic::Float => Ok(graph),
+        Arithmetic::Int8(isa) => tower::guarded(&file, || Ok(graph.on_kernels(isa))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 
 use pairgate::error::ModelError;
 use pairgate::model::graph::Graph;
-use pairgate::model::{embed_image_once, verify::cosine};
+use pairgate::model::{Arithmetic, embed_image_once, verify::cosine};
 use prost::Message as _;
 use serde::Deserialize;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Length};
@@ -43,7 +43,8 @@ fn every_quantized_operator_is_onnxruntimes() {
         let file = format!("{name}.onnx");
         let bytes = fs::read(folder.join(&file)).unwrap();
         let graph = Graph::parse(&file, &bytes).unwrap();
-        let found = embed_image_once(graph, &pixels()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let found = embed_image_once(graph, Arithmetic::Float, &pixels())
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
         let wanted = unit(&wanted);
         let furthest = found.iter().zip(&wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         println!("{name}: cosine {:.7}, furthest {furthest:e}", cosine(&found, &wanted));
@@ -112,7 +113,9 @@ fn shape(name: &str, dims: &[i64]) -> TensorProto {
 
 fn refusal(bytes: &[u8]) -> ModelError {
     let graph = Graph::parse("bad.onnx", bytes);
-    graph.and_then(|graph| embed_image_once(graph, &pixels())).expect_err("it must be refused")
+    graph
+        .and_then(|graph| embed_image_once(graph, Arithmetic::Float, &pixels()))
+        .expect_err("it must be refused")
 }
 
 #[test]
@@ -168,7 +171,9 @@ fn any_cut_of_a_graph_is_an_error_and_no_panic() {
     for end in 0..whole.len() {
         let Ok(graph) = Graph::parse("cut.onnx", &whole[..end]) else { continue };
         // Protobuf has no end mark: some cuts are whole files with less in them.
-        let _ = embed_image_once(graph, &pixels());
+        for arithmetic in [Arithmetic::Float, Arithmetic::int8()] {
+            let _ = embed_image_once(graph.clone(), arithmetic, &pixels());
+        }
     }
     assert!(Graph::parse("cut.onnx", b"not an ONNX file at all").is_err());
 }
@@ -201,8 +206,10 @@ fn changed_bytes_are_an_error_and_no_panic() {
                 _ => drop(bytes.drain(at..(at + next(16)).min(bytes.len()))),
             }
         }
-        let graph = Graph::parse("changed.onnx", &bytes);
-        let _ = graph.and_then(|graph| embed_image_once(graph, &pixels()));
+        let Ok(graph) = Graph::parse("changed.onnx", &bytes) else { continue };
+        for arithmetic in [Arithmetic::Float, Arithmetic::int8()] {
+            let _ = embed_image_once(graph.clone(), arithmetic, &pixels());
+        }
     }
 }
 

@@ -279,11 +279,11 @@ pub(super) fn multiply_adds(graph: Graph, side: Side, shape: &[usize]) -> Result
 /// # Errors
 /// As [`Tower::load`].
 pub(super) fn kernels(graph: Graph, side: Side, shape: &[usize]) -> Result<Kernels, ModelError> {
-    let graph = graph.lowered_with(Roundings::Dropped)?.on_kernels(Isa::chosen());
+    let graph = graph.lowered_with(Roundings::Dropped)?;
     let file = graph.file().to_owned();
     let inputs = roles(&graph, side)?;
     guarded(&file, || {
-        let model = graph.into_inference()?;
+        let model = graph.on_kernels(Isa::chosen()).into_inference()?;
         let model = fixed(&model, &inputs, shape).and_then(int8::fuse);
         Ok(Kernels::of(&model.map_err(|why| failed(&file, why))?))
     })
@@ -301,7 +301,10 @@ fn failed(file: &str, why: TractError) -> ModelError {
 }
 
 /// The engine asserts what a sound graph has; a graph that is not sound is an error here.
-fn guarded<T>(file: &str, work: impl FnOnce() -> Result<T, ModelError>) -> Result<T, ModelError> {
+pub(super) fn guarded<T>(
+    file: &str,
+    work: impl FnOnce() -> Result<T, ModelError>,
+) -> Result<T, ModelError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         let why = "the engine gave up on it with a panic".to_owned();
         Err(ModelError::Graph { file: file.to_owned(), why })

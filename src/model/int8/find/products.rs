@@ -14,6 +14,8 @@ use crate::model::int8::operators::{
     Placed, Product, Residual, Shared, Table, Window,
 };
 
+/// Greatest reach of a window in pixels.
+const MAX_REACH: usize = 1 << 12;
 /// Taps from which on a convolution of single channels is faster in int8, its quantization included:
 /// half as fast again with 49 taps, and slower with 9.
 const MANY_TAPS: usize = 25;
@@ -334,5 +336,9 @@ pub(super) fn window(node: &NodeProto, kernel: [usize; 2]) -> Option<Window> {
         _ => return None,
     };
     let (strides, dilations) = (pair("strides")?, pair("dilations")?);
+    // Padding beyond the window would only cost memory, and a small file can ask for much of it.
+    let reach = |axis: usize| kernel[axis].checked_mul(dilations[axis]).unwrap_or(usize::MAX);
+    let sound = (0..4).all(|side| pads[side] < reach(side % 2).min(MAX_REACH));
+    let plain = plain && sound && (0..2).all(|axis| reach(axis) <= MAX_REACH);
     plain.then_some(Window { kernel, strides, dilations, pads })
 }

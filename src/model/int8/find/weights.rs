@@ -56,10 +56,8 @@ impl Search {
             let (axis, block) = (int(node, "axis", 1), int(node, "block_size", 0));
             return self.quantized(&parts, zero.as_deref(), axis, block);
         }
-        let tensor = self.take(name)?;
-        if !matches!(kind(&tensor), Ok(Kind::F32)) {
-            return None;
-        }
+        let is_float = self.constants.get(name).is_some_and(|tensor| kind(tensor) == Ok(Kind::F32));
+        let tensor = is_float.then(|| self.take(name)).flatten()?;
         let values = Values::read(&tensor).ok()?;
         Some(Weight { dims: values.dims, data: Data::Float(values.data) })
     }
