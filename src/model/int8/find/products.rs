@@ -337,7 +337,7 @@ pub(super) fn window(node: &NodeProto, kernel: [usize; 2]) -> Option<Window> {
     };
     let (strides, dilations) = (pair("strides")?, pair("dilations")?);
     // Padding beyond the window would only cost memory, and a small file can ask for much of it.
-    let reach = |axis: usize| kernel[axis].checked_mul(dilations[axis]).unwrap_or(usize::MAX);
+    let reach = |axis: usize| kernel[axis].saturating_mul(dilations[axis]);
     let sound = (0..4).all(|side| pads[side] < reach(side % 2).min(MAX_REACH));
     let plain = plain && sound && (0..2).all(|axis| reach(axis) <= MAX_REACH);
     plain.then_some(Window { kernel, strides, dilations, pads })
