@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 
 use pairgate::config::Config;
 use pairgate::decision::Verdict;
+use pairgate::error::ModelError;
 use pairgate::gate::{Gate, GateSettings};
 use pairgate::kernels::Team;
 use pairgate::model::Model;
@@ -20,7 +21,7 @@ use pairgate::rules::Rules;
 use pairgate::sink::Sink;
 use pairgate::source::Inputs;
 
-use crate::args::{InputArgs, RulesArg};
+use crate::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::progress::{Pass, Progress};
 
 /// Exit code: some pairs could not be judged.
@@ -44,7 +45,8 @@ impl Session {
     pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
         let config = resolve_config(input, rules)?;
         let bundle = input.model.as_deref().map_or_else(Bundle::embedded, Bundle::load)?;
-        let model = Arc::new(Model::load(&bundle, input.arithmetic.into())?);
+        let model = Model::load(&bundle, input.arithmetic.into());
+        let model = Arc::new(model.map_err(|error| hinted(&error, input.arithmetic))?);
         let threads = input.threads.get();
         Ok(Self { model, config, threads, stop: stop_on_signal()? })
     }
@@ -76,6 +78,15 @@ impl Session {
         let pipeline = &self.config.pipeline;
         let watch = |counts: &_| progress.show(counts);
         Ok(pipeline::run(source, gates, sink, pipeline, &self.stop, watch))
+    }
+}
+
+/// What a model failed by, and what may help where a graph is the trouble.
+fn hinted(error: &ModelError, arithmetic: ArithmeticArg) -> String {
+    let graph = matches!(error, ModelError::Graph { .. } | ModelError::Length { .. });
+    match arithmetic {
+        ArithmeticArg::Int8 if graph => format!("{error}\n(--arithmetic float may run it)"),
+        _ => error.to_string(),
     }
 }
 
