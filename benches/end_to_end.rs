@@ -1,5 +1,5 @@
 //! Pairs a second through the whole pipeline, by workers:
-//! `cargo bench --bench end_to_end [-- SHARDS...]`.
+//! `cargo bench --bench end_to_end [-- [--model=BUNDLE] SHARDS...]`.
 //!
 //! Every run must come to the same decisions in the same order, which is checked before timing.
 //! Runs with one worker and with two take turns.
@@ -9,7 +9,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use common::{default_model, median, print_host, samples, seconds};
+use common::{median, model, print_host, samples, seconds};
 use pairgate::config::PipelineConfig;
 use pairgate::decision::Decision;
 use pairgate::error::RunError;
@@ -66,7 +66,7 @@ fn run(model: &Arc<Model>, samples: &Arc<Vec<Sample>>, workers: usize) -> (f64, 
 }
 
 fn main() {
-    let model = default_model();
+    let model = model();
     print_host(&model);
     let samples = Arc::new(samples(PAIRS));
     let (_, one) = run(&model, &samples, 1);

@@ -1,4 +1,4 @@
-//! What each step of the gate costs: `cargo bench --bench steps [-- SHARDS...]`.
+//! What each step of the gate costs: `cargo bench --bench steps [-- [--model=BUNDLE] SHARDS...]`.
 //!
 //! The steps' scores are checked against the gate's before anything is timed. All steps take turns
 //! on the same pairs, round by round, so that a slow moment of the machine strikes all of them.
@@ -7,7 +7,7 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{default_model, median, print_host, samples, seconds};
+use common::{median, model, print_host, samples, seconds};
 use pairgate::config::ImageLimits;
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::gate::{Gate, GateSettings, Judge, Screening};
@@ -29,7 +29,7 @@ struct Worked {
 }
 
 fn main() {
-    let model = default_model();
+    let model = model();
     print_host(&model);
     let mut scorer = Scorer::new(model.clone());
     let mut preparer = Preparer::new(model.manifest().image.preparation());

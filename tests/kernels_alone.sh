@@ -3,12 +3,14 @@
 # them must be built anew:
 #
 #   tests/kernels_alone.sh asan                  AddressSanitizer, on the fastest instruction sets
+#   tests/kernels_alone.sh valgrind [TEST...]    memcheck, on plain Rust and AVX2; takes long
 #   tests/kernels_alone.sh arm CPU...            aarch64 under qemu-user, such as cortex-a53 max
 #
-# asan needs nothing but Rust; arm needs Rust's aarch64 target, a linker for it and qemu-user.
+# asan needs nothing but Rust; valgrind needs itself; arm needs Rust's aarch64 target, a linker for it
+# and qemu-user.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
-[ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -35,16 +37,26 @@ cp "$repository/Cargo.lock" "$work/Cargo.lock"
 cd "$work"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$repository/target}/kernels-alone
 
+# Prints the path of the tests' binary.
+build() {
+    cargo test --no-run --message-format=json "$@" |
+        sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1
+}
+
 case $1 in
 asan)
     # The sanitizer is in every compiler, but not promised in the stable ones.
     host=$(rustc -vV | sed -n 's/^host: //p')
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --target "$host"
     ;;
+valgrind)
+    binary=$(build)
+    valgrind --quiet --error-exitcode=1 "$binary" --test-threads 1 "${@:2}"
+    ;;
 arm)
     target=aarch64-unknown-linux-gnu
     export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER:-aarch64-linux-gnu-gcc}
-    binary=$(cargo test --no-run --target $target --message-format=json | sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -1)
+    binary=$(build --target $target)
     for cpu in "${@:2}"; do
         echo "== $cpu"
         qemu-aarch64 -L "${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}" -cpu "$cpu" "$binary"

@@ -9,10 +9,12 @@ use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::source::{Inputs, Sample, Source};
 
-/// The embedded model.
-pub fn default_model() -> Arc<Model> {
-    let bundle = Bundle::embedded().expect("the embedded bundle loads");
-    Arc::new(Model::load(&bundle, Arithmetic::int8()).expect("the embedded model loads"))
+/// The model of `--model=BUNDLE`, else the embedded one.
+pub fn model() -> Arc<Model> {
+    let named = std::env::args().find_map(|arg| arg.strip_prefix("--model=").map(PathBuf::from));
+    let bundle = named.map_or_else(Bundle::embedded, |folder| Bundle::load(&folder));
+    let bundle = bundle.expect("the bundle loads");
+    Arc::new(Model::load(&bundle, Arithmetic::int8()).expect("the model loads"))
 }
 
 /// Folders and shards named on the command line, else the sample pairs.

@@ -201,8 +201,8 @@ def score_part(shard: Path, first: int, step: int, names: tuple[str, str], batch
     return scores
 
 
-def int8_pipelines(given: argparse.Namespace, shard: Path) -> tuple[list[Pipeline], Callable]:
-    """The pipelines, and what ends their processes."""
+def int8_pipelines(given: argparse.Namespace, shard: Path) -> tuple[list[list[Pipeline]], Callable]:
+    """The pipelines of each runtime, and what ends their processes."""
     cpus, context = sorted(os.sched_getaffinity(0)), multiprocessing.get_context("spawn")
     queue = context.Queue()
     for cpu in cpus:
@@ -214,18 +214,18 @@ def int8_pipelines(given: argparse.Namespace, shard: Path) -> tuple[list[Pipelin
                  if path.suffix in (".onnx", ".xml") and "_f32" not in path.name]
         return min(pool.imap(trial, names), key=lambda told: told[1])[0]
 
-    def pipeline(names: tuple[str, str], batch: int) -> Pipeline:
+    def pipeline(family: str, names: tuple[str, str], batch: int) -> Pipeline:
         def run() -> tuple[float, Scores]:
             start = time.perf_counter()
             asked = [(shard, k, len(cpus), names, batch) for k in range(len(cpus))]
             scores = {k: v for part in pool.starmap(score_part, asked, 1) for k, v in part.items()}
             return time.perf_counter() - start, scores
 
-        return Pipeline("Python int8", f"{' and '.join(names)}, batch {batch}", run)
+        return Pipeline(f"Python, {family} int8", f"{' and '.join(names)}, batch {batch}", run)
 
-    kinds = [(fastest("image", pattern), fastest("text", pattern)) for pattern in
-             ("[ds]*.onnx", "openvino.xml")]
-    return [pipeline(kind, batch) for kind in kinds for batch in (8, 32)], pool.terminate
+    kinds = [(family, (fastest("image", pattern), fastest("text", pattern))) for family, pattern in
+             (("onnxruntime", "[ds]*.onnx"), ("OpenVINO", "openvino.xml"))]
+    return [[pipeline(*kind, batch) for batch in (8, 32)] for kind in kinds], pool.terminate
 
 
 # pairgate.
@@ -300,8 +300,8 @@ def result(pipelines: list[Pipeline], correlations: dict[str, float], count: int
 def measure(given: argparse.Namespace, shard: Path, count: int) -> dict:
     int8, end = int8_pipelines(given, shard)
     try:
-        chosen = [fastest(float_pipelines(given, shard), False), fastest(int8, True),
-                  own_pipeline(given, shard)]
+        chosen = [fastest(float_pipelines(given, shard), False),
+                  *(fastest(family, True) for family in int8), own_pipeline(given, shard)]
         correlations = refuse_wrong(chosen)
         alternate(chosen, given.rounds)
     finally:

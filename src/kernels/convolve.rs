@@ -302,6 +302,7 @@ impl Task for Multiply<'_> {
         let Convolution { geometry, weights, epilogue, out, .. } = self.image.convolution;
         let line_codes = (geometry.strides[0] * geometry.pitch()).max(1);
         let block = (BLOCK_CODES / line_codes).max(1);
+        let mut sums = [0; _];
         for first in self.lines.clone().step_by(block) {
             let lines = first..self.lines.end.min(first + block);
             for panel in self.panels.clone() {
@@ -309,7 +310,7 @@ impl Task for Multiply<'_> {
                     let strip = self.image.strip(line, &self.pixels);
                     // SAFETY: threads have different pixels, or the same pixels and different
                     // panels.
-                    unsafe { strip.multiply::<A>(weights, panel, epilogue, out) };
+                    unsafe { strip.multiply::<A>(weights, panel, epilogue, out, &mut sums) };
                 }
             }
         }

@@ -111,6 +111,46 @@ impl<'a> Output<'a> {
     }
 }
 
+/// How the rows of a strip are cut in tiles: divided once, since tiles can be short.
+struct Cut {
+    tiles: usize,
+    /// Rows of each tile.
+    each: usize,
+    /// How many of the first tiles have one row more.
+    longer: usize,
+    /// Units of a row.
+    units: usize,
+    /// The next panel. The tiles of a panel fetch it, each an even part: the machine's own
+    /// prefetching stops at each page, and bursts would hold up the tile.
+    ahead: *const i8,
+    /// Bytes of it that go with each unit of a tile.
+    step: usize,
+}
+
+impl Cut {
+    #[inline(always)]
+    fn new<A: Arch>(rows: usize, weights: &PackedWeights, panel: &Panel<'_>) -> Self {
+        let tiles = rows.div_ceil(A::tile_rows(panel.blocks));
+        let units = weights.segments() * weights.units();
+        let bytes = units * A::UNIT * LANES * panel.blocks;
+        let share = bytes / (tiles * units).max(1);
+        Self {
+            tiles,
+            each: rows / tiles.max(1),
+            longer: rows % tiles.max(1),
+            units,
+            ahead: panel.weights.wrapping_add(bytes),
+            step: share.next_power_of_two().clamp(16, MOST_AHEAD),
+        }
+    }
+
+    #[inline(always)]
+    fn rows(&self, tile: usize) -> Range<usize> {
+        let start = tile * self.each + tile.min(self.longer);
+        start..start + self.each + usize::from(tile < self.longer)
+    }
+}
+
 /// Rows of codes whose results lie one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Strip<'a> {
@@ -129,7 +169,8 @@ pub(super) struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    /// Multiplies all rows with a panel of weights and writes the results.
+    /// Multiplies all rows with a panel of weights and writes the results. `sums` is room for those
+    /// of a tile, whose values do not matter.
     ///
     /// # Safety
     /// No other thread reads or writes these columns of these rows of `out`.
@@ -140,23 +181,24 @@ impl Strip<'_> {
         panel: usize,
         epilogue: &Epilogue<'_>,
         out: &Output<'_>,
+        sums: &mut TileSums,
     ) {
         let panel = weights.panel(panel);
         self.check::<A>(weights);
         let bias = epilogue.bias_of(&panel);
-        let mut sums: TileSums = [0; _];
-        for tile in 0..self.tiles::<A>(&panel) {
-            let rows = self.tile_rows::<A>(&panel, tile);
+        let cut = Cut::new::<A>(self.rows, weights, &panel);
+        for tile in 0..cut.tiles {
+            let rows = cut.rows(tile);
             self.announce(rows.clone(), &panel, epilogue, out);
             // SAFETY: `check` saw to the codes.
-            unsafe { self.tile::<A>(tile, weights, &panel, &mut sums) };
+            unsafe { self.tile::<A>(tile, &cut, weights, &panel, sums) };
             // SAFETY: the caller's promise is handed on.
             unsafe {
                 match panel.blocks {
-                    1 => self.write::<A::F, 1>(rows, &panel, &sums, &bias, epilogue, out),
-                    2 => self.write::<A::F, 2>(rows, &panel, &sums, &bias, epilogue, out),
-                    3 => self.write::<A::F, 3>(rows, &panel, &sums, &bias, epilogue, out),
-                    _ => self.write::<A::F, 4>(rows, &panel, &sums, &bias, epilogue, out),
+                    1 => self.write::<A::F, 1>(rows, &panel, sums, &bias, epilogue, out),
+                    2 => self.write::<A::F, 2>(rows, &panel, sums, &bias, epilogue, out),
+                    3 => self.write::<A::F, 3>(rows, &panel, sums, &bias, epilogue, out),
+                    _ => self.write::<A::F, 4>(rows, &panel, sums, &bias, epilogue, out),
                 }
             }
         }
@@ -170,10 +212,11 @@ impl Strip<'_> {
         let mut sums: TileSums = [0; _];
         for panel in (0..weights.panels()).map(|panel| weights.panel(panel)) {
             let columns = panel.first..weights.columns().min(panel.first + TILE_COLUMNS);
-            for tile in 0..self.tiles::<A>(&panel) {
-                let rows = self.tile_rows::<A>(&panel, tile);
+            let cut = Cut::new::<A>(self.rows, weights, &panel);
+            for tile in 0..cut.tiles {
+                let rows = cut.rows(tile);
                 // SAFETY: `check` saw to the codes.
-                unsafe { self.tile::<A>(tile, weights, &panel, &mut sums) };
+                unsafe { self.tile::<A>(tile, &cut, weights, &panel, &mut sums) };
                 for (row, sums) in rows.zip(sums.chunks(TILE_COLUMNS)) {
                     let place = &mut all[row * weights.columns()..][columns.clone()];
                     place.copy_from_slice(&sums[..columns.len()]);
@@ -183,59 +226,30 @@ impl Strip<'_> {
         all
     }
 
-    /// How many tiles the rows are cut in.
-    #[inline(always)]
-    fn tiles<A: Arch>(&self, panel: &Panel<'_>) -> usize {
-        self.rows.div_ceil(A::tile_rows(panel.blocks))
-    }
-
-    /// The rows of a tile: all tiles have the same height, or one row more.
-    #[inline(always)]
-    fn tile_rows<A: Arch>(&self, panel: &Panel<'_>, tile: usize) -> Range<usize> {
-        let tiles = self.tiles::<A>(panel);
-        self.rows * tile / tiles..self.rows * (tile + 1) / tiles
-    }
-
     /// Multiplies the rows of a tile.
     ///
     /// # Safety
-    /// `check` was passed; the rows are at least one and at most a tile.
+    /// `check` was passed; the cut is that of the strip and the panel, and has the tile.
     #[inline(always)]
     unsafe fn tile<A: Arch>(
         &self,
         tile: usize,
+        cut: &Cut,
         weights: &PackedWeights,
         panel: &Panel<'_>,
         sums: &mut TileSums,
     ) {
-        let rows = self.tile_rows::<A>(panel, tile);
+        let rows = cut.rows(tile);
         let codes = TileRows {
             first: self.codes[rows.start * self.stride..].as_ptr(),
             stride: self.stride,
             segments: self.segments,
             units: weights.units(),
-            ahead: self.ahead::<A>(tile, weights, panel),
+            ahead: (cut.ahead.wrapping_add(tile * cut.units * cut.step), cut.step),
         };
         let column_sums = panel.sums.as_flattened().as_ptr();
         // SAFETY: the caller vouches for the codes and the rows, and the panel is whole.
         unsafe { A::tile(codes, panel.weights, column_sums, rows.len(), panel.blocks, sums) };
-    }
-
-    /// The part of the next panel that a tile fetches while it works. The tiles of a panel share
-    /// the next one evenly: the machine's own prefetching stops at each page, and bursts would hold
-    /// up the tile.
-    #[inline(always)]
-    fn ahead<A: Arch>(
-        &self,
-        tile: usize,
-        weights: &PackedWeights,
-        panel: &Panel<'_>,
-    ) -> (*const i8, usize) {
-        let units = weights.segments() * weights.units();
-        let bytes = units * A::UNIT * LANES * panel.blocks;
-        let share = bytes / (self.tiles::<A>(panel) * units).max(1);
-        let step = share.next_power_of_two().clamp(16, MOST_AHEAD);
-        (panel.weights.wrapping_add(bytes + tile * units * step), step)
     }
 
     /// # Panics

@@ -65,13 +65,41 @@ impl Rows<'_> {
             Self::Patches { image, height, width, patch, .. } => {
                 let across = width / patch[1];
                 let (top, left) = (row / across * patch[0], row % across * patch[1]);
-                for (line, part) in room.chunks_exact_mut(patch[1]).enumerate() {
-                    let (channel, y) = (line / patch[0], top + line % patch[0]);
-                    let start = (channel * height + y) * width + left;
-                    part.copy_from_slice(&image[start..][..patch[1]]);
+                let lines = Lines { image: &image[top * width + left..], width, height, patch };
+                // A copy of a known length is a load and a store.
+                match patch[1] {
+                    4 => lines.gather(room, |to, from| to[..4].copy_from_slice(&from[..4])),
+                    8 => lines.gather(room, |to, from| to[..8].copy_from_slice(&from[..8])),
+                    16 => lines.gather(room, |to, from| to[..16].copy_from_slice(&from[..16])),
+                    _ => lines.gather(room, |to, from| to.copy_from_slice(from)),
                 }
                 room
             }
+        }
+    }
+}
+
+/// Planes of an image, from the first value of a patch on.
+struct Lines<'a> {
+    image: &'a [f32],
+    width: usize,
+    height: usize,
+    patch: [usize; 2],
+}
+
+impl Lines<'_> {
+    /// Copies the lines of the patch, channel after channel.
+    #[inline(always)]
+    fn gather(&self, room: &mut [f32], copy: impl Fn(&mut [f32], &[f32])) {
+        let [down, across] = self.patch;
+        let mut plane = 0;
+        for channel in room.chunks_exact_mut(down * across) {
+            let mut start = plane;
+            for line in channel.chunks_exact_mut(across) {
+                copy(line, &self.image[start..][..across]);
+                start += self.width;
+            }
+            plane += self.width * self.height;
         }
     }
 }
@@ -224,9 +252,10 @@ impl Task for Multiply<'_> {
     #[inline(always)]
     fn run<A: Arch>(self) {
         let Product { weights, epilogue, out, .. } = self.product;
+        let mut sums = [0; _];
         for panel in self.panels {
             // SAFETY: threads have different rows, or the same rows and different panels.
-            unsafe { self.strip.multiply::<A>(weights, panel, epilogue, out) };
+            unsafe { self.strip.multiply::<A>(weights, panel, epilogue, out, &mut sums) };
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use super::arch::{LANES, Lanes};
 
+/// Values that are encoded at a time.
+const CHUNK: usize = 4 * LANES;
+
 /// Codes to values: `(code - zero) * scale`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grid {
@@ -88,22 +91,36 @@ impl Grid {
     /// the codes are any.
     #[inline(always)]
     pub fn encode<F: Lanes>(&self, x: &[f32], codes: &mut [u8]) {
-        let (inverse, zero) = (F::splat(1.0 / self.scale), F::splat(self.zero as f32));
-        let (chunks, rest) = x.as_chunks::<LANES>();
-        let (code_chunks, code_rest) = codes.as_chunks_mut::<LANES>();
+        let (chunks, rest) = x.as_chunks::<CHUNK>();
+        let (code_chunks, code_rest) = codes.as_chunks_mut::<CHUNK>();
         for (x, codes) in chunks.iter().zip(code_chunks) {
-            code(F::load(x), inverse, zero).to_u8(codes);
+            self.encode_chunk::<F>(x, codes);
         }
-        let mut last = [0; LANES];
-        code(part::<F>(rest), inverse, zero).to_u8(&mut last);
-        code_rest.copy_from_slice(&last[..rest.len()]);
+        let (chunks, rest) = rest.as_chunks::<LANES>();
+        let (code_chunks, code_rest) = code_rest.as_chunks_mut::<LANES>();
+        for (x, codes) in chunks.iter().zip(code_chunks) {
+            self.encode_lanes(F::load(x), codes);
+        }
+        if !rest.is_empty() {
+            let mut last = [0; LANES];
+            self.encode_lanes(part::<F>(rest), &mut last);
+            code_rest.copy_from_slice(&last[..rest.len()]);
+        }
     }
-}
 
-/// Codes of values, as whole numbers. Not a closure, which would not be compiled for the
-/// instruction set.
-#[inline(always)]
-fn code<F: Lanes>(x: F, inverse: F, zero: F) -> F {
-    let code = x.mul(inverse).round().add(zero);
-    code.max(F::splat(0.0)).min(F::splat(255.0))
+    #[inline(always)]
+    fn encode_lanes<F: Lanes>(&self, x: F, codes: &mut [u8; LANES]) {
+        let code = x.mul(F::splat(1.0 / self.scale)).round().add(F::splat(self.zero as f32));
+        code.max(F::splat(0.0)).min(F::splat(255.0)).to_u8(codes);
+    }
+
+    #[inline(always)]
+    fn encode_chunk<F: Lanes>(&self, x: &[f32; CHUNK], codes: &mut [u8; CHUNK]) {
+        let inverse = F::splat(1.0 / self.scale);
+        let mut scaled = [inverse; 4];
+        for (scaled, x) in scaled.iter_mut().zip(x.as_chunks::<LANES>().0) {
+            *scaled = F::load(x).mul(inverse);
+        }
+        F::to_codes(scaled, self.zero, codes);
+    }
 }

@@ -18,6 +18,7 @@ pub mod import;
 pub mod inspect;
 mod int8;
 pub mod manifest;
+mod new_bundle;
 pub mod quantize;
 mod rounding;
 mod selfcheck;

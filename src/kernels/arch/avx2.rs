@@ -133,6 +133,26 @@ impl Lanes for Avx2Lanes {
     }
 
     #[inline(always)]
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
+        // SAFETY: as above; the array has room for sixty-four bytes.
+        unsafe {
+            let zero = _mm256_set1_epi32(zero);
+            // Each half of a register then has four values of each of the four.
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            for ([x, y], out) in x.as_chunks::<2>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+                let mut whole = [zero; 4];
+                for (whole, x) in whole.iter_mut().zip([x.0, x.1, y.0, y.1]) {
+                    *whole = _mm256_add_epi32(_mm256_cvtps_epi32(x), zero);
+                }
+                let [a, b, c, d] = whole;
+                let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+                let bytes = _mm256_permutevar8x32_epi32(bytes, order);
+                _mm256_storeu_si256(out.as_mut_ptr().cast(), bytes);
+            }
+        }
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         // SAFETY: as above.
         unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }

@@ -59,6 +59,23 @@ impl Lanes for Avx512Lanes {
     }
 
     #[inline(always)]
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
+        // SAFETY: as above; the array has room for sixty-four bytes.
+        unsafe {
+            let zero = _mm512_set1_epi32(zero);
+            let mut whole = [zero; 4];
+            for (whole, x) in whole.iter_mut().zip(x) {
+                *whole = _mm512_add_epi32(_mm512_cvtps_epi32(x.0), zero);
+            }
+            let [a, b, c, d] = whole;
+            // Each quarter of the register then has four values of each of the four.
+            let bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+            let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), _mm512_permutexvar_epi32(order, bytes));
+        }
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         // SAFETY: as above.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })

@@ -16,14 +16,13 @@ mod towers;
 mod transformers;
 mod weights;
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokenizers::Tokenizer;
 
-use super::bundle::{Bundle, MANIFEST, file_digest, read_text};
+use super::bundle::{Bundle, MANIFEST, read_text};
+use super::new_bundle::NewBundle;
 use super::{Arithmetic, Model};
 use crate::error::ModelError;
 use draft::Draft;
@@ -87,32 +86,14 @@ pub fn import(
     if !import.folder.is_dir() {
         return Err(refused("it is no folder".to_owned()));
     }
-    let name = to.file_name().ok_or_else(|| refused(format!("{} has no name", to.display())))?;
-    // The bundle appears under its own name when it is whole and checked.
-    let work = to.with_file_name(format!("{}.importing", name.to_string_lossy()));
-    for path in [to, &work] {
-        if path.exists() {
-            return Err(refused(format!("{} is there already", path.display())));
-        }
-    }
+    let bundle = NewBundle::create(to, "importing")?;
     let mut draft = Draft::of_settings(&import.settings).map_err(refused)?;
     progress("reading the configs");
     let sources = Sources { folder: &import.folder };
     read_configs(&sources, &mut draft).map_err(refused)?;
     draft.check_lengths().map_err(refused)?;
     let towers = Towers::find(&import.folder, import.variant.as_deref()).map_err(refused)?;
-    let done = write(import, &sources, &towers, draft, &work, progress);
-    match done {
-        Ok(imported) => {
-            fs::rename(&work, to).map_err(|why| written(to, why))?;
-            Ok(imported)
-        }
-        Err(error) => {
-            // The error of the import is the one to tell.
-            let _ = fs::remove_dir_all(&work);
-            Err(error)
-        }
-    }
+    write(import, &sources, &towers, draft, bundle, progress)
 }
 
 fn read_configs(sources: &Sources<'_>, draft: &mut Draft) -> Result<(), String> {
@@ -172,75 +153,41 @@ fn readme_licence(folder: &Path) -> Result<Option<String>, String> {
     Ok(value("license_name:").or_else(|| value("license:")))
 }
 
-/// Writes the bundle to `work`, loads it and checks it.
+/// Writes the bundle, loads it and checks it before it gets its name.
 fn write(
     import: &Import,
     sources: &Sources<'_>,
     towers: &Towers,
     mut draft: Draft,
-    work: &Path,
+    mut bundle: NewBundle,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Imported, ModelError> {
-    fs::create_dir_all(work).map_err(|why| written(work, why))?;
     progress("reading the graphs");
-    towers.write(sources, &mut draft, work)?;
+    towers.write(sources, &mut draft, &bundle)?;
     let refused =
         |why: String| ModelError::Import { folder: import.folder.display().to_string(), why };
     draft.complete().map_err(refused)?;
-    copy(&import.folder.join(TOKENIZER), &work.join(TOKENIZER))?;
-    let mut digests = BTreeMap::new();
-    add_digests(work, &mut digests)?;
+    bundle.copy(&import.folder.join(TOKENIZER), TOKENIZER)?;
     // Both kinds of folder give the image tower this name.
-    let version = digests.get("image.onnx").map_or("", |digest| &digest[..12]);
+    let version = bundle.digests()?.get("image.onnx").map_or("", |digest| &digest[..12]).to_owned();
     draft.tell("version", version, "the image tower's digest");
     progress("loading the towers");
     let checked_against = {
         // One model in memory at a time: it may be big.
-        let model =
-            Arc::new(Model::unchecked(&finish(&draft, &digests, work)?, Arithmetic::Float)?);
+        let loaded = finish(&draft, &mut bundle)?;
+        let model = Arc::new(Model::unchecked(&loaded, Arithmetic::Float)?);
         progress("checking the golden pairs");
-        pairs::write(import, &model, &mut draft, work)?
+        pairs::write(import, &model, &mut draft, &bundle)?
     };
-    add_digests(work, &mut digests)?;
-    let bundle = finish(&draft, &digests, work)?;
-    let model = Arc::new(Model::load(&bundle, Arithmetic::Float)?);
+    let model = Arc::new(Model::load(&finish(&draft, &mut bundle)?, Arithmetic::Float)?);
+    bundle.publish()?;
     Ok(Imported { told: draft.told().cloned().collect(), checked_against, model })
 }
 
-/// Adds the digests of those files in `work` that have none yet: weights may be big.
-fn add_digests(work: &Path, digests: &mut BTreeMap<String, String>) -> Result<(), ModelError> {
-    let entries = fs::read_dir(work).map_err(|why| written(work, why))?;
-    for entry in entries {
-        let entry = entry.map_err(|why| written(work, why))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != MANIFEST && !digests.contains_key(&name) {
-            digests.insert(name, file_digest(&entry.path())?.to_string());
-        }
-    }
-    Ok(())
-}
-
 /// Writes the manifest, and reads the bundle back.
-fn finish(
-    draft: &Draft,
-    digests: &BTreeMap<String, String>,
-    work: &Path,
-) -> Result<Bundle, ModelError> {
-    let digests =
-        toml::to_string(digests).map_err(|why| ModelError::Manifest { why: why.to_string() })?;
-    let text = draft.to_toml_with(&digests)?;
-    let path = work.join(MANIFEST);
-    fs::write(&path, text).map_err(|why| written(&path, why))?;
-    Bundle::load(work)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), ModelError> {
-    let failed = |why| ModelError::Read { file: from.display().to_string(), why };
-    let mut read = fs::File::open(from).map_err(failed)?;
-    let mut write = fs::File::create(to).map_err(|why| written(to, why))?;
-    std::io::copy(&mut read, &mut write).map(|_| ()).map_err(|why| written(to, why))
-}
-
-fn written(path: &Path, why: std::io::Error) -> ModelError {
-    ModelError::Write { file: path.display().to_string(), why }
+fn finish(draft: &Draft, bundle: &mut NewBundle) -> Result<Bundle, ModelError> {
+    let digests = toml::to_string(bundle.digests()?);
+    let digests = digests.map_err(|why| ModelError::Manifest { why: why.to_string() })?;
+    bundle.save(MANIFEST, draft.to_toml_with(&digests)?.as_bytes())?;
+    Bundle::load(bundle.folder())
 }

@@ -1,13 +1,13 @@
 //! The pairs that a bundle is checked with when it is loaded.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::Draft;
-use super::{GOLDEN, Import, written};
+use super::{GOLDEN, Import};
 use crate::error::ModelError;
 use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
+use crate::model::new_bundle::NewBundle;
 use crate::model::witness::Witness;
 use crate::model::{Model, Precision, selfcheck};
 
@@ -35,7 +35,7 @@ pub(super) fn write(
     import: &Import,
     model: &Arc<Model>,
     draft: &mut Draft,
-    work: &Path,
+    bundle: &NewBundle,
 ) -> Result<Option<String>, ModelError> {
     let variant = import.variant.as_deref();
     let own = variant.map_or(GOLDEN.to_owned(), |variant| format!("golden_{variant}.json"));
@@ -47,10 +47,9 @@ pub(super) fn write(
         Some(golden) => golden,
         None => own_golden(model)?,
     };
-    let path = work.join(GOLDEN);
     let json = serde_json::to_vec(&golden)
         .map_err(|why| ModelError::Golden { file: GOLDEN.to_owned(), why: why.to_string() })?;
-    fs::write(&path, json).map_err(|why| written(&path, why))?;
+    bundle.save(GOLDEN, &json)?;
     draft.tell("golden.file", GOLDEN, &golden.made_by);
     draft.tell("golden.min_cosine", min_cosine, "this version");
     Ok(given.map(|path| path.display().to_string()))

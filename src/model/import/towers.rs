@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
-use super::{Sources, copy, logits, probe, transformers, weights, written};
+use super::{Sources, logits, probe, transformers, weights};
 use crate::error::ModelError;
 use crate::model::graph::Graph;
 use crate::model::graph::survey::facts;
+use crate::model::new_bundle::NewBundle;
 use crate::model::tower::{self, Side};
 
 /// Most bytes of a protobuf file.
@@ -54,7 +55,7 @@ impl Towers {
         &self,
         sources: &Sources<'_>,
         draft: &mut Draft,
-        work: &Path,
+        bundle: &NewBundle,
     ) -> Result<(), ModelError> {
         match self {
             Self::Split { image, text } => {
@@ -65,9 +66,9 @@ impl Towers {
                     graph.select(&[&output])?;
                     let projected = project(sources, &mut graph, side, &output)?;
                     if projected {
-                        write_graph(&graph, side, work)?;
+                        write_graph(&graph, side, bundle)?;
                     } else {
-                        copy_graph(path, &graph, side, work)?;
+                        copy_graph(path, &graph, side, bundle)?;
                         if !plain {
                             draft.tell(&format!("{side}.output"), output, &graph_name(path));
                         }
@@ -82,7 +83,7 @@ impl Towers {
                     let mut graph = whole.clone();
                     let output = output(&graph, side, draft)?;
                     graph.select(&[&output])?;
-                    write_graph(&graph, side, work)?;
+                    write_graph(&graph, side, bundle)?;
                     tell_graph(graph, side, draft)?;
                 }
             }
@@ -182,8 +183,7 @@ fn tell_graph(graph: Graph, side: Side, draft: &mut Draft) -> Result<(), ModelEr
 }
 
 /// Writes a graph with all its weights in it.
-fn write_graph(graph: &Graph, side: Side, work: &Path) -> Result<(), ModelError> {
-    let path = work.join(format!("{side}.onnx"));
+fn write_graph(graph: &Graph, side: Side, bundle: &NewBundle) -> Result<(), ModelError> {
     let bytes = graph.to_bytes();
     if bytes.len() > MAX_ONNX_BYTES {
         let why = format!(
@@ -192,15 +192,20 @@ fn write_graph(graph: &Graph, side: Side, work: &Path) -> Result<(), ModelError>
         );
         return Err(ModelError::Graph { file: graph.file().to_owned(), why });
     }
-    fs::write(&path, bytes).map_err(|why| written(&path, why))
+    bundle.save(&format!("{side}.onnx"), &bytes)
 }
 
 /// Copies a graph and the files beside it that hold its weights, under their own names.
-fn copy_graph(from: &Path, graph: &Graph, side: Side, work: &Path) -> Result<(), ModelError> {
-    copy(from, &work.join(format!("{side}.onnx")))?;
+fn copy_graph(
+    from: &Path,
+    graph: &Graph,
+    side: Side,
+    bundle: &NewBundle,
+) -> Result<(), ModelError> {
+    bundle.copy(from, &format!("{side}.onnx"))?;
     let folder = from.parent().unwrap_or(Path::new(""));
     for name in graph.weight_files() {
-        copy(&folder.join(name), &work.join(name))?;
+        bundle.copy(&folder.join(name), name)?;
     }
     Ok(())
 }

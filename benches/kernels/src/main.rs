@@ -1,7 +1,7 @@
 //! Integer kernels on the shapes of real towers, one thread: each instruction set, beside the int8
 //! product of `rten-gemm` and the most that the core can do.
 //!
-//! `cargo bench --bench kernels [-- WORD...]` runs the cases whose name has one of the words. Ours
+//! `cargo run --release -p kernel-bench [-- WORD...]` runs the cases whose name has one of the words. Ours
 //! includes quantization, bias, activation and residual; rten-gemm's is the product alone.
 
 use std::hint::black_box;
