@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "models/export"))
-sys.path.append(str(ROOT / "models/train"))  # last, for it has a golden.py too
+sys.path.append(str(ROOT / "models/train"))
 
 import golden
 import quantize

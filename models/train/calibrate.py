@@ -76,7 +76,8 @@ def run(data_folder, work, out):
     matched, others = score_pairs(image, text_tower, pixels, ids)
     quantiles = np.quantile(matched, np.linspace(0, 1, 101))
     threshold = separating_threshold(matched, others)
-    export.finish_bundle(out, work / "tokenizer.json", quantiles, threshold, LICENCE, scale)
+    export.finish_bundle(out, (image, text_tower), work / "tokenizer.json", quantiles, threshold,
+                         LICENCE, scale)
     a = smallest_cosine(out / "image.onnx", "pixel_values", image, pixels[:64])
     b = smallest_cosine(out / "text.onnx", "input_ids", text_tower, ids[:64])
     stage.log(f"bundle: {len(pixels)} held-out pairs, onnxruntime cosine {a:.7f} and {b:.7f}")

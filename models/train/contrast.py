@@ -7,6 +7,7 @@ from torch import nn
 
 import distil
 import evaluate
+import junk
 import stage
 import text
 import towers
@@ -19,23 +20,22 @@ WEIGHT = {"flickr8k": 1.0, "openstax": 0.5, "alt": 0.4, "ikea": 0.25, "drinks": 
           "fashion": 0.1, "tinyimagenet": 0.02}
 LAST_WEIGHT = {"flickr8k": 1.0, "openstax": 0.5, "alt": 0.35, "ikea": 0.15, "drinks": 0.15,
                "fashion": 0.05, "tinyimagenet": 0.0}
+SWAPPED, JUNK, BLANK = 64, 32, 4  # captions and pictures of a batch that match nothing
+NEIGHBOURS_FROM, NEAREST = 0.25, (4, 24)  # from this share on; the ranks they are drawn from
+ALIKE = ("flickr8k", "openstax", "alt")  # sources whose neighbours have captions of their own
+SIGMOID_SHARE = 0.3  # weight of the loss that every pair has by itself: scores compare across pairs
 SIZES = ((0.45, 80), (0.8, 96), (2.0, towers.IMAGE_SIZE))  # (until this share, pixels a side)
 LAST_SHARE = 0.8  # from here on the pairs are drawn by LAST_WEIGHT
 
 
 def start(work):
-    """Towers as the earlier stages left them; the bridge is folded into the image projection."""
+    """Towers as the earlier stages left them."""
     image, text_tower = towers.ImageTower(), towers.TextTower(words.DROP)
     head = nn.Linear(towers.HEAD_WIDTH, distil.TARGET_SIZE)
-    bridge = nn.Linear(distil.TARGET_SIZE, towers.EMBEDDING_SIZE, bias=False)
     learned, read = torch.load(work / "distil.pt"), torch.load(work / "words.pt")
     image.load_state_dict(learned["tower"])
     head.load_state_dict(learned["head"])
     text_tower.load_state_dict(read["tower"])
-    bridge.load_state_dict(read["bridge"])
-    with torch.no_grad():
-        image.project.weight.copy_(bridge.weight @ head.weight)
-        image.project.bias.copy_(bridge.weight @ head.bias)
     return image.to(memory_format=torch.channels_last), text_tower, head, read["scale"]
 
 
@@ -45,17 +45,17 @@ class Learner:
     def __init__(self, work):
         self.path = work / "contrast.pt"
         self.image, self.text, self.head, scale = start(work)
-        self.heat = words.Heat(scale)
+        self.heat, self.bias = words.Heat(scale), Bias()
         self.optimizer = stage.optimizer_of(
             [(self.image, IMAGE_RATE), (self.text, TEXT_RATE), (self.head, IMAGE_RATE),
-             (self.heat, IMAGE_RATE)])
+             (self.heat, IMAGE_RATE), (self.bias, IMAGE_RATE)])
         self.averages = stage.Average(self.image), stage.Average(self.text)
         self.done = 0.0
 
     def parts(self):
         return {"image": self.averages[0].module, "text": self.averages[1].module,
                 "image_now": self.image, "text_now": self.text, "head": self.head,
-                "heat": self.heat, "optimizer": self.optimizer}
+                "heat": self.heat, "bias": self.bias, "optimizer": self.optimizer}
 
     def resume(self):
         if self.path.exists():
@@ -68,33 +68,94 @@ class Learner:
         stage.save(self.path, scale=self.heat().item(), share=share, **self.parts())
 
     def losses(self, pixels, target, ids, size):
-        """Matching loss and distillation loss of one batch, its images shrunk to `size`."""
+        """Matching loss and distillation loss of one batch, its images shrunk to `size`.
+
+        The first pictures and captions match; what is left of both matches nothing.
+        """
         x = distil.to_tower(pixels, size)
         with torch.autocast("cpu", torch.bfloat16):
             seen = self.image.features(x)
             images, guess = self.image.project(seen), self.head(seen)
             texts = words.read(self.text, torch.from_numpy(ids))
-        match = words.contrast(images, texts, self.heat())
-        keep = (1 - F.cosine_similarity(guess.float(), torch.from_numpy(target))).mean()
+        target = torch.from_numpy(target)
+        match = matching_loss(images, texts, len(target), self.heat(), self.bias.value)
+        keep = (1 - F.cosine_similarity(guess[: len(target)].float(), target)).mean()
         return match, keep
 
     def meet(self, team, finished):
         """Average with the team, then move the running averages."""
-        finished = team.average([self.image, self.text, self.head, self.heat], finished)
+        finished = team.average(
+            [self.image, self.text, self.head, self.heat, self.bias], finished)
         self.averages[0].update(self.image)
         self.averages[1].update(self.text)
         return finished
 
 
-def batch_maker(pairs, crops, z, rng):
-    """A function that makes one batch from the sampler now in `pairs`."""
-    def make():
-        sampler = pairs[0]
-        picked = sampler.draw(BATCH, rng)
-        rows = sampler.rows(picked, rng)
-        return (distil.jittered(crops, rows, rng), np.asarray(z[rows], np.float32),
-                sampler.captions(picked, rng))
-    return make
+class Bias(nn.Module):
+    """The learnt bias of the sigmoid's logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor([-6.0]))
+
+
+def matching_loss(images, texts, count, scale, bias):
+    """InfoNCE of the first `count` pictures and captions, each against all of the other side, and
+    the sigmoid loss of SigLIP over the same logits."""
+    logits = scale * F.normalize(images.float()) @ F.normalize(texts.float()).t()
+    goal = torch.arange(count)
+    rows, columns = logits[:count], logits[:, :count].t()
+    softmax = (F.cross_entropy(rows, goal) + F.cross_entropy(columns, goal)) / 2
+    sign = -torch.ones_like(logits)
+    sign[goal, goal] = 1.0
+    sigmoid = F.softplus(-sign * (logits + bias)).sum() / count
+    return softmax + SIGMOID_SHARE * sigmoid
+
+
+def neighbours(pairs, bridge, z):
+    """For each sample those that look most like it, within its source: `[S, ranks]`, or None."""
+    out = [None] * len(pairs.samples)
+    for source in ALIKE:
+        places = [i for i, s in enumerate(pairs.samples) if s["source"] == source]
+        rows = [pairs.samples[i]["start"] for i in places]
+        with torch.no_grad():
+            seen = F.normalize(bridge(torch.from_numpy(np.asarray(z[rows], np.float32))))
+            best = (seen @ seen.t()).topk(min(NEAREST[1], len(places))).indices[:, NEAREST[0]:]
+        for place, ranked in zip(places, best.numpy()):
+            out[place] = [places[k] for k in ranked]
+    return out
+
+
+def with_neighbours(picked, near, rng):
+    """The same number of distinct samples, up to half of them neighbours of the others."""
+    half = list(picked[: len(picked) // 2])
+    near = [near[i][rng.integers(len(near[i]))] for i in half if near[i]]
+    every = np.array(half + near + list(picked[len(half):]))
+    _, first = np.unique(every, return_index=True)
+    return every[np.sort(first)][: len(picked)]
+
+
+class Batches:
+    """Makes batches; `drawn`, the samples to draw and their neighbours or None, may be changed."""
+
+    def __init__(self, pairs, crops, z, rng):
+        self.drawn, self.crops, self.z, self.rng = (pairs, None), crops, z, rng
+        self.swap = junk.Swap(c for s in pairs.samples for c in s["captions"])
+
+    def __call__(self):
+        """Pixels `[N + BLANK, S, S, 3]`, targets `[N, T]`, ids `[N + SWAPPED + JUNK, L]`."""
+        (pairs, near), rng = self.drawn, self.rng
+        picked = pairs.draw(BATCH, rng)
+        if near is not None:
+            picked = with_neighbours(picked, near, rng)
+        rows = pairs.rows(picked, rng)
+        plain, ids = pairs.choose(picked, rng)
+        swapped = [self.swap(rng, one) or junk.caption(rng, one) for one in plain[:SWAPPED]]
+        made = [junk.caption(rng, plain[rng.integers(len(plain))]) for _ in range(JUNK)]
+        ids += [pairs.encode(text.clean(one)) for one in swapped + made]
+        blank = junk.pictures(BLANK, towers.IMAGE_SIZE, rng)
+        pixels = np.concatenate([distil.jittered(self.crops, rows, rng), blank])
+        return pixels, np.asarray(self.z[rows], np.float32), text.pad(ids)
 
 
 def train(team, data_folder, work, minutes):
@@ -113,16 +174,21 @@ def train(team, data_folder, work, minutes):
     # A resumed run goes on with other draws than it began with.
     rng = np.random.default_rng([4, team.rank, int(1e6 * learner.done)])
     torch.manual_seed(int(rng.integers(1 << 30)))
-    pairs, last = [words.Pairs(work, WEIGHT, words.LONGEST)], words.Pairs(work, LAST_WEIGHT)
+    pairs, last = words.Pairs(work, WEIGHT, words.LONGEST), words.Pairs(work, LAST_WEIGHT)
+    bridge = distil.read_bridge(work)
+    near, last_near = neighbours(pairs, bridge, z), neighbours(last, bridge, z)
+    batches = Batches(pairs, crops, z, rng)
     learner.image.train(), learner.text.train()
     team.average([learner.image])  # all begin, and the clock starts, together
     clock, means = stage.Clock(minutes, learner.done), stage.Means(["match", "teacher"])
     looked = learner.done
-    for batch in distil.prefetch(batch_maker(pairs, crops, z, rng)):
+    for batch in distil.prefetch(batches):
         share = clock.share()
         size = next(side for until, side in SIZES if share < until)
         if share > LAST_SHARE:
-            pairs[0] = last
+            batches.drawn = last, last_near
+        elif share > NEIGHBOURS_FROM:
+            batches.drawn = pairs, near
         match, keep = learner.losses(*batch, size)
         stage.descend(learner.optimizer, match + TEACHER_SHARE * keep, share)
         means.add(match, keep)

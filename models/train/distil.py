@@ -1,4 +1,5 @@
-"""Stage 1: the image tower learns the teacher's features, crop for crop."""
+"""Stage 2: the image tower learns the teacher's features, crop for crop, and of them above all what
+captions speak of."""
 
 import threading
 from queue import Queue
@@ -15,6 +16,7 @@ import towers
 TARGET_SIZE = 512  # dimensions kept of the teacher's 1280
 BATCH = 128
 PEAK_RATE = 2.5e-3
+TEACHER_SHARE = 0.5  # weight of the plain features beside what captions speak of
 SIZES = ((0.75, 80), (2.0, towers.IMAGE_SIZE))  # (until this share, pixels a side)
 WEIGHT = {"flickr8k": 1.5, "coco_unlabelled": 1.3, "openstax": 1.0, "alt": 1.0,
           "ikea": 0.6, "drinks": 0.8, "fashion": 0.5, "tinyimagenet": 0.5}
@@ -90,20 +92,27 @@ def resume(path, tower, head, optimizer):
     return held["share"], held["step"]
 
 
-def train(team, work, minutes):
-    """One worker's share of the stage."""
-    path = work / "distil.pt"
+def read_bridge(work):
+    """The linear map of targets that captions were matched with."""
+    bridge = nn.Linear(TARGET_SIZE, towers.EMBEDDING_SIZE, bias=False)
+    bridge.load_state_dict(torch.load(work / "words.pt")["bridge"])
+    return bridge.requires_grad_(False)
+
+
+def train(team, work, minutes, make_tower=towers.ImageTower, name="distil.pt", bridge=None):
+    """One worker's share of the stage. With a `bridge` the embedding learns too, what lies beyond."""
+    path = work / name
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
     z = targets(None, work / "cache/targets.npy")
     cumulative = np.cumsum(row_weights(data.load_samples(work)))
     torch.manual_seed(1)
-    tower = towers.ImageTower().to(memory_format=torch.channels_last)
+    tower = make_tower().to(memory_format=torch.channels_last)
     head = nn.Linear(towers.HEAD_WIDTH, TARGET_SIZE)
     optimizer = stage.optimizer_of([(tower, PEAK_RATE), (head, PEAK_RATE)])
     done, step = resume(path, tower, head, optimizer)
     # A resumed run goes on with other draws than it began with.
     rng = np.random.default_rng([1, team.rank, int(1e6 * done)])
-    clock, means, saved = stage.Clock(minutes, done), stage.Means(["teacher"]), done
+    clock, means, saved = stage.Clock(minutes, done), stage.Means(["teacher", "bridge"]), done
 
     def make():
         rows = np.searchsorted(cumulative, rng.random(BATCH)).clip(0, len(cumulative) - 1)
@@ -113,10 +122,15 @@ def train(team, work, minutes):
         share = clock.share()
         x = to_tower(pixels, next(side for until, side in SIZES if share < until))
         with torch.autocast("cpu", torch.bfloat16):
-            out = head(tower.features(x))
-        loss = (1 - F.cosine_similarity(out.float(), torch.from_numpy(target))).mean()
+            seen = tower.features(x)
+            out, embedding = head(seen), tower.project(seen)
+        target = torch.from_numpy(target)
+        loss = beyond = (1 - F.cosine_similarity(out.float(), target)).mean()
+        if bridge is not None:
+            beyond = (1 - F.cosine_similarity(embedding.float(), bridge(target))).mean()
+            loss = TEACHER_SHARE * loss + beyond
         stage.descend(optimizer, loss, share)
-        means.add(loss)
+        means.add(loss, beyond)
         step += 1
         if team.rank == 0 and step % 50 == 0:
             stage.log(f"distil: step {step}, share {share:.3f}, {means}")
@@ -136,5 +150,4 @@ def run(work, minutes, workers):
     path = work / "distil.pt"
     if path.exists() and torch.load(path)["share"] >= 1:
         return
-    targets(np.load(work / "cache/features.npy", mmap_mode="r"), work / "cache/targets.npy")
-    stage.together(workers, train, work, minutes)
+    stage.together(workers, train, work, minutes, towers.ImageTower, path.name, read_bridge(work))

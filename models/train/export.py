@@ -1,15 +1,28 @@
 """Write a bundle: two ONNX files with int8 weights, the tokenizer, the manifest."""
 
+import copy
 import hashlib
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
+from PIL import Image
 
+import data
+import text
 import towers
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "export"))
+import golden  # noqa: E402
+
+VERSION = "0.2.0"
+FILES = ("image.onnx", "text.onnx", "tokenizer.json", "golden.json")
+CAPTIONS = ("a dog runs over wet grass", "Two red chairs &amp; a table in the snow.",
+            "figure 3 shows the orbit of the moon", "straw hat, natural, 57 cm")
 SMALL = 2048  # tensors with fewer elements than this stay f32
 
 
@@ -99,9 +112,7 @@ def write_onnx(module, example, shapes, names, path):
 
 def references(image, text):
     """Copies of the towers in evaluation mode, norms folded."""
-    image_copy, text_copy = towers.ImageTower(), towers.TextTower()
-    image_copy.load_state_dict(image.state_dict())
-    text_copy.load_state_dict(text.state_dict())
+    image_copy, text_copy = copy.deepcopy(image), copy.deepcopy(text)
     return towers.fold_batch_norm(image_copy.eval()), text_copy.eval()
 
 
@@ -121,11 +132,10 @@ def numbers(values, digits=5):
     return "[" + ", ".join(f"{float(v):.{digits}f}" for v in values) + "]"
 
 
-def manifest(folder, licence, logit_scale, logit_bias, quantiles, threshold, version, resize):
+def manifest(folder, licence, logit_scale, quantiles, threshold, version):
     """The text of bundle.toml; digests are taken from the files in `folder`."""
     digests = "\n".join(
-        f'"{name}" = "{hashlib.sha256((folder / name).read_bytes()).hexdigest()}"'
-        for name in ("image.onnx", "text.onnx", "tokenizer.json")
+        f'"{name}" = "{hashlib.sha256((folder / name).read_bytes()).hexdigest()}"' for name in FILES
     )
     return f'''format = 1
 name = "pairgate-default"
@@ -133,7 +143,7 @@ version = "{version}"
 licence = "{licence}"
 embedding_size = {towers.EMBEDDING_SIZE}
 logit_scale = {logit_scale:.4f}
-logit_bias = {logit_bias:.4f}
+logit_bias = 0.0
 # Tells matched pairs held out of training best from shuffled ones (share kept less share let in).
 recommended_threshold = {threshold:.4f}
 # Scores of matched pairs held out of training, at 0 %, 1 % ... 100 %.
@@ -142,7 +152,7 @@ score_quantiles = {numbers(quantiles)}
 [image]
 file = "image.onnx"
 size = {towers.IMAGE_SIZE}
-resize = "{resize}"
+resize = "shortest"
 interpolation = "bicubic"
 mean = {numbers(towers.PIXEL_MEAN, 1)}
 std = {numbers(towers.PIXEL_STD, 1)}
@@ -157,15 +167,32 @@ eot_id = {towers.EOT_ID}
 attention = "masked"
 cleaning = ["html_unescape", "html_unescape", "collapse_whitespace", "lowercase"]
 
+[golden]
+file = "golden.json"
+min_cosine = 0.999
+
 [digests]
 {digests}
 '''
 
 
-def finish_bundle(folder, tokenizer, quantiles=(), threshold=0.0, licence="none", logit_scale=20.0,
-                  logit_bias=0.0, version="0.1.0", resize="shortest"):
-    """Add tokenizer and manifest to a folder that holds the towers."""
+@torch.no_grad()
+def write_golden(image, text_tower, folder):
+    """What the towers say of a few made pictures and captions, for the check at each load."""
+    tokenizer, pairs = text.load_tokenizer(folder / "tokenizer.json"), []
+    for source, caption in zip(golden.pictures(towers.IMAGE_SIZE), CAPTIONS):
+        made = Image.fromarray(golden.picture(**source))
+        pixels = data.normalise(torch.from_numpy(data.prepare(made)[None].copy()))
+        ids = text.encode(tokenizer, text.clean(caption))
+        pairs.append(golden.pair(source, caption, ids, image(pixels),
+                                 text_tower(torch.tensor([ids]))))
+    golden.write(folder / "golden.json", f"PyTorch {torch.__version__}, models/train", pairs)
+
+
+def finish_bundle(folder, towers_written, tokenizer, quantiles, threshold, licence, logit_scale):
+    """Add tokenizer, golden pairs and manifest to a folder that holds the towers, which
+    `write_towers` gave back."""
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    told = manifest(folder, licence, logit_scale, logit_bias, quantiles, threshold, version,
-                    resize)
+    write_golden(*towers_written, folder)
+    told = manifest(folder, licence, logit_scale, quantiles, threshold, VERSION)
     (folder / "bundle.toml").write_text(told)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 import evaluate
-import golden
+import parity
 import text
 
 NAMES = ("flickr8k", "openstax", "alt", "ikea", "drinks", "fashion")
@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--resize", default="shortest", choices=("shortest", "squash"))
     given = parser.parse_args()
     torch.set_num_threads(2)
-    image, text_tower = golden.reference(given.work)
+    image, text_tower = parity.reference(given.work)
     tokenizer = text.load_tokenizer(given.work / "tokenizer.json")
     devs = evaluate.load_devs(given.data, tokenizer, NAMES, given.resize)
     print("| dev shard | pairs | AUC | image to text R@1 / 5 / 10 | text to image R@1 / 5 / 10 |")

@@ -15,6 +15,9 @@ import text
 import words
 
 
+REOPENED = 0.5  # the share done of a stage that is trained on: its rate rises to half of its peak
+
+
 def make_tokenizer(data_folder, work):
     """The vocabulary, from the caption list and the training shards."""
     path = work / "tokenizer.json"
@@ -33,10 +36,12 @@ def arguments():
     parser.add_argument("--work", type=Path, required=True, help="caches and checkpoints")
     parser.add_argument("--out", type=Path, help="bundle folder; default WORK/bundle")
     parser.add_argument("--threads", type=int, default=2, help="workers, one core each")
-    parser.add_argument("--minutes-distil", type=float, default=33)
+    parser.add_argument("--continue", dest="again", choices=("distil", "contrast"),
+                        help="train a finished stage on, for half of its minutes, and those behind it")
+    parser.add_argument("--minutes-distil", type=float, default=60)
     parser.add_argument("--minutes-english", type=float, default=3)
-    parser.add_argument("--minutes-match", type=float, default=8)
-    parser.add_argument("--minutes-contrast", type=float, default=35)
+    parser.add_argument("--minutes-match", type=float, default=6)
+    parser.add_argument("--minutes-contrast", type=float, default=40)
     return parser.parse_args()
 
 
@@ -45,11 +50,15 @@ def main():
     given.work.mkdir(parents=True, exist_ok=True)
     data.build(given.data, given.work, given.threads)
     make_tokenizer(given.data, given.work)
-    stage.log("stage distil")
-    distil.run(given.work, given.minutes_distil, given.threads)
+    if given.again:
+        stage.reopen(given.work / f"{given.again}.pt", REOPENED)
+    if given.again == "distil":
+        (given.work / "contrast.pt").unlink(missing_ok=True)
     stage.log("stage words")
     words.run(given.data, given.work, (given.minutes_english, given.minutes_match),
               given.threads)
+    stage.log("stage distil")
+    distil.run(given.work, given.minutes_distil, given.threads)
     stage.log("stage contrast")
     contrast.run(given.data, given.work, given.minutes_contrast, given.threads)
     stage.log("stage bundle")

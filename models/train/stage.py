@@ -134,6 +134,12 @@ class Average:
                 own[name].copy_(value)
 
 
+def reopen(path, share):
+    """Make a finished stage's checkpoint one of which `share` is done."""
+    held = torch.load(path)
+    save(path, **(held | {"share": min(held["share"], share)}))
+
+
 def save(path, **parts):
     """Write a checkpoint whole or not at all."""
     scratch = path.with_suffix(".part")

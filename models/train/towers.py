@@ -16,18 +16,19 @@ PIXEL_MEAN = [0.5, 0.5, 0.5]
 PIXEL_STD = [0.5, 0.5, 0.5]
 
 STEM_WIDTH = 48
-STAGES = ((48, 1), (96, 1), (192, 2), (256, 1))  # (width, residual blocks) at strides 4 to 32
-HEAD_WIDTH = 768
-TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS = 192, 3, 6
+# (width, width between the two convolutions of a block, residual blocks) at strides 4, 8, 16.
+STAGES = ((48, 32, 1), (96, 96, 1), (192, 192, 2))
+LAST_WIDTH, HEAD_WIDTH = 256, 768  # at stride 32: a residual pair of linears, then the features
+TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS, TEXT_HIDDEN = 192, 2, 6, 768
 
 
 class ConvNorm(nn.Module):
     """Convolution and batch norm: `[N, in, H, W]` to `[N, out, H/stride, W/stride]`."""
 
-    def __init__(self, inputs, outputs, kernel, stride):
+    def __init__(self, inputs, outputs, kernel, stride, groups=1):
         super().__init__()
         padding = 1 if kernel == 3 else 0
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x):
@@ -35,12 +36,12 @@ class ConvNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions round a skip, `[N, C, H, W]` to the same shape."""
+    """Two convolutions round a skip, `[N, C, H, W]` to the same shape."""
 
-    def __init__(self, width):
+    def __init__(self, width, between, kernel=3):
         super().__init__()
-        self.first = ConvNorm(width, width, 3, 1)
-        self.second = ConvNorm(width, width, 3, 1)
+        self.first = ConvNorm(width, between, kernel, 1)
+        self.second = ConvNorm(between, width, kernel, 1)
         nn.init.zeros_(self.second.norm.weight)
 
     def forward(self, x):
@@ -54,13 +55,15 @@ class ImageTower(nn.Module):
         super().__init__()
         self.stem = ConvNorm(3, STEM_WIDTH, 4, 4)
         body, width = [], STEM_WIDTH
-        for outputs, blocks in STAGES:
+        for outputs, between, blocks in STAGES:
             if outputs != width:
                 body += [ConvNorm(width, outputs, 3, 2), nn.ReLU()]
-            body += [Residual(outputs) for _ in range(blocks)]
+            body += [Residual(outputs, between) for _ in range(blocks)]
             width = outputs
+        body += [ConvNorm(width, LAST_WIDTH, 3, 2), nn.ReLU()]
+        body += [Residual(LAST_WIDTH, HEAD_WIDTH, kernel=1)]
         self.body = nn.Sequential(*body)
-        self.head = ConvNorm(width, HEAD_WIDTH, 1, 1)
+        self.head = ConvNorm(LAST_WIDTH, HEAD_WIDTH, 1, 1)
         self.project = nn.Linear(HEAD_WIDTH, EMBEDDING_SIZE)
 
     def features(self, pixels):
@@ -75,15 +78,15 @@ class ImageTower(nn.Module):
 class TextBlock(nn.Module):
     """A pre-norm transformer block over `[N, L, W]`, with an additive mask `[N, 1, 1, L]`."""
 
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, hidden):
         super().__init__()
         self.heads = heads
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width)
-        self.down = nn.Linear(4 * width, width)
+        self.up = nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
 
     def attend(self, x, mask):
         n, length, width = x.shape
@@ -102,12 +105,13 @@ class TextBlock(nn.Module):
 class TextTower(nn.Module):
     """`[N, L]` i64 token ids, padded with `PAD_ID`, to `[N, D]`; any padding gives the same."""
 
-    def __init__(self, drop=0.0):
+    def __init__(self, drop=0.0, layers=TEXT_LAYERS, hidden=TEXT_HIDDEN):
         super().__init__()
         self.drop = drop
         self.token = nn.Embedding(VOCABULARY_SIZE, TEXT_WIDTH)
         self.position = nn.Parameter(torch.randn(CONTEXT_LENGTH, TEXT_WIDTH) * 0.01)
-        self.blocks = nn.ModuleList(TextBlock(TEXT_WIDTH, TEXT_HEADS) for _ in range(TEXT_LAYERS))
+        self.blocks = nn.ModuleList(
+            TextBlock(TEXT_WIDTH, TEXT_HEADS, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(TEXT_WIDTH)
         self.project = nn.Linear(TEXT_WIDTH, EMBEDDING_SIZE)
         nn.init.normal_(self.token.weight, std=0.02)

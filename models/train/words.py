@@ -1,4 +1,4 @@
-"""Stage 2: the text tower learns English, then to match captions with the teacher's features."""
+"""Stage 1: the text tower learns English, then to match captions with the teacher's features."""
 
 import math
 
@@ -27,13 +27,15 @@ class Pairs:
     """Captioned training samples and their token ids, drawn at random by source weight."""
 
     def __init__(self, work, weight=WEIGHT, longest=towers.CONTEXT_LENGTH):
-        tokenizer = text.load_tokenizer(work / "tokenizer.json")
+        self.tokenizer, self.longest = text.load_tokenizer(work / "tokenizer.json"), longest
         self.samples = [s for s in data.load_samples(work)
                         if s["captions"] and not s["held"] and weight.get(s["source"], 0)]
-        self.ids = [[cut(text.encode(tokenizer, c), longest) for c in s["captions"]]
-                    for s in self.samples]
+        self.ids = [[self.encode(c) for c in s["captions"]] for s in self.samples]
         share = np.array([weight[s["source"]] for s in self.samples])
         self.cumulative = np.cumsum(share / share.sum())
+
+    def encode(self, caption):
+        return cut(text.encode(self.tokenizer, caption), self.longest)
 
     def draw(self, count, rng):
         """`count` distinct sample indices."""
@@ -47,10 +49,15 @@ class Pairs:
         chosen = [self.samples[i] for i in picked]
         return np.array([s["start"] + rng.integers(s["count"]) for s in chosen])
 
+    def choose(self, picked, rng):
+        """One caption of each sample: its text, and its ids less a few words."""
+        which = [rng.integers(len(self.ids[i])) for i in picked]
+        plain = [self.samples[i]["captions"][k] for i, k in zip(picked, which)]
+        return plain, [drop_words(self.ids[i][k], rng) for i, k in zip(picked, which)]
+
     def captions(self, picked, rng):
         """One caption of each sample, `[N, L]`, a few words dropped."""
-        chosen = [self.ids[i][rng.integers(len(self.ids[i]))] for i in picked]
-        return text.pad([drop_words(ids, rng) for ids in chosen])
+        return text.pad(self.choose(picked, rng)[1])
 
 
 def cut(ids, longest):
@@ -145,7 +152,7 @@ def match_teacher(team, tower, bridge, pairs, z, minutes):
     return heat().item()
 
 
-def train(team, data_folder, work, minutes):
+def train(team, data_folder, work, minutes, make_tower=towers.TextTower, name="words.pt"):
     """One worker's share of both parts."""
     torch.manual_seed(2)
     tokenizer = text.load_tokenizer(work / "tokenizer.json")
@@ -154,15 +161,16 @@ def train(team, data_folder, work, minutes):
     captions = [text.encode(tokenizer, c) for c in plain]
     captions += [ids for rows in pairs.ids for ids in rows]
     z = distil.targets(None, work / "cache/targets.npy")
-    tower = towers.TextTower(DROP).train()
+    tower = make_tower(DROP).train()
     bridge = nn.Linear(distil.TARGET_SIZE, towers.EMBEDDING_SIZE, bias=False)
     learn_english(team, tower, captions, minutes[0])
     scale = match_teacher(team, tower, bridge, pairs, z, minutes[1])
     if team.rank == 0:
-        stage.save(work / "words.pt", tower=tower, bridge=bridge, scale=scale)
+        stage.save(work / name, tower=tower, bridge=bridge, scale=scale)
 
 
 def run(data_folder, work, minutes, workers):
     """Both parts, `minutes` = (english, match); writes words.pt."""
+    distil.targets(np.load(work / "cache/features.npy", mmap_mode="r"), work / "cache/targets.npy")
     if not (work / "words.pt").exists():
         stage.together(workers, train, data_folder, work, minutes)

@@ -3,7 +3,7 @@
     pip install ftfy==6.3.1 open_clip_torch==3.3.0
     python tests/golden/captions.py tests/data/golden/captions.json
 
-All captions are made up here or are the hostile ones of models/train/golden.py. Random ones have
+All captions are made up here or are the hostile ones of models/train/parity.py. Random ones have
 characters of Unicode 14 only, on whose normal forms and cases all later versions agree. Writes
 one object a caption: the raw text; `ftfy`, ftfy.fix_text of it; `basic`, open_clip's basic_clean;
 and its three ways of cleaning, `lower` (CLIP), `whitespace` and `canonicalize` (SigLIP).
@@ -22,7 +22,7 @@ import ftfy
 from open_clip import tokenizer
 
 PINNED = {"ftfy": "6.3.1", "open_clip_torch": "3.3.0"}
-TRAINING = Path(__file__).parents[2] / "models/train/golden.py"
+TRAINING = Path(__file__).parents[2] / "models/train/parity.py"
 
 # ------------------------------------------------------------------------------- plain captions
 

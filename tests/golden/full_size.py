@@ -105,8 +105,8 @@ def write_pairs(data, work):
 # Captions and ids.
 
 def hostile():
-    """The hostile captions of models/train/golden.py, read without its imports, and some more."""
-    tree = ast.parse((ROOT / "models/train/golden.py").read_text())
+    """The hostile captions of models/train/parity.py, read without its imports, and some more."""
+    tree = ast.parse((ROOT / "models/train/parity.py").read_text())
     value = next(node.value for node in tree.body if isinstance(node, ast.Assign)
                  and node.targets[0].id == "HOSTILE")
     return eval(compile(ast.Expression(value), "HOSTILE", "eval"), {}) + MORE_HOSTILE

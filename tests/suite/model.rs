@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::support::{data, default_model};
 
-/// What models/train/golden.py writes: PyTorch's unit-length embeddings of inputs that both sides
+/// What models/train/parity.py writes: PyTorch's unit-length embeddings of inputs that both sides
 /// make from the same formula.
 #[derive(Deserialize)]
 struct Golden {

@@ -1,4 +1,4 @@
-"""Numbers that the gate's tests compare with: `python golden.py --data DIR --work DIR --out DIR`.
+"""Numbers that the gate's tests compare with: `python parity.py --data DIR --work DIR --out DIR`.
 
 towers.json: embeddings by the PyTorch reference, of inputs any program can make and of dev
 pairs (named, never copied). tokenizer.json: made-up and hostile captions, cleaned, and their ids.

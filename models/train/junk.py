@@ -1,0 +1,143 @@
+"""Captions and pictures that match nothing: what contrast is also taken against.
+
+The filter-quality bench has lists of its own (`models/quality/noise.py`), so that it does not measure
+how well these were learnt by heart.
+"""
+
+import numpy as np
+
+STEMS = ["IMG", "DSC", "DSCN", "P", "photo", "image", "Screenshot", "scan", "pic", "file", "GOPR",
+         "MVI", "banner", "slide", "header", "thumb", "untitled", "product", "fig", "upload"]
+ENDINGS = [".jpg", ".jpeg", ".png", ".gif", ".JPG", ".webp", ".tif", "", "-1024x768.jpg",
+           "_small.png", "-150x150.jpg", "@2x.png", " (1).jpg", "_final.jpg"]
+PHRASES = [
+    "image", "photo", "picture", "a photo", "an image", "logo", "icon", "thumbnail", "no caption",
+    "click to enlarge", "read more", "loading...", "advertisement", "share on facebook",
+    "image not available", "placeholder", "download full resolution", "see more photos",
+    "all rights reserved", "skip to content", "subscribe to our newsletter", "sign in to continue",
+    "view larger image", "photo credit: unknown", "getty images", "stock photo", "null", "undefined",
+    "n/a", "alt text", "image result", "featured image", "company logo", "user avatar", "next slide",
+    "add to cart", "out of stock", "free shipping", "accept all cookies", "terms and conditions",
+    "copyright 2019", "click for details", "this image has been removed", "related articles",
+    "zoom in", "open in a new window", "profile picture", "video thumbnail", "play button",
+    "figure 1", "figure 3.2", "see text for details", "back to top", "follow us on twitter",
+]
+SEO = ["buy", "cheap", "best", "discount", "online", "sale", "2020", "top 10", "review", "price",
+       "deals", "free", "download", "hd", "wallpaper", "near me", "for sale", "coupon", "wholesale",
+       "brand new", "official", "store", "shop now", "usa", "uk", "fast delivery", "hot", "new",
+       "premium", "quality", "offer", "limited", "guide", "how to", "ideas", "tips", "vector",
+       "template", "clipart", "royalty free"]
+FOREIGN = [
+    "ein mann sitzt auf einer bank im park", "zwei kinder spielen am strand mit einem ball",
+    "eine frau mit rotem hut geht über die straße", "der hund läuft durch das hohe gras",
+    "un homme joue de la guitare dans la rue", "deux femmes marchent sur la plage",
+    "un chien noir court dans la neige", "des enfants jouent au football dans un parc",
+    "un niño salta en la piscina", "dos perros corren por la hierba", "una mujer con vestido azul",
+    "un grupo de personas camina por la montaña", "um homem anda de bicicleta na estrada",
+    "uma menina sorri para a câmera", "due ragazzi giocano a pallone", "una donna legge un libro",
+    "een man met een hond op het strand", "twee meisjes lachen in de zon",
+    "mężczyzna stoi na moście", "dziewczynka w różowej sukience", "en hund springer i sneen",
+    "en kvinna i röd jacka åker skidor", "mies seisoo järven rannalla", "bir adam bisiklete biniyor",
+    "мужчина в красной куртке катается на лыжах", "собака бежит по траве",
+    "девочка в розовом платье", "чоловік грає на гітарі", "一个男人在公园里骑自行车",
+    "两只狗在雪地里奔跑", "一个穿红衣服的女孩在笑", "海辺を歩く二人の女性", "犬が草の上を走っている",
+    "잔디밭에서 뛰는 개", "빨간 옷을 입은 남자", "رجل يجلس على مقعد في الحديقة", "طفل يلعب بالكرة",
+    "एक आदमी साइकिल चला रहा है", "ผู้หญิงกำลังเดินบนชายหาด", "một người đàn ông đang chạy",
+    "seorang pria duduk di taman", "egy férfi kutyát sétáltat", "un om merge pe plajă",
+    "ένας άντρας με σκύλο", "איש רוכב על אופניים", "lorem ipsum dolor sit amet consectetur",
+]
+
+
+def _name(rng, _):
+    number = rng.integers(10 ** int(rng.integers(1, 9)))
+    return f"{rng.choice(STEMS)}{rng.choice(['_', '-', '', ' '])}{number}{rng.choice(ENDINGS)}"
+
+
+def _phrase(rng, _):
+    return str(rng.choice(PHRASES))
+
+
+def _seo(rng, borrowed):
+    words = list(rng.choice(SEO, rng.integers(2, 7)))
+    subject = borrowed.split()
+    if subject:
+        at = int(rng.integers(len(subject)))
+        words.insert(int(rng.integers(len(words))), " ".join(subject[at : at + 2]))
+    return str(rng.choice([" ", ", ", " | ", " - "])).join(words)
+
+
+def _foreign(rng, _):
+    words = str(rng.choice(FOREIGN)).split()
+    start = int(rng.integers(max(1, len(words) - 3)))
+    return " ".join(words[start:] if rng.random() < 0.4 else words)
+
+
+def _cut(rng, borrowed):
+    return " ".join(borrowed.split()[: int(rng.integers(1, 4))])
+
+
+def _code(rng, _):
+    return str(rng.choice([
+        f"https://cdn.example.com/{rng.integers(10**6)}/{rng.choice(STEMS)}.jpg",
+        f"<img src=\"{rng.integers(10**5)}.png\">", f"{rng.integers(10**9):x}{rng.integers(10**9):x}",
+        f"#{rng.integers(10**4)} {rng.choice(SEO)}", f"{rng.integers(1, 31)}.{rng.integers(1, 13)}.2018",
+        "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 12))]))
+
+
+KINDS = [(_name, 0.2), (_phrase, 0.2), (_seo, 0.2), (_foreign, 0.2), (_cut, 0.12), (_code, 0.08)]
+
+
+def caption(rng, borrowed):
+    """A caption of no picture; `borrowed` is a real one, for words."""
+    kind = rng.choice(len(KINDS), p=[share for _, share in KINDS])
+    return KINDS[kind][0](rng, borrowed)
+
+
+class Swap:
+    """Captions with one word replaced by another of the same frequency."""
+
+    COMMONEST, RAREST, NEAR = 60, 4000, 60
+
+    def __init__(self, captions):
+        counts = {}
+        for one in captions:
+            for word in one.split():
+                counts[word] = counts.get(word, 0) + 1
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        self.words = [w for w in ranked[self.COMMONEST : self.RAREST] if w.isalpha()]
+        self.place = {word: i for i, word in enumerate(self.words)}
+
+    def __call__(self, rng, one):
+        """Another caption; None where no word can be replaced."""
+        words = one.split()
+        spots = [i for i, word in enumerate(words) if word in self.place]
+        if not spots:
+            return None
+        spot = spots[rng.integers(len(spots))]
+        near = self.place[words[spot]] + int(rng.integers(-self.NEAR, self.NEAR + 1))
+        other = self.words[min(max(near, 0), len(self.words) - 1)]
+        if other == words[spot]:
+            return None
+        return " ".join(words[:spot] + [other] + words[spot + 1 :])
+
+
+def pictures(count, size, rng):
+    """`[count, size, size, 3]` u8: plain colours, gradients, noise, stripes."""
+    out = np.empty((count, size, size, 3), np.uint8)
+    ramp = np.linspace(0, 1, size)
+    for slot in out:
+        a, b = rng.integers(0, 256, 3), rng.integers(0, 256, 3)
+        kind = rng.integers(5)
+        if kind == 0:
+            slot[:] = a
+        elif kind == 1:
+            slot[:] = a + (b - a) * (ramp[:, None, None] if rng.random() < 0.5 else ramp[:, None])
+        elif kind == 2:
+            slot[:] = rng.integers(0, 256, (size, size, 3))
+        elif kind == 3:
+            side = int(rng.integers(2, 9))
+            cells = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+            slot[:] = np.kron(cells, np.ones((size // side + 1,) * 2 + (1,), np.uint8))[:size, :size]
+        else:
+            slot[:] = np.where((np.arange(size) // int(rng.integers(2, 20)) % 2)[:, None], a, b)
+    return out
