@@ -10,7 +10,7 @@ use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
 use crate::kernels::Team;
 use crate::model::bundle::sha256;
-use crate::model::{Arithmetic, Model, Scorer};
+use crate::model::{Arithmetic, Model, Scorer, score};
 use crate::pair::{Digest, PairRef};
 use crate::policy::{OnError, Policy};
 use crate::prepare::Preparer;
@@ -118,7 +118,7 @@ struct Asked {
 impl Examined {
     fn score(&mut self, caption: &[f32]) {
         if let Some(Asked { image, .. }) = &self.asked {
-            self.facts.score = Some(image.iter().zip(caption).map(|(a, b)| a * b).sum());
+            self.facts.score = Some(score(image, caption));
         }
     }
 }

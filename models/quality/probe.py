@@ -50,9 +50,9 @@ class Probe:
         self.weight = np.log(len(pairs) / np.array([counts[word] for word in common]))
         x, y = self.texts(pairs), eyes.all(pairs)
         self.mean = y.mean(0)
-        _, _, axes = np.linalg.svd(y - self.mean, full_matrices=False)
-        self.axes = axes[:SIZE].T
-        y = unit((y - self.mean) @ self.axes)
+        y = y - self.mean
+        self.axes = np.linalg.eigh(y.T @ y)[1][:, -SIZE:]
+        y = unit(y @ self.axes)
         # The dual form: there are fewer pairs than words.
         gram = x @ x.T
         self.map = x.T @ np.linalg.solve(gram + RIDGE * np.eye(len(x)), y)

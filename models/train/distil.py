@@ -23,17 +23,25 @@ WEIGHT = {"flickr8k": 1.5, "coco_unlabelled": 1.3, "openstax": 1.0, "alt": 1.0,
 
 
 def targets(features, path):
-    """Teacher features `[M, 1280]` to unit targets `[M, 512]`: centred PCA, half whitened."""
-    if path.exists():
-        return np.load(path, mmap_mode="r")
-    x = features.astype(np.float32)
-    x -= x.mean(0)
-    values, vectors = np.linalg.eigh(x.T @ x / len(x))
-    keep = vectors[:, ::-1][:, :TARGET_SIZE]
-    z = x @ keep / np.sqrt(np.sqrt(values[::-1][:TARGET_SIZE]))
-    z /= np.linalg.norm(z, axis=1, keepdims=True) + 1e-6
-    np.save(path, z.astype(np.float16))
+    """Teacher features `[M, 1280]` to unit targets `[M, 512]`, kept at `path`."""
+    if not path.exists():
+        np.save(path, to_targets(features, *basis(features)).astype(np.float16))
     return np.load(path, mmap_mode="r")
+
+
+def basis(features):
+    """Mean `[1280]` and principal components `[1280, 512]`, half whitened, of the features."""
+    x = features.astype(np.float32)
+    mean = x.mean(0)
+    x -= mean
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    return mean, vectors[:, ::-1][:, :TARGET_SIZE] / np.sqrt(np.sqrt(values[::-1][:TARGET_SIZE]))
+
+
+def to_targets(features, mean, components):
+    """Unit targets of features."""
+    z = (features.astype(np.float32) - mean) @ components
+    return z / (np.linalg.norm(z, axis=1, keepdims=True) + 1e-6)
 
 
 def row_weights(samples):

@@ -87,11 +87,12 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::load`]: the embedded bundle goes through the same checks as everyone's.
     pub fn embedded() -> Result<Self, ModelError> {
-        const FILES: [(&str, &[u8]); 4] = [
+        const FILES: [(&str, &[u8]); 5] = [
             (MANIFEST, include_bytes!("../../models/default/bundle.toml")),
             ("image.onnx", include_bytes!("../../models/default/image.onnx")),
             ("text.onnx", include_bytes!("../../models/default/text.onnx")),
             ("tokenizer.json", include_bytes!("../../models/default/tokenizer.json")),
+            ("golden.json", include_bytes!("../../models/default/golden.json")),
         ];
         let find = |name: &str| {
             let found = FILES.iter().find(|(file, _)| *file == name);

@@ -454,9 +454,14 @@ impl Scorer {
         let ids = self.tokenize(caption)?;
         self.embed_tokens(&ids)?;
         self.embed_image(pixels)?;
-        let pairs = self.image_embeddings.iter().zip(&self.text_embeddings);
-        Ok(pairs.map(|(image, text)| image * text).sum())
+        Ok(score(&self.image_embeddings, &self.text_embeddings))
     }
+}
+
+/// The score of a pair: the cosine of its two embeddings, each of unit length. Summed in order, so that
+/// it is the same everywhere.
+pub fn score(image: &[f32], text: &[f32]) -> f32 {
+    image.iter().zip(text).map(|(image, text)| image * text).sum()
 }
 
 /// Cuts a number of pairs into runs: powers of two, so that plans stay few.

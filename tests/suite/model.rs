@@ -8,6 +8,7 @@ use pairgate::config::{ImageLimits, SampleLimits};
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::error::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
+use pairgate::model::inspect::inspect;
 use pairgate::model::verify::cosine;
 use pairgate::model::{Arithmetic, Model, Scorer};
 use pairgate::prepare::Preparer;
@@ -79,7 +80,7 @@ fn towers_are_pytorchs() {
 #[test]
 fn towers_are_pytorchs_on_real_pictures() {
     let Some(file) = std::env::var_os("PAIRGATE_DEV_PIXELS") else {
-        eprintln!("SKIPPED: PAIRGATE_DEV_PIXELS does not name the file that golden.py writes");
+        eprintln!("SKIPPED: PAIRGATE_DEV_PIXELS does not name the file that parity.py writes");
         return;
     };
     let mut scorer = scorer();
@@ -150,11 +151,14 @@ fn a_caption_at_its_own_length_is_the_caption_at_full_length() {
     }
 }
 
+/// Files of the default bundle.
+const FILES: [&str; 5] = [MANIFEST, "image.onnx", "text.onnx", "tokenizer.json", "golden.json"];
+
 /// A copy of the default bundle with one file changed.
 fn changed(file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
-    for name in [MANIFEST, "image.onnx", "text.onnx", "tokenizer.json"] {
+    for name in FILES {
         fs::copy(default.join(name), folder.path().join(name)).unwrap();
     }
     let path = folder.path().join(file);
@@ -187,7 +191,7 @@ fn a_bundle_from_a_folder_or_a_tar_is_the_embedded_one() {
 
     let path = folder.path().join("bundle.tar");
     let mut archive = tar::Builder::new(fs::File::create(&path).unwrap());
-    for name in [MANIFEST, "image.onnx", "text.onnx", "tokenizer.json"] {
+    for name in FILES {
         archive.append_path_with_name(folder.path().join(name), format!("dfn/{name}")).unwrap();
     }
     archive.finish().unwrap();
@@ -198,7 +202,7 @@ fn a_bundle_from_a_folder_or_a_tar_is_the_embedded_one() {
 #[test]
 fn wrong_bundles_are_refused_by_what_is_wrong() {
     let cut = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
-    for file in ["image.onnx", "text.onnx", "tokenizer.json"] {
+    for file in &FILES[1..] {
         let error = load_error(&changed(file, cut));
         assert!(matches!(&error, ModelError::Digest { file: named, .. } if named.ends_with(file)));
     }
@@ -240,4 +244,27 @@ fn the_model_is_shared_not_copied() {
     let first = Scorer::new(model.clone());
     let second = Scorer::new(model);
     assert!(Arc::ptr_eq(first.model(), second.model()));
+}
+
+#[test]
+fn the_default_model_fits_a_small_board() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
+    let bundle = Bundle::load(&folder).unwrap();
+    let files = bundle.manifest.digests.keys().map(String::as_str).chain([MANIFEST]);
+    let bytes: u64 = files.map(|name| fs::metadata(folder.join(name)).unwrap().len()).sum();
+    assert!(bytes <= 6_000_000, "{bytes} bytes");
+
+    let found = inspect(&bundle).unwrap();
+    let [(112, image)] = found.image.multiply_adds[..] else { panic!("{:?}", found.image) };
+    assert!(image <= 160_000_000, "{image} multiply-adds a picture");
+    let (16, text) = found.text.multiply_adds[0] else { panic!("{:?}", found.text) };
+    assert!(text <= 15_000_000, "{text} multiply-adds a caption");
+}
+
+#[test]
+fn the_default_model_is_calibrated_and_checks_itself() {
+    let manifest = default_model().manifest().clone();
+    let threshold = manifest.calibrated_threshold(0.15).unwrap();
+    assert!(threshold > manifest.recommended_threshold.unwrap_or(0.0), "{threshold}");
+    assert!(manifest.golden.is_some());
 }

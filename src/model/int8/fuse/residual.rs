@@ -5,7 +5,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::kernels::Activation;
 use crate::model::int8::operators::{
-    Convolution, Depthwise, Ending, Own, Pointwise, Product, Residual,
+    Convolution, Depthwise, Ending, Operator, Own, Pointwise, Product, Residual,
 };
 
 /// Takes up all that it can.
@@ -20,7 +20,7 @@ pub(super) fn fuse(model: &mut TypedModel) -> TractResult<()> {
 
 fn fused(model: &TypedModel, id: usize) -> TractResult<Option<TypedModelPatch>> {
     let node = model.node(id);
-    let Some(ending) = ending(node) else { return Ok(None) };
+    let Some((ending, ended)) = ending(node) else { return Ok(None) };
     let Some(sum) = single_reader(model, id)? else { return Ok(None) };
     let adds = sum.op_as::<TypedBinOp>().is_some_and(|op| op.0.name() == "Add");
     if !adds || ending.residual != Residual::None {
@@ -36,14 +36,14 @@ fn fused(model: &TypedModel, id: usize) -> TractResult<Option<TypedModelPatch>> 
     let (ending, last) = match (activation, behind) {
         (Some(activation), Some(behind)) if ending.activation == Activation::None => {
             let residual = Residual::BeforeActivation;
-            (Ending { activation, residual, ..ending.clone() }, behind.id)
+            (Ending { activation, residual, ..ending }, behind.id)
         }
-        _ => (Ending { residual: Residual::AfterActivation, ..ending.clone() }, sum.id),
+        _ => (Ending { residual: Residual::AfterActivation, ..ending }, sum.id),
     };
     let mut patch = TypedModelPatch::default();
     let inputs = patch.taps(model, [&node.inputs[0], &other])?;
     let name = &model.node(last).name;
-    let fused = patch.wire_node(name, ended(node, ending)?, &inputs)?;
+    let fused = patch.wire_node(name, ended(ending), &inputs)?;
     patch.shunt_outside(model, last.into(), fused[0])?;
     Ok(Some(patch))
 }
@@ -53,24 +53,37 @@ fn single_reader(model: &TypedModel, id: usize) -> TractResult<Option<&TypedNode
     if read_outside { Ok(None) } else { model.single_succ(id) }
 }
 
-fn ending(node: &TypedNode) -> Option<&Ending> {
-    let product = || Some(&node.op_as::<Own<Product>>()?.0.ending);
-    let convolution = || Some(&node.op_as::<Own<Convolution>>()?.0.ending);
-    let depthwise = || Some(&node.op_as::<Own<Depthwise>>()?.0.ending);
-    product().or_else(convolution).or_else(depthwise)
+/// An operator whose result has an ending.
+trait Ends: Operator {
+    fn ending(&self) -> &Ending;
+    fn ended(&self, ending: Ending) -> Self;
 }
 
-/// The operator of a node with another ending.
-fn ended(node: &TypedNode, ending: Ending) -> TractResult<Box<dyn TypedOp>> {
-    let product = || Some(node.op_as::<Own<Product>>()?.0.clone());
-    let convolution = || Some(node.op_as::<Own<Convolution>>()?.0.clone());
-    let depthwise = || Some(node.op_as::<Own<Depthwise>>()?.0.clone());
-    if let Some(op) = product() {
-        Ok(Box::new(Own(Product { ending, ..op })))
-    } else if let Some(op) = convolution() {
-        Ok(Box::new(Own(Convolution { ending, ..op })))
-    } else {
-        let op = depthwise().context("only products have endings")?;
-        Ok(Box::new(Own(Depthwise { ending, ..op })))
-    }
+macro_rules! ends {
+    ($($operator:ty),*) => {
+        $(impl Ends for $operator {
+            fn ending(&self) -> &Ending {
+                &self.ending
+            }
+
+            fn ended(&self, ending: Ending) -> Self {
+                Self { ending, ..self.clone() }
+            }
+        })*
+
+        /// The ending of a node, and what makes the same operator with another one.
+        fn ending(node: &TypedNode) -> Option<(Ending, WithEnding<'_>)> {
+            None$(.or_else(|| ending_of::<$operator>(node)))*
+        }
+    };
+}
+
+type WithEnding<'a> = Box<dyn Fn(Ending) -> Box<dyn TypedOp> + 'a>;
+
+ends!(Product, Convolution, Depthwise);
+
+fn ending_of<T: Ends>(node: &TypedNode) -> Option<(Ending, WithEnding<'_>)> {
+    let operator = &node.op_as::<Own<T>>()?.0;
+    let ended = |ending| Box::new(Own(operator.ended(ending))) as Box<dyn TypedOp>;
+    Some((operator.ending().clone(), Box::new(ended)))
 }
