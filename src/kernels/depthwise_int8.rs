@@ -195,8 +195,7 @@ impl<F: Lanes> Coder<F> {
 
     #[inline(always)]
     fn encode(&self, x: F, codes: &mut [u8; LANES]) {
-        let code = x.mul(self.inverse).round().add(self.zero);
-        code.max(F::splat(0.0)).min(F::splat(255.0)).to_u8(codes);
+        x.mul(self.inverse).to_code(self.zero, codes);
     }
 }
 

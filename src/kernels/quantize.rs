@@ -110,8 +110,7 @@ impl Grid {
 
     #[inline(always)]
     fn encode_lanes<F: Lanes>(&self, x: F, codes: &mut [u8; LANES]) {
-        let code = x.mul(F::splat(1.0 / self.scale)).round().add(F::splat(self.zero as f32));
-        code.max(F::splat(0.0)).min(F::splat(255.0)).to_u8(codes);
+        x.mul(F::splat(1.0 / self.scale)).to_code(F::splat(self.zero as f32), codes);
     }
 
     #[inline(always)]

@@ -46,13 +46,17 @@ pub trait Lanes: Copy {
     fn from_u8(x: &[u8; LANES]) -> Self;
     /// Whole numbers 0 to 255 as bytes; others give any byte.
     fn to_u8(self, out: &mut [u8; LANES]);
+    /// Each value to the nearest whole number (ties to even), plus `zero`, within 0 to 255.
+    #[inline(always)]
+    fn to_code(self, zero: Self, out: &mut [u8; LANES]) {
+        self.round().add(zero).max(Self::splat(0.0)).min(Self::splat(255.0)).to_u8(out);
+    }
     /// Sixty-four values, each to the nearest whole number (ties to even), plus `zero`, within 0 to
     /// 255. Values beyond 2^30 and those that are not numbers give any byte.
     #[inline(always)]
     fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
-        let (zero, low, high) = (Self::splat(zero as f32), Self::splat(0.0), Self::splat(255.0));
         for (x, out) in x.into_iter().zip(out.as_chunks_mut::<LANES>().0) {
-            x.round().add(zero).max(low).min(high).to_u8(out);
+            x.to_code(Self::splat(zero as f32), out);
         }
     }
     /// `self + other`
