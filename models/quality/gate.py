@@ -11,6 +11,23 @@ from pathlib import Path
 import numpy as np
 
 
+def write_tar(path, files):
+    """A tar of `(name, bytes)`."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+def members(number, pair):
+    """The files of a pair."""
+    meta = {} if pair.size is None else dict(zip(("original_width", "original_height"), pair.size))
+    parts = {pair.extension: pair.image, "json": json.dumps(meta).encode(),
+             "txt": pair.caption.encode()}
+    return [(f"{number:08d}.{extension}", content) for extension, content in parts.items()]
+
+
 class Gate:
     """`pairgate score` with the model in the program, or a bundle."""
 
@@ -23,22 +40,16 @@ class Gate:
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if not out.exists():
             sys.exit(f"{' '.join(self.command)} {source}: exit {done.returncode}\n{done.stderr}")
+        if done.returncode:
+            print(f"note: exit status {done.returncode} on {source}", file=sys.stderr)
         return [json.loads(line) for line in out.read_text().splitlines() if line.strip()]
 
     def score(self, pairs):
         """`(scores [N], whether a basic rule rejects [N])`; pairs that fail score -1."""
         with tempfile.TemporaryDirectory() as folder:
             shard = Path(folder) / "pool.tar"
-            with tarfile.open(shard, "w") as tar:
-                for number, pair in enumerate(pairs):
-                    meta = {} if pair.size is None else dict(
-                        zip(("original_width", "original_height"), pair.size))
-                    for extension, content in ((pair.extension, pair.image),
-                                               ("json", json.dumps(meta).encode()),
-                                               ("txt", pair.caption.encode())):
-                        info = tarfile.TarInfo(f"{number:08d}.{extension}")
-                        info.size = len(content)
-                        tar.addfile(info, io.BytesIO(content))
+            write_tar(shard, (file for number, pair in enumerate(pairs)
+                              for file in members(number, pair)))
             lines = self.run(shard, Path(folder) / "scores.jsonl")
         found = {int(line["key"]): line for line in lines}
         rows = [found.get(number, {}) for number in range(len(pairs))]

@@ -34,6 +34,14 @@ def recall(scores, k):
     return float(((scores > own).sum(1) < k).mean())
 
 
+def of_matrix(scores):
+    """AUC of the diagonal of `[N, N]` against all else, and recall both ways."""
+    out = {"auc": auc(np.diag(scores), scores[~np.eye(len(scores), dtype=bool)])}
+    for way, matrix in (("i2t", scores), ("t2i", scores.T)):
+        out |= {f"{way}@{k}": recall(matrix, k) for k in (1, 5, 10)}
+    return out
+
+
 def interval(values, rng, rounds=1000):
     """Mean of values, and the 95 % bootstrap interval of it."""
     values = np.asarray(values)

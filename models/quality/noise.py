@@ -79,22 +79,24 @@ class Near:
 
     def __init__(self, pairs):
         self.pairs = pairs
-        self.words = [set(words(pair.caption)) for pair in pairs]
+        # Each in its order: sums over sets differ in their last bits from one run to the next.
+        self.words = [dict.fromkeys(words(pair.caption)) for pair in pairs]
         counts = Counter(word for one in self.words for word in one)
         self.weight = {word: np.log(len(pairs) / n) for word, n in counts.items()}
+        self.norms = [sum(self.weight[w] for w in one) ** 0.5 + 1e-6 for one in self.words]
 
     def of(self, at, rank):
         """The place of the caption of that rank, from 0, of another text."""
         own = self.words[at]
-        norms = [sum(self.weight[w] for w in one) ** 0.5 + 1e-6 for one in self.words]
-        near = [sum(self.weight[w] for w in own & one) / norm
-                for one, norm in zip(self.words, norms)]
+        near = [sum(self.weight[w] for w in own if w in one) / norm
+                for one, norm in zip(self.words, self.norms)]
         order = sorted(range(len(near)), key=lambda i: (-near[i], i))
         others = [i for i in order if self.pairs[i].caption != self.pairs[at].caption]
         return others[min(rank, len(others) - 1)] if others else None
 
 
 def words(caption):
+    """Its words in lower case, bare of punctuation."""
     return [word.strip(".,;:!?\"'()").lower() for word in caption.split()]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from noise import words
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "train"))
 import teacher  # noqa: E402
 
@@ -36,15 +38,11 @@ class Eyes:
         return np.stack([self.see(pair.image) for pair in pairs])
 
 
-def split(caption):
-    return [word.strip(".,;:!?\"'()").lower() for word in caption.split()]
-
-
 class Probe:
     """Learnt from some pairs."""
 
     def __init__(self, pairs, eyes):
-        counts = Counter(word for pair in pairs for word in set(split(pair.caption)))
+        counts = Counter(word for pair in pairs for word in set(words(pair.caption)))
         common = sorted(word for word, n in counts.items() if n > 1)
         self.place = {word: i for i, word in enumerate(common)}
         self.weight = np.log(len(pairs) / np.array([counts[word] for word in common]))
@@ -60,7 +58,7 @@ class Probe:
     def texts(self, pairs):
         out = np.zeros((len(pairs), len(self.place)))
         for row, pair in zip(out, pairs):
-            for word in split(pair.caption):
+            for word in words(pair.caption):
                 if word in self.place:
                     row[self.place[word]] = self.weight[self.place[word]]
         return unit(out)

@@ -66,18 +66,12 @@ def retrieval(gate, pairs, limit):
         some = [pair for pair in pairs if pair.source == source][:limit]
         scores = gate.all_scores(some)
         photos = np.array([pair.photo for pair in some])
-        out[source] = matrix_measures(scores)
+        out[source] = {"pairs": len(some)} | measures.of_matrix(scores)
         if 20 < photos.sum() < len(some):
-            out[f"{source}, photos"] = matrix_measures(scores[photos][:, photos])
+            out[f"{source}, photos"] = {"pairs": int(photos.sum())} | measures.of_matrix(
+                scores[photos][:, photos])
         say(f"every picture of {source} with every caption: {len(some)} x {len(some)}")
     return out
-
-
-def matrix_measures(scores):
-    off = scores[~np.eye(len(scores), dtype=bool)]
-    return {"pairs": len(scores), "auc": measures.auc(np.diag(scores), off),
-            **{f"{way}@{k}": measures.recall(matrix, k)
-               for way, matrix in (("i2t", scores), ("t2i", scores.T)) for k in (1, 5, 10)}}
 
 
 def induced(gate, pairs, share, network):

@@ -86,7 +86,7 @@ def load(kind, name, given):
 def held_crops(work):
     """Pixels and targets of the crops that no training saw."""
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
-    z = distil.targets(None, work / "cache/targets.npy")
+    z = distil.targets(work)
     rows = [s["start"] for s in data.load_samples(work) if s["held"]]
     spare = (data.CROP_SIZE - towers.IMAGE_SIZE) // 2
     view = crops[rows][:, spare : spare + towers.IMAGE_SIZE, spare : spare + towers.IMAGE_SIZE]
@@ -103,9 +103,8 @@ def judge_text(given):
     found = {}
     for name in candidates.TEXT:
         tower, bridge = load("text", name, given)
-        scores = F.normalize(bridge(target)) @ evaluate.embed(tower, ids).t()
-        off = scores[~torch.eye(len(scores), dtype=bool)]
-        found[name] = evaluate.auc(scores.diagonal().numpy(), off.numpy())
+        seen, said = F.normalize(bridge(target)), evaluate.embed(tower, ids)
+        found[name] = evaluate.measure(seen, said)["auc"]
     return found, max(found, key=found.get)
 
 
@@ -116,17 +115,8 @@ def judge_image(name, best_text, devs, crops, given):
     text_tower, bridge = load("text", best_text, given)
     guess = torch.cat([head(tower.features(part)) for part in crops[0].split(128)])
     cosine = F.cosine_similarity(guess, crops[1]).mean().item()
-    whole = nn.Sequential(Features(tower), head, bridge)
-    return {"cosine": cosine} | evaluate.figures(whole, text_tower, devs)["flickr8k"]
-
-
-class Features(nn.Module):
-    def __init__(self, tower):
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, pixels):
-        return self.tower.features(pixels)
+    tower.project = nn.Sequential(head, bridge)
+    return {"cosine": cosine} | evaluate.figures(tower, text_tower, devs)["flickr8k"]
 
 
 def milliseconds(image, text_tower, given):
@@ -206,6 +196,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=6, help="for each image tower")
     given = parser.parse_args()
     (given.work / "compare").mkdir(exist_ok=True)
+    distil.targets(given.work)  # made before there are workers that need them
     train_all(given)
     torch.set_num_threads(2)
     report(given)

@@ -170,7 +170,7 @@ def train(team, data_folder, work, minutes):
         stage.log("contrast: dev " + evaluate.line(
             evaluate.figures(*[a.module for a in learner.averages], devs)))
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
-    z = distil.targets(None, work / "cache/targets.npy")
+    z = distil.targets(work)
     # A resumed run goes on with other draws than it began with.
     rng = np.random.default_rng([4, team.rank, int(1e6 * learner.done)])
     torch.manual_seed(int(rng.integers(1 << 30)))

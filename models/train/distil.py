@@ -22,9 +22,11 @@ WEIGHT = {"flickr8k": 1.5, "coco_unlabelled": 1.3, "openstax": 1.0, "alt": 1.0,
           "ikea": 0.6, "drinks": 0.8, "fashion": 0.5, "tinyimagenet": 0.5}
 
 
-def targets(features, path):
-    """Teacher features `[M, 1280]` to unit targets `[M, 512]`, kept at `path`."""
+def targets(work):
+    """Unit targets `[M, 512]` of the cached teacher features `[M, 1280]`, made the first time."""
+    path = work / "cache/targets.npy"
     if not path.exists():
+        features = np.load(work / "cache/features.npy", mmap_mode="r")
         np.save(path, to_targets(features, *basis(features)).astype(np.float16))
     return np.load(path, mmap_mode="r")
 
@@ -111,7 +113,7 @@ def train(team, work, minutes, make_tower=towers.ImageTower, name="distil.pt", b
     """One worker's share of the stage. With a `bridge` the embedding learns too, what lies beyond."""
     path = work / name
     crops = np.load(work / "cache/crops.npy", mmap_mode="r")
-    z = targets(None, work / "cache/targets.npy")
+    z = targets(work)
     cumulative = np.cumsum(row_weights(data.load_samples(work)))
     torch.manual_seed(1)
     tower = make_tower().to(memory_format=torch.channels_last)

@@ -7,10 +7,8 @@ within the shard so that no image keeps its own. Only numpy and the standard lib
 """
 
 import argparse
-import io
 import json
 import random
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,16 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "quality"))
+from gate import Gate, write_tar  # noqa: E402
+from measures import auc  # noqa: E402
+from pairs import shards  # noqa: E402
+
 SEED = 20
-
-
-def shards(paths):
-    """Every tar named or inside a folder named, in order."""
-    out = []
-    for path in map(Path, paths):
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        out += [p for p in inside if p.name.endswith((".tar", ".tar.gz", ".tgz"))]
-    return out
 
 
 def members(shard):
@@ -88,44 +82,22 @@ def exchanged(own, other):
     return json.dumps(merged, ensure_ascii=False).encode()
 
 
-def write_tar(path, files):
-    with tarfile.open(path, "w") as tar:
-        for name, content in files:
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-
-
-def scores(command, shard, out):
+def scores(gate, shard, out):
     """`[scores]` of the samples that have one, and how many have none."""
-    done = subprocess.run([*command, str(shard), "-o", str(out)],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if not out.exists():
-        sys.exit(f"{' '.join(command)} {shard}: exit {done.returncode}\n{done.stderr}")
-    if done.returncode:
-        print(f"note: exit status {done.returncode} on {shard}", file=sys.stderr)
-    lines = [json.loads(line) for line in out.read_text().splitlines() if line.strip()]
+    lines = gate.run(shard, out)
     found = [row["score"] for row in lines if row.get("score") is not None]
     return found, len(lines) - len(found)
 
 
-def auc(matched, others):
-    """The chance that a matched score lies above an unmatched one; a tie counts one half."""
-    others = np.sort(others)
-    below = np.searchsorted(others, matched, "left").mean()
-    upto = np.searchsorted(others, matched, "right").mean()
-    return float((below + upto) / 2 / len(others))
-
-
-def judge(command, shard, folder):
+def judge(gate, shard, folder):
     """One row of the table."""
     rng = random.Random(SEED)
     original, copy = folder / "a.tar", folder / "b.tar"
     files = members(shard)
     write_tar(original, files)
     write_tar(copy, shuffled(files, rng))
-    matched, unscored = scores(command, original, folder / "a.jsonl")
-    others, _ = scores(command, copy, folder / "b.jsonl")
+    matched, unscored = scores(gate, original, folder / "a.jsonl")
+    others, _ = scores(gate, copy, folder / "b.jsonl")
     for path in folder.iterdir():
         path.unlink()
     row = {"shard": str(shard), "scored": len(matched), "shuffled": len(others),
@@ -153,9 +125,9 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
     parser.add_argument("paths", nargs="+", help="tar shards, or folders of them")
     given = parser.parse_args()
-    command = [given.pairgate, "score"] + (["--model", given.model] if given.model else [])
+    gate = Gate(given.pairgate, given.model)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [judge(command, shard, Path(folder)) for shard in shards(given.paths)]
+        rows = [judge(gate, shard, Path(folder)) for shard in shards(given.paths)]
     print(json.dumps(rows, indent=1)) if given.json else table(rows)
 
 

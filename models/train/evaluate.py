@@ -1,11 +1,17 @@
 """Dev figures while training: AUC and recall of the towers in PyTorch. For looking only."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 import data
 import text
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "quality"))
+import measures  # noqa: E402
 
 
 class Dev:
@@ -26,27 +32,9 @@ def embed(tower, inputs, batch=128):
     return F.normalize(torch.cat([tower(part) for part in inputs.split(batch)]))
 
 
-def auc(matched, others):
-    """The chance that a matched score is above an unmatched one."""
-    ranks = np.searchsorted(np.sort(others), matched, "left").mean()
-    ties = np.searchsorted(np.sort(others), matched, "right").mean()
-    return float((ranks + ties) / 2 / len(others))
-
-
-def recall(scores, k):
-    """Share of rows whose own column is among the `k` best, `[N, N]` scores."""
-    own = np.diag(scores)[:, None]
-    return float(((scores > own).sum(1) < k).mean())
-
-
 def measure(images, texts):
     """AUC of the diagonal against everything else, and recall both ways."""
-    scores = (images @ texts.t()).numpy()
-    off = scores[~np.eye(len(scores), dtype=bool)]
-    out = {"auc": auc(np.diag(scores), off)}
-    for k in (1, 5, 10):
-        out[f"i2t@{k}"], out[f"t2i@{k}"] = recall(scores, k), recall(scores.T, k)
-    return out
+    return measures.of_matrix((images @ texts.t()).numpy())
 
 
 def figures(image, text_tower, devs):
@@ -64,7 +52,7 @@ def load_devs(data_folder, tokenizer, names=("flickr8k", "openstax", "alt"), res
     return {n: Dev(data_folder / "dev" / n, tokenizer, resize) for n in names}
 
 
-def line(measures):
+def line(found):
     """One line for the log."""
     return "; ".join(f"{n} auc {m['auc']:.4f} R@10 {m['i2t@10']:.3f}/{m['t2i@10']:.3f}"
-                     for n, m in measures.items())
+                     for n, m in found.items())

@@ -160,7 +160,7 @@ def train(team, data_folder, work, minutes, make_tower=towers.TextTower, name="w
     plain = text.plain_captions(data_folder / "captions-en.txt.gz")
     captions = [text.encode(tokenizer, c) for c in plain]
     captions += [ids for rows in pairs.ids for ids in rows]
-    z = distil.targets(None, work / "cache/targets.npy")
+    z = distil.targets(work)
     tower = make_tower(DROP).train()
     bridge = nn.Linear(distil.TARGET_SIZE, towers.EMBEDDING_SIZE, bias=False)
     learn_english(team, tower, captions, minutes[0])
@@ -171,6 +171,6 @@ def train(team, data_folder, work, minutes, make_tower=towers.TextTower, name="w
 
 def run(data_folder, work, minutes, workers):
     """Both parts, `minutes` = (english, match); writes words.pt."""
-    distil.targets(np.load(work / "cache/features.npy", mmap_mode="r"), work / "cache/targets.npy")
+    distil.targets(work)  # made before there are workers that need them
     if not (work / "words.pt").exists():
         stage.together(workers, train, data_folder, work, minutes)
