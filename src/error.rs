@@ -16,6 +16,45 @@ pub enum ConfigError {
         /// Largest value allowed.
         max: f64,
     },
+    /// Two keys that exclude each other.
+    #[error("{key} and {other} exclude each other: set one of them")]
+    Exclusive {
+        /// The key.
+        key: &'static str,
+        /// The other key.
+        other: &'static str,
+    },
+    /// The worst case of the settings is more than the ceiling.
+    #[error(
+        "{key} = {ceiling} is too low: the settings may take {needed} bytes, most of it by {most}"
+    )]
+    Ceiling {
+        /// The ceiling's key.
+        key: &'static str,
+        /// The ceiling in bytes.
+        ceiling: u64,
+        /// What the settings may take, in bytes.
+        needed: u64,
+        /// What takes most, as a product of keys.
+        most: &'static str,
+    },
+    /// Bytes that are no packed config.
+    #[error("not a packed config that can be used: {why}")]
+    Packed {
+        /// What is wrong with them.
+        why: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// The key that is to blame; none in a packed config.
+    pub fn key(&self) -> Option<&'static str> {
+        match self {
+            Self::OutOfRange { key, .. } | Self::Exclusive { key, .. } => Some(key),
+            Self::Ceiling { key, .. } => Some(key),
+            Self::Packed { .. } => None,
+        }
+    }
 }
 
 /// What is wrong with a journal's bytes.

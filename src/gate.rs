@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::config::Config;
+use crate::config::{Config, ImageLimits, SampleLimits};
 use crate::decision::{Decision, Facts, Reason};
 use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
@@ -14,6 +14,7 @@ use crate::model::{Arithmetic, Model, Scorer, score};
 use crate::pair::{Digest, PairRef};
 use crate::policy::{OnError, Policy};
 use crate::prepare::Preparer;
+use crate::rules::Rules;
 
 /// What a broken rule does to the rest of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,8 +29,12 @@ pub enum Screening {
 /// All that a decision depends on beside the pair and the model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct GateSettings {
-    /// Limits and rules; the sizes of the pipeline change nothing.
-    pub config: Config,
+    /// Bounds on an image.
+    pub image: ImageLimits,
+    /// Bounds on a sample.
+    pub sample: SampleLimits,
+    /// The cheap rules.
+    pub rules: Rules,
     /// Threshold, and what becomes of faulty pairs.
     pub policy: Policy,
     /// What a broken rule does.
@@ -37,10 +42,18 @@ pub struct GateSettings {
 }
 
 impl GateSettings {
+    /// The limits and rules of a config; all other keys change no decision, or are for the caller to
+    /// resolve to a threshold.
+    pub fn of(config: &Config) -> Self {
+        let policy = Policy { threshold: None, on_error: config.policy.on_error };
+        let Config { image, sample, rules, .. } = *config;
+        Self { image, sample, rules, policy, screening: Screening::Stop }
+    }
+
     /// SHA-256 of every setting that a decision depends on, in a fixed order and encoding.
     /// `arithmetic` is the model's.
     pub fn digest(&self, arithmetic: Arithmetic) -> Digest {
-        let Config { image, sample, rules, pipeline: _ } = self.config;
+        let Self { image, sample, rules, .. } = self;
         let mut hash = Sha256::new();
         hash.update(image.max_side.to_le_bytes());
         hash.update(image.max_pixels.to_le_bytes());
@@ -144,6 +157,18 @@ impl Gate {
         }
     }
 
+    /// Makes the gate take all the memory that its model will ever ask for, for `batch` pairs at
+    /// once, so that it can be measured.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model does not work.
+    pub fn warm(&mut self, batch: usize) -> Result<(), ModelError> {
+        self.scorer.embed_image(&self.pixels)?;
+        let caption = vec![0; self.scorer.model().manifest().text.context_length];
+        self.scorer.embed_captions(&vec![caption.as_slice(); batch])?;
+        Ok(())
+    }
+
     fn examine(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
         let mut facts = Facts { content: content_digest(pair), ..Facts::default() };
         let mut asked = None;
@@ -167,15 +192,15 @@ impl Gate {
             return Err(fault.into());
         }
         let caption = self.read_caption(pair, facts)?;
-        let mut broken = self.settings.config.rules.caption_fault(caption);
+        let mut broken = self.settings.rules.caption_fault(caption);
         self.stop_if(broken)?;
 
-        let limits = self.settings.config.image;
+        let limits = self.settings.image;
         let image = pair.image.ok_or(Reason::ImageMissing)?;
         let header = probe(image, &limits)?;
         facts.size = header.size;
         let original = pair.original_size.unwrap_or(header.size);
-        broken = broken.or(self.settings.config.rules.size_fault(original));
+        broken = broken.or(self.settings.rules.size_fault(original));
         self.stop_if(broken)?;
 
         decode(image, &header, &limits, &mut self.rgb)?;
@@ -188,7 +213,7 @@ impl Gate {
 
     fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
         let bytes = pair.caption.ok_or(Reason::CaptionMissing)?;
-        if bytes.len() as u64 > self.settings.config.sample.max_caption_bytes {
+        if bytes.len() as u64 > self.settings.sample.max_caption_bytes {
             return Err(Reason::CaptionTooLong);
         }
         let caption = std::str::from_utf8(bytes).map_err(|_| Reason::CaptionNotUtf8)?;

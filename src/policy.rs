@@ -1,9 +1,12 @@
 //! From facts to a verdict: the threshold, and what becomes of pairs that cannot be judged.
 
+use serde::{Deserialize, Serialize};
+
 use crate::decision::{Class, Decision, Facts, Reason, Verdict};
 
 /// What becomes of a pair that could not be judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnError {
     /// It is left out and counted as failed.
     #[default]

@@ -35,7 +35,7 @@ pub const MAX_PAYLOAD: usize = 1 << 20;
 pub const FRAME_OVERHEAD: usize = 8;
 
 /// CRC-32C, as in iSCSI, ext4 and most journals since.
-static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+pub(crate) static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 
 /// What holds for all records of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use crate::support::{data, default_model};
 
-fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+pub fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pairgate"));
     command.args(args).stdin(Stdio::null());
     command
 }
 
 #[track_caller]
-fn run(mut command: Command, code: i32) -> Output {
+pub fn run(mut command: Command, code: i32) -> Output {
     let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{command:?}: {errors}");

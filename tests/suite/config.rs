@@ -1,8 +1,36 @@
-//! Configs: the commented default file, ranges, unknown keys.
+//! Configs: the commented files, ranges, units, unknown keys, layers, and the packed form.
 
-use pairgate::config::Config;
+use pairgate::config::file::{BOARDS, Layers};
+use pairgate::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate::config::{Config, OnFull};
+use pairgate::policy::OnError;
+
+use crate::cli::{pairgate, run};
 
 const DEFAULT: &str = include_str!("../../firmware-config/default.toml");
+
+/// The error of a config of this text, which stands in a file called `mine.toml`.
+fn fault(text: &str) -> String {
+    let mut layers = Layers::default();
+    let added = layers.add("mine.toml", text).and_then(|()| layers.resolve());
+    added.unwrap_err().to_string()
+}
+
+fn board(name: &str) -> Config {
+    let mut layers = Layers::default();
+    layers.add_board(name).unwrap();
+    layers.resolve().unwrap()
+}
+
+/// Key, value and comment of each line that has a key, commented-out ones included.
+fn lines(text: &str) -> Vec<(String, String, String)> {
+    let line = |line: &str| {
+        let (key, rest) = line.trim_start_matches("# ").split_once(" = ")?;
+        let (value, comment) = rest.split_once("# ")?;
+        Some((key.to_owned(), value.trim().to_owned(), comment.to_owned()))
+    };
+    text.lines().filter_map(line).collect()
+}
 
 #[test]
 fn the_commented_file_is_the_default() {
@@ -12,9 +40,17 @@ fn the_commented_file_is_the_default() {
 
 #[test]
 fn the_commented_file_has_every_key() {
+    let keys = |table: toml::Table| -> Vec<_> {
+        let tables = table.into_iter().map(|(name, keys)| (name, keys.as_table().unwrap().clone()));
+        tables
+            .flat_map(|(name, keys)| keys.into_iter().map(move |key| (name.clone(), key.0)))
+            .collect()
+    };
     let file: toml::Table = toml::from_str(DEFAULT).unwrap();
     let all = toml::Table::try_from(Config::default()).unwrap();
-    assert_eq!(file, all);
+    assert_eq!(keys(file), keys(all));
+    // Unset by default, and then not in TOML.
+    assert!(DEFAULT.contains("\n# threshold = ") && DEFAULT.contains("\n# keep = "));
 }
 
 #[test]
@@ -52,4 +88,171 @@ fn every_key_out_of_range_is_an_error_that_names_it() {
         let error = config.check().unwrap_err().to_string();
         assert!(error.contains(key) && error.contains("must be"), "{error}");
     }
+}
+
+#[test]
+fn every_board_says_every_key_with_the_same_comment() {
+    let comments = |text| -> Vec<_> {
+        lines(text).into_iter().map(|(key, _, comment)| (key, comment)).collect()
+    };
+    let wanted = comments(DEFAULT);
+    assert!(wanted.len() > 35);
+    for (name, text) in BOARDS {
+        assert_eq!(comments(text), wanted, "{name}");
+        assert!(wanted.iter().all(|(_, comment)| comment.contains(", default ")), "{name}");
+    }
+}
+
+#[test]
+fn the_defaults_in_the_comments_are_the_defaults() {
+    for (key, value, comment) in lines(DEFAULT) {
+        let said = comment.split(", default ").nth(1).unwrap().split(':').next().unwrap();
+        let plain =
+            |text: &str| text.trim_matches('"').trim_end_matches(['B', 's', ' ']).to_owned();
+        let same = plain(said) == plain(&value) || said == format!("{value}:");
+        let number = said.parse::<f64>().ok().zip(plain(&value).parse::<f64>().ok());
+        let unset = said == "unset";
+        assert!(same || unset || number.is_some_and(|(a, b)| a == b), "{key}: {said} {value}");
+    }
+}
+
+#[test]
+fn every_board_loads_resolves_and_round_trips() {
+    for (name, _) in BOARDS {
+        let config = board(name);
+        assert!(config.memory.ceiling_bytes > 0, "{name}");
+        assert_ne!(config.pipeline.workers, 0, "{name}: the worst case needs the number");
+        let mut buffer = [0; MAX_BYTES];
+        assert_eq!(unpack(pack(&config, &mut buffer).unwrap()).unwrap(), config, "{name}");
+        let shown = toml::to_string(&config).unwrap();
+        let mut again = Layers::default();
+        again.add("shown", &shown).unwrap();
+        assert_eq!(again.resolve().unwrap(), config, "{name}");
+    }
+}
+
+#[test]
+fn units_are_read_and_wrong_ones_name_the_line() {
+    let text = "[image]\nmax_decode_bytes = \"3 MiB\"\n[capture]\ninterval_ms = \"2 s\"\n\
+                [policy]\nkeep = \"15%\"\non_error = \"keep\"";
+    let config: Config = toml::from_str(text).unwrap();
+    assert_eq!(config.image.max_decode_bytes, 3 << 20);
+    assert_eq!(config.capture.interval_ms, 2000);
+    assert_eq!((config.policy.keep, config.policy.on_error), (Some(0.15), OnError::Keep));
+    for (text, wanted) in [
+        ("[image]\n\nmax_decode_bytes = \"3 MiBs\"", ["line 3", "\"64 MiB\""]),
+        ("[image]\nmax_decode_bytes = \"3 s\"", ["line 2", "bytes"]),
+        ("[image]\nmax_decode_bytes = -5", ["line 2", "bytes"]),
+        ("[image]\nmax_decode_bytes = \"99999999999 GiB\"", ["line 2", "bytes"]),
+        ("[capture]\ninterval_ms = \"2 MiB\"", ["line 2", "milliseconds"]),
+        ("[capture]\ninterval_ms = 1.5", ["line 2", "milliseconds"]),
+        ("[policy]\nkeep = \"150%\"", ["line 2", "150%"]),
+        ("[policy]\non_error = \"perhaps\"", ["line 2", "perhaps"]),
+        ("[thermal]\nzone = 5", ["line 2", "5"]),
+        ("[image]\nmax_sides = 5", ["line 2", "max_sides"]),
+        ("[image\nmax_side = 5", ["line 1", "mine.toml"]),
+    ] {
+        let error = fault(text);
+        assert!(wanted.iter().all(|part| error.contains(part)), "{text}: {error}");
+    }
+}
+
+#[test]
+fn ranges_and_contradictions_name_the_line() {
+    for (text, wanted) in [
+        ("[rules]\nmin_words = 1\nmax_aspect = 0.5", ["mine.toml, line 3", "max_aspect"]),
+        ("[policy]\nthreshold = 0.1\nkeep = 0.2", ["line 3", "policy.threshold"]),
+        ("[thermal]\nwarm_c = 80.0\nhot_c = 60.0", ["line 3", "80 to 150"]),
+        (
+            "[memory]\nceiling_bytes = \"64 MiB\"\n[capture]\nplaces = 1",
+            ["line 2", "image.max_decode_bytes"],
+        ),
+        (
+            "[image]\nmax_decode_bytes = 65536\n[pipeline]\nmax_bytes_in_flight = \"70 MiB\"\n\
+             [capture]\nplaces = 1\n[memory]\nceiling_bytes = \"100 MiB\"",
+            ["line 8", "pipeline.max_bytes_in_flight"],
+        ),
+        (
+            "[memory]\nceiling_bytes = \"1 GiB\"\n[capture]\nplaces = 255",
+            ["line 2", "capture.places x sample.max_sample_bytes"],
+        ),
+    ] {
+        let error = fault(text);
+        assert!(wanted.iter().all(|part| error.contains(part)), "{text}: {error}");
+    }
+}
+
+#[test]
+fn later_layers_win_and_every_value_has_its_origin() {
+    let mut layers = Layers::default();
+    layers.add_board("rpi4").unwrap();
+    layers.add("mine.toml", "[pipeline]\nworkers = 3\n").unwrap();
+    layers.set("pipeline", "batch", 2, "command line");
+    let config = layers.resolve().unwrap();
+    assert_eq!((config.pipeline.workers, config.pipeline.batch), (3, 2));
+    assert_eq!(config.capture.on_full, OnFull::DropNewest);
+    let origin = |key: &str| layers.origin(key).unwrap().to_string();
+    assert_eq!(origin("pipeline.workers"), "mine.toml, line 2");
+    assert_eq!(origin("pipeline.batch"), "command line");
+    assert!(origin("pipeline.queue").starts_with("board rpi4, line "));
+    assert_eq!(layers.origin("policy.keep"), None);
+    layers.unset("pipeline", "workers");
+    assert_eq!(layers.resolve().unwrap().pipeline.workers, 0);
+    let error = layers.add_board("rpi9").unwrap_err().to_string();
+    assert!(error.contains("rpi9") && error.contains("rpi-zero-2w"), "{error}");
+}
+
+#[test]
+fn a_damaged_packed_config_is_refused() {
+    let mut buffer = [0; MAX_BYTES];
+    let packed = pack(&board("rpi-zero-2w"), &mut buffer).unwrap().to_vec();
+    for cut in 0..packed.len() {
+        assert!(unpack(&packed[..cut]).is_err(), "{cut} bytes");
+    }
+    for at in 0..packed.len() {
+        let mut damaged = packed.clone();
+        damaged[at] ^= 1;
+        assert!(unpack(&damaged).is_err(), "byte {at}");
+    }
+    assert!(pack(&board("rpi4"), &mut [0; 20]).is_err());
+    let mut config = Config::default();
+    config.pipeline.batch = 0;
+    assert!(unpack(pack(&config, &mut buffer).unwrap()).is_err(), "out of range");
+}
+
+#[test]
+fn the_packed_bytes_are_pinned() {
+    let mut buffer = [0; MAX_BYTES];
+    let packed = pack(&Config::default(), &mut buffer).unwrap();
+    let hex: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        "504743460100530000000080800180b4891380808050808080108080040306c8010000000000000840000840808080200001000000904e0000000008000000000000000000077b6c6162656c7d00000000008c420000a0420000007041d160cf27"
+    );
+}
+
+#[test]
+fn the_command_checks_shows_and_packs() {
+    let out = run(pairgate(["config", "check", "--board", "rpi-zero-2w"]), 0);
+    let out = String::from_utf8(out.stdout).unwrap();
+    assert!(out.contains("ceiling") && out.contains("192 MiB"), "{out}");
+    let folder = tempfile::tempdir().unwrap();
+    let mine = folder.path().join("mine.toml");
+    std::fs::write(&mine, "[pipeline]\nworkers = 1\n").unwrap();
+    let mine = mine.to_str().unwrap();
+    let out = run(pairgate(["config", "show", "--board", "rpi4", "--config", mine]), 0);
+    let out = String::from_utf8(out.stdout).unwrap();
+    let line = |key: &str| out.lines().find(|line| line.starts_with(key)).unwrap();
+    assert!(line("workers").ends_with("mine.toml, line 2"), "{out}");
+    assert!(line("max_aspect").contains("board rpi4"), "{out}");
+    assert!(toml::from_str::<Config>(&out).is_ok(), "{out}");
+
+    let packed = folder.path().join("rpi4.pgcf");
+    run(pairgate(["config", "pack", "--board", "rpi4", "-o", packed.to_str().unwrap()]), 0);
+    assert_eq!(unpack(&std::fs::read(&packed).unwrap()).unwrap(), board("rpi4"));
+
+    std::fs::write(mine, "[memory]\nceiling_bytes = \"9 MiB\"\n").unwrap();
+    let out = run(pairgate(["config", "check", "--board", "rpi-zero-2w", "-c", mine]), 2);
+    let err = String::from_utf8(out.stderr).unwrap();
+    assert!(err.contains("mine.toml, line 2"), "{err}");
 }

@@ -34,6 +34,58 @@ pub enum Command {
     /// Model bundles: make one of your own DFN, look into one, check one.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Configs: check one, show it resolved, pack it for firmware.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a config: its keys, units and ranges, and its worst case against its memory ceiling.
+    Check(ConfigArgs),
+    /// Print a config resolved: every key with its value, and where the value comes from.
+    Show(ConfigArgs),
+    /// Write a config as the bytes that firmware reads (versioned, with a checksum).
+    Pack(PackArgs),
+}
+
+/// Examples are for all three: a board's config, a file, or a file laid over a board's.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate config check --board rpi4
+  pairgate config show --board rpi4 --config mine.toml     mine.toml laid over the board's")]
+pub struct ConfigArgs {
+    #[command(flatten)]
+    pub layers: LayerArgs,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Write a config as the bytes that firmware reads.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  pairgate config pack --config camera.toml -o camera.pgcf")]
+pub struct PackArgs {
+    #[command(flatten)]
+    pub layers: LayerArgs,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// The layers of a config, each laid over the one before it, key by key.
+#[derive(Debug, ClapArgs)]
+pub struct LayerArgs {
+    /// Start from the config of a board: rpi-zero-2w, rpi4, rpi5, imx8mp, jetson-orin-cpu,
+    /// graviton-crawler, x86-crawler.
+    #[arg(long, value_name = "NAME")]
+    pub board: Option<String>,
+    /// Limits, rules, sizes, model and policy as a TOML file.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,22 +231,23 @@ pub struct FilterArgs {
     /// Replace the shards and journal of an earlier run in the output folder.
     #[arg(long)]
     pub overwrite: bool,
-    /// Lowest score that passes, -1 to 1 [default: the model's recommended threshold].
+    /// Lowest score that passes, -1 to 1 [default: the config's, else the model's recommended
+    /// one].
     #[arg(short, long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
     pub threshold: Option<f32>,
     /// Share of the scored pairs to keep, such as 15% or 0.15, by DataComp's rule. Files are read
     /// twice; on standard input the model's calibration gives the threshold.
     #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
     pub keep: Option<f64>,
-    /// What becomes of pairs that cannot be judged.
-    #[arg(long, value_enum, default_value = "drop")]
-    pub on_error: OnErrorArg,
+    /// What becomes of pairs that cannot be judged [default: the config's, else drop].
+    #[arg(long, value_enum)]
+    pub on_error: Option<OnErrorArg>,
     /// The cheap rules in front of the model [default: the config's, else basic].
     #[arg(long, value_enum)]
     pub rules: Option<RulesArg>,
-    /// Kept pairs a shard.
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=9_999_999))]
-    pub shard_size: u64,
+    /// Kept pairs a shard [default: the config's, else 10000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=9_999_999))]
+    pub shard_size: Option<u64>,
     /// Folder for a look at what was not kept: some pairs for each reason.
     #[arg(long, value_name = "DIR")]
     pub rejected: Option<PathBuf>,
@@ -236,19 +289,18 @@ pub struct InputArgs {
     /// input.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
-    /// Model bundle, a folder or a tar [default: the model in the binary].
+    /// Model bundle, a folder or a tar [default: the config's, else the model in the binary].
     #[arg(short, long, value_name = "BUNDLE")]
     pub model: Option<PathBuf>,
-    /// Limits, rules and sizes as a TOML file.
-    #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub layers: LayerArgs,
     /// Workers [default: the config's, else one for each core or --threads of them].
     #[arg(short, long, value_name = "N")]
     pub workers: Option<usize>,
     /// Threads that each worker splits the model's work over: a pair takes less time, all pairs
-    /// together take more.
-    #[arg(short, long, value_name = "N", default_value = "1")]
-    pub threads: NonZero<usize>,
+    /// together take more [default: the config's, else 1].
+    #[arg(short, long, value_name = "N")]
+    pub threads: Option<NonZero<u32>>,
     /// Pairs that a worker takes at once [default: the config's, else 8].
     #[arg(short, long, value_name = "N")]
     pub batch: Option<usize>,

@@ -2,8 +2,10 @@
 
 mod args;
 mod commands;
+mod memory;
 mod progress;
 mod run;
+mod settings;
 mod summary;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let ended = match args.command {
         args::Command::Filter(args) => commands::filter::run(&args),
         args::Command::Score(args) => commands::score::run(&args),
+        args::Command::Config(command) => commands::config::run(&command),
         args::Command::Model(command) => commands::model::run(&command),
     };
     match ended {

@@ -2,14 +2,14 @@
 //! to an exit code.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
-use pairgate::config::Config;
+use pairgate::config::file::Layers;
+use pairgate::config::{Config, Need};
 use pairgate::decision::Verdict;
 use pairgate::error::ModelError;
 use pairgate::gate::{Gate, GateSettings};
@@ -17,12 +17,12 @@ use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{self, Outcome};
-use pairgate::rules::Rules;
 use pairgate::sink::Sink;
 use pairgate::source::Inputs;
 
 use crate::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::progress::{Pass, Progress};
+use crate::{memory, settings};
 
 /// Exit code: some pairs could not be judged.
 pub const SOME_FAILED: u8 = 1;
@@ -34,21 +34,31 @@ pub const INTERRUPTED: u8 = 130;
 /// What a command needs before it can run.
 pub struct Session {
     pub model: Arc<Model>,
+    /// Checked; `pipeline.workers` is their number.
     pub config: Config,
-    /// Threads of each worker.
-    pub threads: usize,
+    /// Where the config comes from, for messages.
+    layers: Layers,
     pub stop: Arc<AtomicBool>,
 }
 
 impl Session {
     /// Loads the config and the model, and listens for Ctrl-C.
     pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
-        let config = resolve_config(input, rules)?;
-        let bundle = input.model.as_deref().map_or_else(Bundle::embedded, Bundle::load)?;
-        let model = Model::load(&bundle, input.arithmetic.into());
-        let model = Arc::new(model.map_err(|error| hinted(&error, input.arithmetic))?);
-        let threads = input.threads.get();
-        Ok(Self { model, config, threads, stop: stop_on_signal()? })
+        let layers = settings::of_input(input, rules)?;
+        Self::with(layers, input.model.as_deref(), input.arithmetic)
+    }
+
+    /// The same for a config that is laid together already; `model` is a bundle's path that
+    /// outweighs the config's.
+    pub fn with(
+        layers: Layers,
+        model: Option<&Path>,
+        arithmetic: ArithmeticArg,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut config = layers.resolve()?;
+        let model = Arc::new(load(&config, model, arithmetic)?);
+        config.pipeline.workers = workers(&config);
+        Ok(Self { model, config, layers, stop: stop_on_signal()? })
     }
 
     /// Opens the inputs of a command.
@@ -64,21 +74,62 @@ impl Session {
         sink: &mut dyn Sink,
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
-        let workers = match self.config.pipeline.workers {
-            0 => (available_parallelism().map_or(1, usize::from) / self.threads).max(1),
-            workers => workers,
-        };
         let gate = |_| {
-            let team = Team::new(self.threads)?;
+            let team = Team::new(self.config.model.threads as usize)?;
             Ok(Gate::on_team(self.model.clone(), settings, team))
         };
-        let gates = (0..workers).map(gate).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        let gates = (0..self.config.pipeline.workers).map(gate);
+        let mut gates = gates.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        self.check_memory(&mut gates)?;
         let mut progress = Progress::new(pass, inputs.meter());
         let source = Box::new(inputs);
         let pipeline = &self.config.pipeline;
         let watch = |counts: &_| progress.show(counts);
         Ok(pipeline::run(source, gates, sink, pipeline, &self.stop, watch))
     }
+
+    /// Refuses a run whose worst case is more than the config's ceiling.
+    fn check_memory(&self, gates: &mut [Gate]) -> Result<(), Box<dyn Error>> {
+        let ceiling = self.config.memory.ceiling_bytes;
+        if ceiling > 0 {
+            let need = memory::need(&self.model, &self.config, gates)?.without_capture();
+            need.check(ceiling).map_err(|error| self.layers.blame(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The model that a config names, or `path` in its place.
+fn load(
+    config: &Config,
+    path: Option<&Path>,
+    arithmetic: ArithmeticArg,
+) -> Result<Model, Box<dyn Error>> {
+    let path = path.or_else(|| configured_model(config));
+    let bundle = path.map_or_else(Bundle::embedded, Bundle::load)?;
+    Ok(Model::load(&bundle, arithmetic.into()).map_err(|error| hinted(&error, arithmetic))?)
+}
+
+/// What a run of this config takes at worst, the model that it names loaded for that.
+pub fn need_of(config: &Config) -> Result<Need, Box<dyn Error>> {
+    let mut config = config.clone();
+    config.pipeline.workers = workers(&config);
+    memory::need_of(load(&config, None, ArithmeticArg::Int8)?, &config)
+}
+
+/// The number of workers; where it is left open, one for each core.
+fn workers(config: &Config) -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    match config.pipeline.workers {
+        0 => (cores / config.model.threads as usize).max(1),
+        workers => workers,
+    }
+}
+
+/// The bundle's path in a config; `None` is the model in the binary.
+fn configured_model(config: &Config) -> Option<&Path> {
+    let path = config.model.bundle.as_str();
+    (!path.is_empty()).then_some(Path::new(path))
 }
 
 /// What a model failed by, and what may help where a graph is the trouble.
@@ -106,27 +157,6 @@ pub fn exit_code(outcome: &Outcome) -> ExitCode {
             .reasons(Verdict::Kept)
             .any(|(reason, _)| reason.class() == pairgate::decision::Class::Faulty);
     ExitCode::from(if faulty { SOME_FAILED } else { 0 })
-}
-
-fn resolve_config(input: &InputArgs, rules: Option<RulesArg>) -> Result<Config, Box<dyn Error>> {
-    let mut config = input.config.as_deref().map_or(Ok(Config::default()), read_config)?;
-    let pipeline = &mut config.pipeline;
-    pipeline.workers = input.workers.unwrap_or(pipeline.workers);
-    pipeline.batch = input.batch.unwrap_or(pipeline.batch);
-    pipeline.queue = input.queue.unwrap_or(pipeline.queue);
-    match rules {
-        Some(RulesArg::Basic) => config.rules = Rules::BASIC,
-        Some(RulesArg::None) => config.rules = Rules::NONE,
-        None => {}
-    }
-    config.check()?;
-    Ok(config)
-}
-
-fn read_config(path: &Path) -> Result<Config, Box<dyn Error>> {
-    let named = |why: &dyn std::fmt::Display| format!("config {}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|why| named(&why))?;
-    Ok(toml::from_str(&text).map_err(|why| named(&why))?)
 }
 
 /// A flag that the first Ctrl-C sets; the second ends the program.

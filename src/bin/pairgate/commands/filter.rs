@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate::config::file::Layers;
+use pairgate::config::{PolicyConfig, StorageConfig};
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
-use pairgate::gate::{GateSettings, Screening};
+use pairgate::gate::GateSettings;
 use pairgate::model::manifest::Manifest;
 use pairgate::pipeline::{Outcome, decide_again};
-use pairgate::policy::{OnError, Policy, fraction_threshold};
+use pairgate::policy::fraction_threshold;
 use pairgate::sink::journal::{JournalFile, JournalSink};
 use pairgate::sink::output::OutputFolder;
 use pairgate::sink::rejected::RejectedSink;
@@ -22,6 +24,7 @@ use pairgate::wire;
 use crate::args::{FilterArgs, OnErrorArg};
 use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
+use crate::settings::{self, COMMAND_LINE};
 use crate::summary::Summary;
 
 /// How the run finds its threshold.
@@ -34,25 +37,19 @@ enum Cut {
 
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let session = Session::start(&args.input, args.rules)?;
+    let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
     let inputs = session.open(&args.input)?;
-    let cut = resolve_cut(args, session.model.manifest(), inputs.is_repeatable())?;
+    let policy = &session.config.policy;
+    let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
     let output = prepare_output(args)?;
-    let on_error = match args.on_error {
-        OnErrorArg::Drop => OnError::Drop,
-        OnErrorArg::Keep => OnError::Keep,
-    };
-    let mut settings = GateSettings {
-        config: session.config,
-        policy: Policy { threshold: None, on_error },
-        screening: Screening::Stop,
-    };
+    let mut settings = GateSettings::of(&session.config);
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
         Cut::At(threshold) => {
             settings.policy.threshold = Some(threshold);
             summary.set_threshold(&settings);
-            let mut sinks = sinks(args, output.as_deref(), header(&session, &settings))?;
+            let storage = &session.config.storage;
+            let mut sinks = sinks(args, storage, output.as_deref(), header(&session, &settings))?;
             session.run(inputs, settings, &mut sinks, Pass::Filtering)?
         }
         Cut::Fraction(fraction) => {
@@ -66,12 +63,29 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(exit_code(&outcome))
 }
 
+/// The config, and over it what the options say.
+fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_input(&args.input, args.rules)?;
+    settings::set_policy(&mut layers, args.threshold, args.keep);
+    if let Some(on_error) = args.on_error {
+        let name = match on_error {
+            OnErrorArg::Drop => "drop",
+            OnErrorArg::Keep => "keep",
+        };
+        layers.set("policy", "on_error", name, COMMAND_LINE);
+    }
+    if let Some(pairs) = args.shard_size {
+        layers.set("storage", "shard_pairs", i64::try_from(pairs)?, COMMAND_LINE);
+    }
+    Ok(layers)
+}
+
 fn resolve_cut(
-    args: &FilterArgs,
+    policy: &PolicyConfig,
     manifest: &Manifest,
     repeatable: bool,
 ) -> Result<Cut, Box<dyn Error>> {
-    match (args.threshold, args.keep) {
+    match (policy.threshold, policy.keep) {
         (Some(threshold), _) => Ok(Cut::At(threshold)),
         (None, Some(fraction)) if repeatable => Ok(Cut::Fraction(fraction)),
         (None, Some(fraction)) => {
@@ -133,13 +147,14 @@ fn header(session: &Session, settings: &GateSettings) -> wire::Header {
 
 fn sinks(
     args: &FilterArgs,
+    storage: &StorageConfig,
     output: Option<&Path>,
     header: wire::Header,
 ) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(output) = output {
         // The shards first: a journal never tells of a pair that was not taken.
-        sinks.push(Box::new(ShardSink::create(output, args.shard_size)?));
+        sinks.push(Box::new(ShardSink::create(output, storage.shard_pairs)?));
         sinks.push(Box::new(JournalSink::create(&output.join(OutputFolder::JOURNAL), header)?));
     }
     if let Some(rejected) = &args.rejected {
@@ -177,7 +192,8 @@ impl TwoPasses<'_> {
         let mut inputs = self.session.open(&self.args.input)?;
         let mut progress = Progress::new(Pass::Keeping, inputs.meter());
         let header = header(self.session, &self.settings);
-        let mut sinks = sinks(self.args, self.output.as_deref(), header)?;
+        let storage = &self.session.config.storage;
+        let mut sinks = sinks(self.args, storage, self.output.as_deref(), header)?;
         let records = JournalFile::open(journal)?;
         let policy = &self.settings.policy;
         let watch = |counts: &_| progress.show(counts);

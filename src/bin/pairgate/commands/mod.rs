@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod config;
 pub mod filter;
 pub mod model;
 pub mod score;

@@ -22,9 +22,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let session = Session::start(&args.input, args.rules)?;
     let inputs = session.open(&args.input)?;
     let settings = GateSettings {
-        config: session.config,
         policy: Policy::default(),
         screening: Screening::Note,
+        ..GateSettings::of(&session.config)
     };
     let mut sink = ScoresSink::create(&args.output)?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt::Display;
-use std::fs;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use pairgate::model::{Model, Scorer};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
+use crate::memory::account;
 use crate::summary::print;
 
 /// Runs the command.
@@ -197,15 +197,7 @@ fn measure(args: &InspectArgs) -> Result<Measured, Box<dyn Error>> {
     drop(bundle);
     let scorer = Scorer::new(model);
     let seconds = started.elapsed().as_secs_f64();
-    let measured = Measured { seconds, peak_bytes: memory("VmHWM:"), held_bytes: memory("VmRSS:") };
+    let measured = Measured { seconds, peak_bytes: account("VmHWM"), held_bytes: account("VmRSS") };
     drop(scorer);
     Ok(measured)
-}
-
-/// A line of Linux's account of this process's memory, in bytes.
-fn memory(line: &str) -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let value = status.lines().find_map(|l| l.strip_prefix(line))?;
-    let kilobytes: u64 = value.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(1024 * kilobytes)
 }

@@ -1,0 +1,68 @@
+//! From what the command line says to the layers of a config.
+
+use std::error::Error;
+
+use pairgate::config::file::Layers;
+use pairgate::rules::Rules;
+
+use crate::args::{InputArgs, LayerArgs, RulesArg};
+
+/// What messages call values that options say.
+pub const COMMAND_LINE: &str = "command line";
+
+/// The config of `--board`, and over it that of `--config`.
+pub fn of_layers(args: &LayerArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = Layers::default();
+    if let Some(board) = &args.board {
+        layers.add_board(board)?;
+    }
+    if let Some(path) = &args.config {
+        layers.add_file(path)?;
+    }
+    Ok(layers)
+}
+
+/// The same, and over it what the options say.
+pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = of_layers(&input.layers)?;
+    let mut number = |table, key, value: Option<usize>| -> Result<(), Box<dyn Error>> {
+        if let Some(value) = value {
+            layers.set(table, key, i64::try_from(value)?, COMMAND_LINE);
+        }
+        Ok(())
+    };
+    number("pipeline", "workers", input.workers)?;
+    number("pipeline", "batch", input.batch)?;
+    number("pipeline", "queue", input.queue)?;
+    number("model", "threads", input.threads.map(|threads| threads.get() as usize))?;
+    if let Some(rules) = rules {
+        set_rules(&mut layers, rules);
+    }
+    Ok(layers)
+}
+
+/// A threshold or a share that was said outweighs either of a file.
+pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>) {
+    if threshold.is_some() || keep.is_some() {
+        layers.unset("policy", "threshold");
+        layers.unset("policy", "keep");
+    }
+    if let Some(threshold) = threshold {
+        layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+    }
+    if let Some(keep) = keep {
+        layers.set("policy", "keep", keep, COMMAND_LINE);
+    }
+}
+
+fn set_rules(layers: &mut Layers, rules: RulesArg) {
+    let Rules { min_words, min_chars, min_side, max_aspect } = match rules {
+        RulesArg::Basic => Rules::BASIC,
+        RulesArg::None => Rules::NONE,
+    };
+    for (key, value) in [("min_words", min_words), ("min_chars", min_chars), ("min_side", min_side)]
+    {
+        layers.set("rules", key, i64::from(value), COMMAND_LINE);
+    }
+    layers.set("rules", "max_aspect", max_aspect, COMMAND_LINE);
+}

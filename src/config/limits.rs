@@ -1,0 +1,45 @@
+//! Bounds on what is read.
+
+use serde::{Deserialize, Serialize};
+
+use super::units;
+
+/// Bounds on an image, checked on its header before any pixel is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImageLimits {
+    /// Longest side in pixels.
+    pub max_side: u32,
+    /// Width times height in pixels.
+    pub max_pixels: u64,
+    /// Bytes that decoding one image may allocate.
+    #[serde(with = "units::bytes")]
+    pub max_decode_bytes: u64,
+}
+
+impl Default for ImageLimits {
+    /// 16,384 px a side, 40 million pixels, 160 MiB: a 40-megapixel camera's photo still passes,
+    /// and one worker stays below 300 MB in all.
+    fn default() -> Self {
+        Self { max_side: 16_384, max_pixels: 40_000_000, max_decode_bytes: 160 << 20 }
+    }
+}
+
+/// Bounds on a sample as it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SampleLimits {
+    /// Bytes of all the members of one sample together.
+    #[serde(with = "units::bytes")]
+    pub max_sample_bytes: u64,
+    /// Bytes of the caption.
+    #[serde(with = "units::bytes")]
+    pub max_caption_bytes: u64,
+}
+
+impl Default for SampleLimits {
+    /// 32 MiB a sample, 64 KiB a caption.
+    fn default() -> Self {
+        Self { max_sample_bytes: 32 << 20, max_caption_bytes: 64 << 10 }
+    }
+}

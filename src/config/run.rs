@@ -1,0 +1,94 @@
+//! How a run is set up: memory, workers, model, policy, storage.
+
+use heapless::String;
+use serde::{Deserialize, Serialize};
+
+use super::units;
+use crate::policy::OnError;
+
+/// What the process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemoryConfig {
+    /// Bytes of resident memory that a run never passes: it does not start where its worst case is
+    /// more. 0: no ceiling.
+    #[serde(with = "units::bytes")]
+    pub ceiling_bytes: u64,
+}
+
+/// How the work is spread. None of it changes a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineConfig {
+    /// Worker threads; 0 means one for each core.
+    pub workers: usize,
+    /// Pairs that a worker takes at once.
+    pub batch: usize,
+    /// Pairs that wait in front of the workers.
+    pub queue: usize,
+    /// Bytes of all samples between source and sink together.
+    #[serde(with = "units::bytes")]
+    pub max_bytes_in_flight: u64,
+}
+
+impl Default for PipelineConfig {
+    /// One worker a core, 8 pairs at once, 64 waiting, 64 MiB in flight.
+    fn default() -> Self {
+        Self { workers: 0, batch: 8, queue: 64, max_bytes_in_flight: 64 << 20 }
+    }
+}
+
+/// The model that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Path of a bundle, a folder or a tar; empty: the model in the binary.
+    pub bundle: String<256>,
+    /// Threads that each worker splits the model's work over.
+    pub threads: u32,
+}
+
+impl Default for ModelConfig {
+    /// The model in the binary, on one thread a worker.
+    fn default() -> Self {
+        Self { bundle: String::new(), threads: 1 }
+    }
+}
+
+/// What passes. Without a threshold and without a share, what the model recommends.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Lowest score that passes, -1 to 1.
+    pub threshold: Option<f32>,
+    /// Share of the scored pairs that passes; not beside a threshold.
+    #[serde(with = "units::share")]
+    pub keep: Option<f64>,
+    /// What becomes of pairs that could not be judged.
+    pub on_error: OnError,
+}
+
+/// How kept pairs reach the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageConfig {
+    /// Kept pairs a shard.
+    pub shard_pairs: u64,
+    /// Age at which a shard is closed though it is not full; 0: at no age.
+    #[serde(with = "units::milliseconds")]
+    pub shard_age_ms: u64,
+    /// Kept pairs after which the open shard is brought to disk (fsync): so many may be lost when
+    /// the power fails. 0: only when the shard is closed.
+    pub sync_pairs: u64,
+    /// Bytes that the output folder's shards may come to; what would pass it is not stored, and
+    /// counted. 0: what the disk holds.
+    #[serde(with = "units::bytes")]
+    pub max_bytes: u64,
+}
+
+impl Default for StorageConfig {
+    /// 10,000 pairs a shard, brought to disk when it is closed, no bound.
+    fn default() -> Self {
+        Self { shard_pairs: 10_000, shard_age_ms: 0, sync_pairs: 0, max_bytes: 0 }
+    }
+}
