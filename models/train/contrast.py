@@ -20,7 +20,10 @@ WEIGHT = {"flickr8k": 1.0, "openstax": 0.5, "alt": 0.4, "ikea": 0.25, "drinks": 
           "fashion": 0.1, "tinyimagenet": 0.02}
 LAST_WEIGHT = {"flickr8k": 1.0, "openstax": 0.5, "alt": 0.35, "ikea": 0.15, "drinks": 0.15,
                "fashion": 0.05, "tinyimagenet": 0.0}
-SWAPPED, JUNK, BLANK = 64, 32, 4  # captions and pictures of a batch that match nothing
+SWAPPED, JUNK = 64, 64  # captions of a batch that match nothing
+BLANK, SHRUNK = 4, 4  # its pictures that match nothing
+JUNK_SHARE = 0.5  # weight of the loss that holds what matches nothing below the worst that match:
+JUNK_COSINE, JUNK_SCALE = -0.2, 20.0  # the cosine it should not exceed, and how sharply
 NEIGHBOURS_FROM, NEAREST = 0.25, (4, 24)  # from this share on; the ranks they are drawn from
 ALIKE = ("flickr8k", "openstax", "alt")  # sources whose neighbours have captions of their own
 SIGMOID_SHARE = 0.3  # weight of the loss that every pair has by itself: scores compare across pairs
@@ -100,8 +103,9 @@ class Bias(nn.Module):
 
 
 def matching_loss(images, texts, count, scale, bias):
-    """InfoNCE of the first `count` pictures and captions, each against all of the other side, and
-    the sigmoid loss of SigLIP over the same logits."""
+    """InfoNCE of the first `count` pictures and captions, each against all of the other side; the
+    sigmoid loss of SigLIP over the same logits; and what holds junk down: the last JUNK captions and
+    all pictures after `count`, against everything."""
     logits = scale * F.normalize(images.float()) @ F.normalize(texts.float()).t()
     goal = torch.arange(count)
     rows, columns = logits[:count], logits[:, :count].t()
@@ -109,7 +113,10 @@ def matching_loss(images, texts, count, scale, bias):
     sign = -torch.ones_like(logits)
     sign[goal, goal] = 1.0
     sigmoid = F.softplus(-sign * (logits + bias)).sum() / count
-    return softmax + SIGMOID_SHARE * sigmoid
+    cosines = logits / scale
+    junk_scores = torch.cat([cosines[:, -JUNK:].flatten(), cosines[count:, :-JUNK].flatten()])
+    low = F.softplus(JUNK_SCALE * (junk_scores - JUNK_COSINE)).mean()
+    return softmax + SIGMOID_SHARE * sigmoid + JUNK_SHARE * low
 
 
 def neighbours(pairs, bridge, z):
@@ -143,7 +150,7 @@ class Batches:
         self.swap = junk.Swap(c for s in pairs.samples for c in s["captions"])
 
     def __call__(self):
-        """Pixels `[N + BLANK, S, S, 3]`, targets `[N, T]`, ids `[N + SWAPPED + JUNK, L]`."""
+        """Pixels `[N + BLANK + SHRUNK, S, S, 3]`, targets `[N, T]`, ids `[N + SWAPPED + JUNK, L]`."""
         (pairs, near), rng = self.drawn, self.rng
         picked = pairs.draw(BATCH, rng)
         if near is not None:
@@ -153,8 +160,9 @@ class Batches:
         swapped = [self.swap(rng, one) or junk.caption(rng, one) for one in plain[:SWAPPED]]
         made = [junk.caption(rng, plain[rng.integers(len(plain))]) for _ in range(JUNK)]
         ids += [pairs.encode(text.clean(one)) for one in swapped + made]
-        blank = junk.pictures(BLANK, towers.IMAGE_SIZE, rng)
-        pixels = np.concatenate([distil.jittered(self.crops, rows, rng), blank])
+        crops = distil.jittered(self.crops, rows, rng)
+        shrunk = [junk.shrunk(crops[rng.integers(len(crops))], rng) for _ in range(SHRUNK)]
+        pixels = np.concatenate([crops, junk.pictures(BLANK, towers.IMAGE_SIZE, rng), shrunk])
         return pixels, np.asarray(self.z[rows], np.float32), text.pad(ids)
 
 

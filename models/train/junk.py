@@ -5,6 +5,7 @@ how well these were learnt by heart.
 """
 
 import numpy as np
+from PIL import Image
 
 STEMS = ["IMG", "DSC", "DSCN", "P", "photo", "image", "Screenshot", "scan", "pic", "file", "GOPR",
          "MVI", "banner", "slide", "header", "thumb", "untitled", "product", "fig", "upload"]
@@ -21,6 +22,25 @@ PHRASES = [
     "copyright 2019", "click for details", "this image has been removed", "related articles",
     "zoom in", "open in a new window", "profile picture", "video thumbnail", "play button",
     "figure 1", "figure 3.2", "see text for details", "back to top", "follow us on twitter",
+    "an illustration", "a graphic", "screenshot", "a picture of something", "photo gallery", "slideshow",
+    "hero image", "banner image", "main image", "cover photo", "author photo", "team member",
+    "image 3 of 12", "photo 1", "picture 7", "img alt", "decorative image", "spacer", "divider",
+    "background", "arrow right", "close menu", "search icon", "facebook icon", "print", "email this",
+    "rss feed", "home", "about us", "our team", "services", "products", "blog", "news", "gallery",
+    "faq", "privacy statement", "site map", "my account", "wishlist", "checkout", "view cart",
+    "quick view", "select options", "choose an option", "compare", "sold out", "in stock", "new arrival",
+    "learn more", "find out more", "get started", "book now", "call now", "request a quote",
+    "get directions", "watch the video", "listen now", "press play", "download pdf", "install now",
+    "start free trial", "register", "forgot password", "remember me", "submit", "cancel", "ok", "yes",
+    "error 404", "page not found", "server error", "javascript is disabled", "please wait", "processing",
+    "written by editor", "posted by guest", "last updated monday", "3 min read", "5 comments", "0 likes",
+    "tags: none", "category: general", "continue reading", "next article", "older posts", "hide comments",
+    "report this ad", "ad choices", "promoted", "partner content", "affiliate link", "as seen on tv",
+    "image credit: reuters", "photographer unknown", "source: wikipedia", "courtesy of the author",
+    "via instagram", "pin it", "tweet", "save for later", "send to a friend", "embed code", "test",
+    "asdf", "xxx", "todo", "tbd", "none", "nil", "no title", "new page", "sample text", "your text here",
+    "description", "caption", "title", "headline", "subtitle", "label", "text", "content", "item",
+    "object", "thing", "stuff", "something", "this is it", "here", "more", "etc", "www", "http",
 ]
 SEO = ["buy", "cheap", "best", "discount", "online", "sale", "2020", "top 10", "review", "price",
        "deals", "free", "download", "hd", "wallpaper", "near me", "for sale", "coupon", "wholesale",
@@ -45,7 +65,35 @@ FOREIGN = [
     "एक आदमी साइकिल चला रहा है", "ผู้หญิงกำลังเดินบนชายหาด", "một người đàn ông đang chạy",
     "seorang pria duduk di taman", "egy férfi kutyát sétáltat", "un om merge pe plajă",
     "ένας άντρας με σκύλο", "איש רוכב על אופניים", "lorem ipsum dolor sit amet consectetur",
+    "zwei frauen trinken kaffee in einem kleinen laden", "das mädchen spielt klavier",
+    "ein zug fährt durch die berge", "mehrere läufer warten auf den start",
+    "kleiner hund schläft auf dem sofa", "une voiture rouge est garée devant la maison",
+    "le garçon saute du rocher dans la rivière", "un chat dort près de la fenêtre",
+    "des musiciens jouent dans le métro", "la mujer cocina sopa en una olla grande",
+    "los niños corren por la calle mojada", "un tren azul llega a la estación",
+    "el hombre lee el periódico en la cama", "uma família almoça na varanda",
+    "os surfistas esperam a onda", "le barche rosse sono ferme nel lago",
+    "una ragazza disegna sul muro", "de kinderen bouwen een hut in het bos",
+    "een oude vrouw voert de duiven", "chłopiec karmi kaczki nad rzeką", "stara kobieta niesie torby",
+    "malý chlapec staví hrad z písku", "žena nalieva čaj do šálky", "koira juoksee metsässä",
+    "lapset uivat lämpimässä vedessä", "barnen leker i snön bakom huset",
+    "to menn fisker fra en liten båt", "en kat sidder på taget", "çocuklar sahilde koşuyor",
+    "yaşlı adam balık tutuyor", "kedi pencerenin önünde uyuyor", "anak laki laki menendang bola",
+    "seekor kucing tidur di atas meja", "wanita itu membawa keranjang buah",
+    "watoto wanacheza mpira uwanjani", "ang bata ay kumakain ng mangga",
+    "cô gái mặc áo dài đỏ đứng dưới cây", "hai con chó đuổi nhau trên cỏ",
+    "gyerekek labdáznak az udvaron", "copilul ține o umbrelă galbenă", "dečak vozi bicikl pored reke",
+    "vaikai žaidžia smėlio dėžėje", "девушка читает книгу у окна", "мальчик прыгает в бассейн",
+    "группа туристов идёт по снегу", "кіт спить на дивані", "момче рита топка",
+    "孩子在海边堆沙堡", "两个女人在咖啡店聊天", "火车穿过山谷", "黑猫坐在窗台上",
+    "男の子が川で泳いでいる", "雪の中を走る白い犬", "電車が駅に着いた", "아이들이 눈사람을 만든다",
+    "여자가 기타를 치고 있다", "강아지가 소파에서 잔다", "فتاة تقرأ كتابا تحت الشجرة",
+    "رجلان يصطادان السمك من القارب", "زنی در حال آشپزی است", "लड़की किताब पढ़ रही है",
+    "दो कुत्ते पानी में खेल रहे हैं", "สุนัขสองตัววิ่งเล่นบนหญ้า", "ชายคนหนึ่งตกปลาริมแม่น้ำ",
+    "παιδιά παίζουν με την άμμο", "ילדה משחקת בכדור בפארק", "குழந்தைகள் விளையாடுகிறார்கள்",
 ]
+LETTERS = "аеиолнтрскмдпвбгзя", "的一是在人有中大来上国个到说们为子和你地", "のにはをたがてとしれさるいもなこ", \
+    "ابتدرسعفقلمنهوي", "αεηικλνοπρστυ", "áéíóúñçãõêßäöüåøæžšěřąęłőűışğ", "가나다라마바사아자하은는이고"
 
 
 def _name(rng, _):
@@ -67,13 +115,19 @@ def _seo(rng, borrowed):
 
 
 def _foreign(rng, _):
+    """A part of a sentence, or words of letters that English does without."""
+    if rng.random() < 0.2:
+        letters = list(LETTERS[rng.integers(len(LETTERS))]) + list("aeinrst") * int(rng.integers(2))
+        return " ".join("".join(rng.choice(letters, rng.integers(2, 9))) for _ in range(rng.integers(2, 9)))
     words = str(rng.choice(FOREIGN)).split()
     start = int(rng.integers(max(1, len(words) - 3)))
     return " ".join(words[start:] if rng.random() < 0.4 else words)
 
 
 def _cut(rng, borrowed):
-    return " ".join(borrowed.split()[: int(rng.integers(1, 4))])
+    """Its first words; a phrase where it is so short that a cut may still tell of the picture."""
+    words = borrowed.split()
+    return " ".join(words[: int(rng.integers(1, 4))]) if len(words) > 5 else _phrase(rng, borrowed)
 
 
 def _code(rng, _):
@@ -84,7 +138,7 @@ def _code(rng, _):
         "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 12))]))
 
 
-KINDS = [(_name, 0.2), (_phrase, 0.2), (_seo, 0.2), (_foreign, 0.2), (_cut, 0.12), (_code, 0.08)]
+KINDS = [(_name, 0.14), (_phrase, 0.2), (_seo, 0.18), (_foreign, 0.22), (_cut, 0.18), (_code, 0.08)]
 
 
 def caption(rng, borrowed):
@@ -119,6 +173,13 @@ class Swap:
         if other == words[spot]:
             return None
         return " ".join(words[:spot] + [other] + words[spot + 1 :])
+
+
+def shrunk(pixels, rng):
+    """A picture `[S, S, 3]` u8 of which a few pixels a side are left, enlarged again."""
+    side = int(rng.integers(6, 15))
+    small = Image.fromarray(pixels).resize((side, side), Image.BICUBIC)
+    return np.asarray(small.resize(pixels.shape[1::-1], Image.BICUBIC))
 
 
 def pictures(count, size, rng):
