@@ -7,7 +7,6 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use common::{median, model, print_host, samples, seconds};
 use pairgate::config::PipelineConfig;
@@ -15,7 +14,7 @@ use pairgate::decision::Decision;
 use pairgate::error::RunError;
 use pairgate::gate::{Gate, GateSettings, Screening};
 use pairgate::model::Model;
-use pairgate::pipeline;
+use pairgate::pipeline::{self, Signals};
 use pairgate::sink::{Judged, Sink};
 use pairgate::source::{Sample, Source};
 
@@ -56,10 +55,10 @@ fn run(model: &Arc<Model>, samples: &Arc<Vec<Sample>>, workers: usize) -> (f64, 
     let gates: Vec<Gate> = (0..workers).map(gate).collect();
     let source = Box::new(Repeat { samples: samples.clone(), next: 0 });
     let mut sink = Collect::default();
-    let stop = Arc::new(AtomicBool::new(false));
+    let signals = Signals::default();
     let time = seconds(|| {
         let config = PipelineConfig::default();
-        let outcome = pipeline::run(source, gates, &mut sink, &config, &stop, |_| ());
+        let outcome = pipeline::run(source, gates, &mut sink, &config, &signals, |_| ());
         assert!(outcome.error.is_none() && outcome.read == PAIRS as u64);
     });
     (time, sink.0)

@@ -98,6 +98,10 @@ reasons! {
     DuplicateMember = 19, Faulty, "duplicate_member";
     /// The tokenizer gave up on the caption.
     CaptionUntokenizable = 20, Faulty, "caption_untokenizable";
+    /// The picture is like the last one that was taken.
+    Unchanged = 21, Poor, "unchanged";
+    /// The picture is not sharp enough.
+    Blurred = 22, Poor, "blurred";
 }
 
 impl fmt::Display for Reason {

@@ -35,6 +35,8 @@ pub mod stats;
 pub mod wire;
 
 #[cfg(feature = "std")]
+pub mod capture;
+#[cfg(feature = "std")]
 pub mod decode;
 #[cfg(feature = "std")]
 pub mod gate;

@@ -17,6 +17,14 @@ pub struct ImageLimits {
     pub max_decode_bytes: u64,
 }
 
+impl ImageLimits {
+    /// Bytes that a decoder may hold beside that for profiles, texts and rows: a quarter of
+    /// `max_decode_bytes`, 256 KiB to 16 MiB.
+    pub fn metadata_bytes(&self) -> u64 {
+        (self.max_decode_bytes / 4).clamp(256 << 10, 16 << 20)
+    }
+}
+
 impl Default for ImageLimits {
     /// 16,384 px a side, 40 million pixels, 160 MiB: a 40-megapixel camera's photo still passes,
     /// and one worker stays below 300 MB in all.

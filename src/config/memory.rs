@@ -1,6 +1,6 @@
 //! The memory that a config may take at worst.
 
-use super::Config;
+use super::{CaptureConfig, Config};
 use crate::error::ConfigError;
 
 /// Bytes that a sink holds back before it writes them: the open shard's and the journal's buffers.
@@ -15,7 +15,7 @@ pub struct Need {
     pub images: u64,
     /// Samples between source and sink.
     pub samples: u64,
-    /// Frames that wait in the capture ring.
+    /// Frames that wait between camera and gate, and the one that the frame rules look at.
     pub frames: u64,
     /// Buffers of the sinks.
     pub sinks: u64,
@@ -26,11 +26,15 @@ impl Config {
     /// counted as one: on more cores call it with their number set.
     pub fn need(&self, model: u64) -> Need {
         let workers = self.pipeline.workers.max(1) as u64;
+        let CaptureConfig { places, min_change, min_sharpness, .. } = self.capture;
+        let looks = u64::from(min_change > 0.0 || min_sharpness > 0.0);
+        let image = self.image.max_decode_bytes.saturating_add(self.image.metadata_bytes());
+        let waiting = u64::from(places).saturating_mul(self.sample.max_sample_bytes);
         Need {
             model,
-            images: workers.saturating_mul(self.image.max_decode_bytes),
+            images: workers.saturating_mul(image),
             samples: self.pipeline.max_bytes_in_flight,
-            frames: u64::from(self.capture.places).saturating_mul(self.sample.max_sample_bytes),
+            frames: waiting.saturating_add(looks.saturating_mul(image)),
             sinks: SINK_BYTES,
         }
     }

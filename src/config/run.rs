@@ -80,8 +80,8 @@ pub struct StorageConfig {
     /// Kept pairs after which the open shard is brought to disk (fsync): so many may be lost when
     /// the power fails. 0: only when the shard is closed.
     pub sync_pairs: u64,
-    /// Bytes that the output folder's shards may come to; what would pass it is not stored, and
-    /// counted. 0: what the disk holds.
+    /// Bytes that the output folder's shards may come to: the run ends where a pair would pass it,
+    /// as on a full disk. 0: what the disk holds.
     #[serde(with = "units::bytes")]
     pub max_bytes: u64,
 }

@@ -101,9 +101,6 @@ pub fn decode(
 /// A buffer above this size is given back before an image that needs less is decoded.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// Profiles, texts and rows that a PNG's decoder may hold beside the pixels.
-const PNG_METADATA_BYTES: u64 = 16 << 20;
-
 /// The memory that one image takes to decode, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
@@ -273,7 +270,7 @@ fn open_screened<'a>(
 ) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
     Ok(match format {
         ImageFormat::Png => {
-            let bounds = decoder_limits(limits, PNG_METADATA_BYTES);
+            let bounds = decoder_limits(limits, limits.metadata_bytes());
             Box::new(codecs::png::PngDecoder::with_limits(reader, bounds)?)
         }
         ImageFormat::WebP => Box::new(codecs::webp::WebPDecoder::new(reader)?),

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::PipelineConfig;
 use crate::error::RunError;
@@ -31,6 +31,18 @@ use crate::source::{Sample, Source};
 use crate::stats::Counts;
 
 pub use second_pass::decide_again;
+
+/// What a run is told from outside while it goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// Ends the run early once it is true.
+    pub stop: Arc<AtomicBool>,
+    /// Workers take one pair at a time while it is true.
+    pub gentle: Arc<AtomicBool>,
+}
+
+/// How long the sink's side waits before it calls [`Sink::idle`].
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -76,8 +88,7 @@ enum Message {
 
 /// What reader and workers know of each other, beside the queue.
 struct Shared {
-    /// The user asked to stop.
-    stop: Arc<AtomicBool>,
+    signals: Signals,
     /// A part failed.
     abort: AtomicBool,
     /// Where the reader is: see [`reader_is_idle`](Shared::reader_is_idle).
@@ -92,7 +103,7 @@ const HOLDING: u8 = 1;
 
 impl Shared {
     fn stopping(&self) -> bool {
-        self.stop.load(Ordering::SeqCst) || self.abort.load(Ordering::SeqCst)
+        self.signals.stop.load(Ordering::SeqCst) || self.abort.load(Ordering::SeqCst)
     }
 
     /// Whether the reader will send nothing more although it has not ended, because it is stuck
@@ -105,7 +116,8 @@ impl Shared {
 }
 
 /// Runs pairs from `source` through `judges`, one worker thread each, into `sink` on the calling
-/// thread. `stop` ends the run early when it becomes true; `watch` is called after every batch.
+/// thread. `watch` is called after every batch, and
+/// about once a second while none comes.
 ///
 /// Nothing is lost without being counted: see [`Outcome`]. A failing or panicking part ends the
 /// run with its error after everything read was accounted for.
@@ -114,11 +126,11 @@ pub fn run<J: Judge + 'static>(
     judges: Vec<J>,
     sink: &mut dyn Sink,
     config: &PipelineConfig,
-    stop: &Arc<AtomicBool>,
+    signals: &Signals,
     mut watch: impl FnMut(&Counts),
 ) -> Outcome {
     let shared = Arc::new(Shared {
-        stop: stop.clone(),
+        signals: signals.clone(),
         abort: AtomicBool::new(false),
         reader: AtomicU8::new(READING),
         read: AtomicU64::new(0),
@@ -140,8 +152,12 @@ pub fn run<J: Judge + 'static>(
     }
     worker::spawn_all(judges, config.batch, &shared, &tickets, &to_sink, &mut drain);
     drop((tickets, to_sink));
-    for message in &messages {
-        drain.take(message);
+    loop {
+        match messages.recv_timeout(IDLE) {
+            Ok(message) => drain.take(message),
+            Err(RecvTimeoutError::Timeout) => drain.idle(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
         watch(&drain.outcome.counts);
     }
     finish(drain, &reader_ended)
@@ -153,8 +169,8 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Ou
     match reader_ended.recv_timeout(patience) {
         Ok(Some(error)) => drain.fail(error),
         Ok(None) => {}
-        Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
-        Err(crossbeam_channel::RecvTimeoutError::Disconnected) => drain.fail(RunError::Panicked {
+        Err(RecvTimeoutError::Timeout) => {}
+        Err(RecvTimeoutError::Disconnected) => drain.fail(RunError::Panicked {
             worker: "reader".into(),
             message: "see the log above".into(),
         }),
@@ -163,7 +179,7 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Ou
         drain.fail(error);
     }
     drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
-    drain.outcome.interrupted = drain.shared.stop.load(Ordering::SeqCst);
+    drain.outcome.interrupted = drain.shared.signals.stop.load(Ordering::SeqCst);
     drain.outcome
 }
 
@@ -246,6 +262,15 @@ impl<'s> Drain<'s> {
             self.store(&judged);
             // An ended reader needs no places.
             let _ = self.give_back.send(judged.sample.bytes());
+        }
+    }
+
+    fn idle(&mut self) {
+        if !self.sink_failed
+            && let Err(error) = self.sink.idle()
+        {
+            self.sink_failed = true;
+            self.fail(error);
         }
     }
 

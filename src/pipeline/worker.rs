@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ struct Worker<J> {
 impl<J: Judge> Worker<J> {
     fn run(mut self) {
         while let Some(first) = self.wait() {
-            let more = self.tickets.try_iter().take(self.batch - 1);
+            let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
+            let more = self.tickets.try_iter().take(if gentle { 0 } else { self.batch - 1 });
             let batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
             let judged = self.judge_batch(batch);
             if self.to_sink.send(Message::Batch(judged)).is_err() {

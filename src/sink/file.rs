@@ -32,6 +32,12 @@ impl PartialFile {
         &self.path
     }
 
+    /// Brings what was written so far to disk, under the temporary name.
+    pub(super) fn sync(&mut self) -> Result<(), RunError> {
+        let flushed = self.writer.flush();
+        flushed.and_then(|()| self.writer.get_ref().sync_data()).map_err(failed(&self.partial))
+    }
+
     /// Brings the bytes to disk, then gives the file its name, replacing a file of that name.
     pub(super) fn publish(self) -> Result<(), RunError> {
         let Self { writer, partial, path } = self;
@@ -53,14 +59,20 @@ impl Write for PartialFile {
     }
 }
 
-fn partial_path(path: &Path) -> io::Result<PathBuf> {
+/// The name that a file has until it is published.
+pub(super) fn partial_path(path: &Path) -> io::Result<PathBuf> {
+    hidden_path(path, ".partial")
+}
+
+/// `.{name}{ending}` beside `path`.
+pub(super) fn hidden_path(path: &Path, ending: &str) -> io::Result<PathBuf> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"));
     };
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(".partial");
-    Ok(path.with_file_name(partial))
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(ending);
+    Ok(path.with_file_name(hidden))
 }
 
 /// Brings the names of the files beside `path` to disk: a rename is durable only after this.

@@ -4,7 +4,7 @@
 //! is torn, and all records before that are whole (see [`wire`]).
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::decision::{Decision, Facts, Reason, Verdict};
@@ -55,6 +55,21 @@ impl JournalSink {
         let frame = wire::frame(&header, &mut sink.frame).map_err(io::Error::other);
         frame.and_then(|frame| sink.writer.write_all(frame)).map_err(failed(path))?;
         Ok(sink)
+    }
+
+    /// The journal at `path`, of which the first `length` bytes stand: it is cut there and goes on.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be opened or cut.
+    pub(super) fn append(path: &Path, length: u64) -> Result<Self, RunError> {
+        let open = || -> io::Result<File> {
+            let mut file = File::options().write(true).open(path)?;
+            file.set_len(length)?;
+            file.seek(io::SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let writer = BufWriter::with_capacity(64 << 10, open().map_err(failed(path))?);
+        Ok(Self { writer, path: path.to_owned(), frame: vec![0; MAX_FRAME] })
     }
 
     /// Brings everything accepted so far to disk.

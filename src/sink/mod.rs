@@ -5,8 +5,10 @@ pub mod journal;
 pub mod names;
 pub mod output;
 pub mod rejected;
+mod resume;
 pub mod scores;
 pub mod shards;
+pub mod store;
 
 use crate::decision::Decision;
 use crate::error::RunError;
@@ -33,6 +35,14 @@ pub trait Sink: Send {
     /// [`RunError::Sink`] if it cannot be written; the run then ends.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
 
+    /// Called about once a second while nothing comes, for what is due by the clock.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn idle(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+
     /// Brings everything accepted to disk. Called once, at the end of the run, also of one that a
     /// failed `accept` has ended.
     ///
@@ -53,6 +63,10 @@ impl Sink for Vec<Box<dyn Sink>> {
     /// The first error ends the round: the sinks behind it do not get the pair.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
         self.iter_mut().try_for_each(|sink| sink.accept(judged))
+    }
+
+    fn idle(&mut self) -> Result<(), RunError> {
+        self.iter_mut().try_for_each(|sink| sink.idle())
     }
 
     /// All are finished, whatever one of them says; the first error is given.

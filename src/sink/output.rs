@@ -83,6 +83,12 @@ pub(super) fn stats_name(number: usize) -> String {
     format!("{number:05}_stats.json")
 }
 
+/// Bytes of the shards in `folder`, finished or not.
+pub(super) fn shard_bytes(folder: &Path) -> io::Result<u64> {
+    let tars = files(folder, |name| is_shard(name) && name.contains(".tar"))?;
+    tars.iter().map(|tar| Ok(fs::metadata(tar)?.len())).sum()
+}
+
 /// An error if there are shards in `folder`.
 pub(super) fn refuse_shards(folder: &Path) -> Result<(), RunError> {
     let shards = files(folder, is_shard).map_err(failed(folder))?;

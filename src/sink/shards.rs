@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::decision::Verdict;
+use crate::decision::{Decision, Verdict};
 use crate::error::RunError;
 use crate::sink::file::{PartialFile, failed};
 use crate::sink::names::{distinct_extensions, safe_key};
@@ -52,15 +52,46 @@ impl ShardSink {
     /// [`RunError::Sink`] if there is no such folder, or if there are shards in it.
     pub fn create(folder: &Path, samples_per_shard: u64) -> Result<Self, RunError> {
         refuse_shards(folder)?;
-        Ok(Self {
+        Ok(Self::after(folder, samples_per_shard, 0))
+    }
+
+    /// The same for a folder that holds the shards below `number` already.
+    pub(super) fn after(folder: &Path, samples_per_shard: u64, number: usize) -> Self {
+        Self {
             folder: folder.to_owned(),
             samples_per_shard: samples_per_shard.max(1),
-            number: 0,
+            number,
             open: None,
             share: Share::start(SystemTime::now()),
             unpublished: Counts::default(),
             failed: false,
-        })
+        }
+    }
+
+    /// Whether the open shard is full: the next kept pair closes it.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|shard| shard.samples == self.samples_per_shard)
+    }
+
+    /// How long the open shard has been open.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.open.as_ref().map(|shard| shard.since.elapsed())
+    }
+
+    /// Publishes the open shard though it is not full.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written.
+    pub(super) fn close_early(&mut self) -> Result<(), RunError> {
+        self.guarded(Self::close)
+    }
+
+    /// Brings the open shard, as far as it goes, to disk under its temporary name.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written.
+    pub(super) fn sync(&mut self) -> Result<(), RunError> {
+        self.guarded(|sink| sink.open.as_mut().map_or(Ok(()), |shard| shard.tar.get_mut().sync()))
     }
 
     fn write(&mut self, judged: &Judged) -> Result<(), RunError> {
@@ -71,7 +102,7 @@ impl ShardSink {
         }
         // A full shard is closed here and not when it became full, so that pairs rejected behind
         // its last sample are in somebody's statistics.
-        if self.open.as_ref().is_some_and(|shard| shard.samples == self.samples_per_shard) {
+        if self.is_full() {
             self.close()?;
         }
         self.unpublished.add(&judged.decision);
@@ -91,12 +122,8 @@ impl ShardSink {
         shard.publish().map_err(|error| unstored(error, samples))?;
         self.unpublished = Counts::default();
         let end = SystemTime::now();
-        let stats = std::mem::replace(&mut self.share, Share::start(end)).stats(end);
-        let mut file = PartialFile::create(&self.folder.join(stats_name(self.number)))?;
-        let text = serde_json::to_string_pretty(&stats).map_err(io::Error::from);
-        let written = text.and_then(|text| file.write_all(text.as_bytes()));
-        written.map_err(failed(file.path()))?;
-        file.publish()?;
+        let share = std::mem::replace(&mut self.share, Share::start(end));
+        share.write(&self.folder.join(stats_name(self.number)), end)?;
         self.number += 1;
         Ok(())
     }
@@ -135,6 +162,7 @@ struct OpenShard {
     tar: tar::Builder<PartialFile>,
     path: PathBuf,
     samples: u64,
+    since: Instant,
     /// Keys in the shard, and the number that the next sample of that key tries first.
     keys: HashMap<String, u64>,
 }
@@ -149,7 +177,8 @@ impl std::fmt::Debug for OpenShard {
 impl OpenShard {
     fn create(path: &Path) -> Result<Self, RunError> {
         let tar = tar::Builder::new(PartialFile::create(path)?);
-        Ok(Self { tar, path: path.to_owned(), samples: 0, keys: HashMap::new() })
+        let since = Instant::now();
+        Ok(Self { tar, path: path.to_owned(), samples: 0, since, keys: HashMap::new() })
     }
 
     fn append(&mut self, key: &str, members: &[Member]) -> Result<(), RunError> {
@@ -212,7 +241,7 @@ fn unstored(error: RunError, samples: u64) -> RunError {
 /// The share of the input that a shard stands for: all pairs decided since the shard before it
 /// was closed.
 #[derive(Debug)]
-struct Share {
+pub(super) struct Share {
     start: SystemTime,
     kept: u64,
     rejected: u64,
@@ -221,20 +250,39 @@ struct Share {
 }
 
 impl Share {
-    fn start(start: SystemTime) -> Self {
+    pub(super) fn start(start: SystemTime) -> Self {
         Self { start, kept: 0, rejected: 0, failed: 0, statuses: BTreeMap::new() }
     }
 
     fn count(&mut self, judged: &Judged) {
-        let reason = judged.decision.reason.name();
-        let (total, status) = match judged.decision.verdict {
-            Verdict::Kept if judged.sample.members.is_empty() => (&mut self.failed, "no_members"),
+        match judged.decision.verdict {
+            Verdict::Kept if judged.sample.members.is_empty() => {
+                self.failed += 1;
+                *self.statuses.entry("no_members").or_default() += 1;
+            }
+            _ => self.add(&judged.decision),
+        }
+    }
+
+    /// Counts a pair whose members are in the shard, where it is kept.
+    pub(super) fn add(&mut self, decision: &Decision) {
+        let reason = decision.reason.name();
+        let (total, status) = match decision.verdict {
             Verdict::Kept => (&mut self.kept, "success"),
             Verdict::Rejected => (&mut self.rejected, reason),
             Verdict::Failed => (&mut self.failed, reason),
         };
         *total += 1;
         *self.statuses.entry(status).or_default() += 1;
+    }
+
+    /// Writes the statistics to `path`.
+    pub(super) fn write(self, path: &Path, end: SystemTime) -> Result<(), RunError> {
+        let mut file = PartialFile::create(path)?;
+        let text = serde_json::to_string_pretty(&self.stats(end)).map_err(io::Error::from);
+        let written = text.and_then(|text| file.write_all(text.as_bytes()));
+        written.map_err(failed(file.path()))?;
+        file.publish()
     }
 
     fn stats(self, end: SystemTime) -> Stats {

@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module a subject.
 
+mod capture;
 mod cli;
 mod config;
 mod core;
@@ -9,6 +10,7 @@ mod gate;
 mod import;
 mod int8;
 mod kernels;
+mod memory;
 mod model;
 mod operators;
 mod pipeline;

@@ -11,7 +11,7 @@ use pairgate::decision::{Decision, Facts, Reason, Verdict};
 use pairgate::error::{ModelError, RunError};
 use pairgate::gate::Judge;
 use pairgate::pair::{PairRef, Uid};
-use pairgate::pipeline::{Outcome, decide_again, run};
+use pairgate::pipeline::{Outcome, Signals, decide_again, run};
 use pairgate::policy::Policy;
 use pairgate::sink::journal::OwnedRecord;
 use pairgate::sink::{Judged, Sink};
@@ -149,7 +149,8 @@ fn run_watched(
     let (send, receive) = mpsc::channel();
     sink.in_flight = source.in_flight.clone();
     std::thread::spawn(move || {
-        let outcome = run(Box::new(source), judges, &mut sink, &CONFIG, &stop, |_| ());
+        let signals = Signals { stop, ..Signals::default() };
+        let outcome = run(Box::new(source), judges, &mut sink, &CONFIG, &signals, |_| ());
         let _ = send.send((outcome, sink));
     });
     receive.recv_timeout(Duration::from_secs(60)).expect("the pipeline hangs")

@@ -6,6 +6,7 @@ mod rejected;
 mod scores;
 mod several;
 mod shards;
+mod store;
 
 use std::collections::BTreeMap;
 use std::fs;

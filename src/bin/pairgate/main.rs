@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let ended = match args.command {
         args::Command::Filter(args) => commands::filter::run(&args),
         args::Command::Score(args) => commands::score::run(&args),
+        args::Command::Capture(args) => commands::capture::run(&args),
         args::Command::Config(command) => commands::config::run(&command),
         args::Command::Model(command) => commands::model::run(&command),
     };

@@ -38,6 +38,8 @@ pub enum Pass {
     Filtering,
     /// It keeps by scores that are known.
     Keeping,
+    /// It takes frames and keeps, until it is stopped.
+    Capturing,
 }
 
 impl Pass {
@@ -46,6 +48,7 @@ impl Pass {
             Self::Scoring => "scoring",
             Self::Filtering => "filtering",
             Self::Keeping => "keeping",
+            Self::Capturing => "capturing",
         }
     }
 }

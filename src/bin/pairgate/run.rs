@@ -16,9 +16,11 @@ use pairgate::gate::{Gate, GateSettings};
 use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
-use pairgate::pipeline::{self, Outcome};
+use pairgate::pipeline::{self, Outcome, Signals};
 use pairgate::sink::Sink;
-use pairgate::source::Inputs;
+use pairgate::source::{Inputs, Source};
+use pairgate::stats::Counts;
+use pairgate::wire;
 
 use crate::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::progress::{Pass, Progress};
@@ -38,7 +40,7 @@ pub struct Session {
     pub config: Config,
     /// Where the config comes from, for messages.
     layers: Layers,
-    pub stop: Arc<AtomicBool>,
+    pub signals: Signals,
 }
 
 impl Session {
@@ -58,12 +60,23 @@ impl Session {
         let mut config = layers.resolve()?;
         let model = Arc::new(load(&config, model, arithmetic)?);
         config.pipeline.workers = workers(&config);
-        Ok(Self { model, config, layers, stop: stop_on_signal()? })
+        let signals = Signals { stop: stop_on_signal()?, ..Signals::default() };
+        Ok(Self { model, config, layers, signals })
     }
 
     /// Opens the inputs of a command.
     pub fn open(&self, input: &InputArgs) -> Result<Inputs, Box<dyn Error>> {
         Ok(Inputs::open(&input.inputs, self.config.sample)?)
+    }
+
+    /// What a journal of this model and these settings begins with.
+    pub fn header(&self, settings: &GateSettings) -> wire::Header {
+        wire::Header {
+            version: wire::FORMAT_VERSION,
+            model: self.model.digest(),
+            config: settings.digest(self.model.arithmetic()),
+            threshold: settings.policy.threshold,
+        }
     }
 
     /// Runs all of `inputs` through gates with `settings` into `sink`.
@@ -74,28 +87,41 @@ impl Session {
         sink: &mut dyn Sink,
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
+        let gates = self.gates(settings, Need::without_capture)?;
+        let mut progress = Progress::new(pass, inputs.meter());
+        Ok(self.run_gates(Box::new(inputs), gates, sink, |counts| progress.show(counts)))
+    }
+
+    /// One gate for each worker; refuses a run whose worst case, or what `part` leaves of it, is
+    /// more than the config's ceiling.
+    pub fn gates(
+        &self,
+        settings: GateSettings,
+        part: fn(Need) -> Need,
+    ) -> Result<Vec<Gate>, Box<dyn Error>> {
         let gate = |_| {
             let team = Team::new(self.config.model.threads as usize)?;
             Ok(Gate::on_team(self.model.clone(), settings, team))
         };
         let gates = (0..self.config.pipeline.workers).map(gate);
         let mut gates = gates.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        self.check_memory(&mut gates)?;
-        let mut progress = Progress::new(pass, inputs.meter());
-        let source = Box::new(inputs);
-        let pipeline = &self.config.pipeline;
-        let watch = |counts: &_| progress.show(counts);
-        Ok(pipeline::run(source, gates, sink, pipeline, &self.stop, watch))
-    }
-
-    /// Refuses a run whose worst case is more than the config's ceiling.
-    fn check_memory(&self, gates: &mut [Gate]) -> Result<(), Box<dyn Error>> {
         let ceiling = self.config.memory.ceiling_bytes;
         if ceiling > 0 {
-            let need = memory::need(&self.model, &self.config, gates)?.without_capture();
+            let need = part(memory::need(&self.model, &self.config, &mut gates)?);
             need.check(ceiling).map_err(|error| self.layers.blame(&error))?;
         }
-        Ok(())
+        Ok(gates)
+    }
+
+    /// Runs a source through `gates` into `sink`.
+    pub fn run_gates(
+        &self,
+        source: Box<dyn Source>,
+        gates: Vec<Gate>,
+        sink: &mut dyn Sink,
+        watch: impl FnMut(&Counts),
+    ) -> Outcome {
+        pipeline::run(source, gates, sink, &self.config.pipeline, &self.signals, watch)
     }
 }
 

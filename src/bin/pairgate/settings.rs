@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
+use pairgate::config::PolicyConfig;
 use pairgate::config::file::Layers;
+use pairgate::model::manifest::Manifest;
 use pairgate::rules::Rules;
 
 use crate::args::{InputArgs, LayerArgs, RulesArg};
@@ -55,7 +57,27 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
     }
 }
 
-fn set_rules(layers: &mut Layers, rules: RulesArg) {
+/// The threshold for an input that is read once: the policy's, what the model's calibration gives
+/// for the policy's share, or what the model recommends.
+pub fn stream_threshold(policy: &PolicyConfig, manifest: &Manifest) -> Result<f32, Box<dyn Error>> {
+    match (policy.threshold, policy.keep) {
+        (Some(threshold), _) => Ok(threshold),
+        (None, Some(fraction)) => {
+            let threshold = manifest.calibrated_threshold(fraction).ok_or(
+                "a share needs its input twice, which a stream does not allow, and the model is \
+                 not calibrated: give --threshold, or a bundle with score_quantiles",
+            )?;
+            log::info!("a share of a stream: the model's calibration gives {threshold:.4}");
+            Ok(threshold)
+        }
+        (None, None) => manifest
+            .recommended_threshold
+            .ok_or_else(|| "the model recommends no threshold: give --threshold or --keep".into()),
+    }
+}
+
+/// The rules under the name that an option gives.
+pub fn set_rules(layers: &mut Layers, rules: RulesArg) {
     let Rules { min_words, min_chars, min_side, max_aspect } = match rules {
         RulesArg::Basic => Rules::BASIC,
         RulesArg::None => Rules::NONE,

@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::Instant;
 
+use pairgate::capture::queue::Taken;
 use pairgate::decision::Verdict;
 use pairgate::gate::GateSettings;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
 use serde_json::{Map, Value, json};
+
+use crate::memory;
 
 /// Prints to standard output. A reader that has seen enough (`| head`) is no error.
 pub fn print(text: &str) -> io::Result<()> {
@@ -29,6 +32,8 @@ pub struct Summary {
     passing: &'static str,
     /// Whether standard output is taken by something else.
     pub to_stderr: bool,
+    /// What became of a camera's frames before the gate.
+    pub taken: Option<Taken>,
     started: Instant,
 }
 
@@ -44,6 +49,7 @@ impl Summary {
             threshold: None,
             passing,
             to_stderr: false,
+            taken: None,
             started: Instant::now(),
         };
         summary.set_threshold(settings);
@@ -69,7 +75,7 @@ impl Summary {
         };
         let total = |verdict| outcome.counts.total(verdict);
         let seconds = self.started.elapsed().as_secs_f64();
-        let summary = json!({
+        let mut summary = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "model": self.model,
             "model_digest": self.model_digest,
@@ -87,7 +93,12 @@ impl Summary {
             "error": outcome.error.as_ref().map(ToString::to_string),
             "seconds": seconds,
             "pairs_per_second": outcome.read as f64 / seconds,
+            "peak_memory_bytes": memory::account("VmHWM"),
         });
+        if let Some(Taken { read, shed, early, backed_off }) = self.taken {
+            summary["frames"] =
+                json!({ "read": read, "shed": shed, "early": early, "backed_off": backed_off });
+        }
         format!("{summary:#}\n")
     }
 
@@ -115,6 +126,13 @@ impl Summary {
         }
         if outcome.unstored > 0 {
             row("not stored", outcome.unstored);
+        }
+        if let Some(Taken { read, shed, early, backed_off }) = self.taken {
+            let _ = writeln!(
+                text,
+                "\nframes {read}: {early} within the interval, {shed} shed (no place), {backed_off} \
+                 left out for heat or battery"
+            );
         }
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");

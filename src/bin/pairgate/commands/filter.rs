@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pairgate::config::file::Layers;
-use pairgate::config::{PolicyConfig, StorageConfig};
+use pairgate::config::{Need, PolicyConfig, StorageConfig};
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
@@ -16,7 +16,7 @@ use pairgate::policy::fraction_threshold;
 use pairgate::sink::journal::{JournalFile, JournalSink};
 use pairgate::sink::output::OutputFolder;
 use pairgate::sink::rejected::RejectedSink;
-use pairgate::sink::shards::ShardSink;
+use pairgate::sink::store::StoreSink;
 use pairgate::sink::{Judged, Sink};
 use pairgate::source::Inputs;
 use pairgate::wire;
@@ -41,15 +41,17 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = session.open(&args.input)?;
     let policy = &session.config.policy;
     let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
-    let output = prepare_output(args)?;
     let mut settings = GateSettings::of(&session.config);
+    // Before an earlier run's files are removed: this run may be refused for its memory.
+    drop(session.gates(settings, Need::without_capture)?);
+    let output = prepare_output(args)?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
         Cut::At(threshold) => {
             settings.policy.threshold = Some(threshold);
             summary.set_threshold(&settings);
             let storage = &session.config.storage;
-            let mut sinks = sinks(args, storage, output.as_deref(), header(&session, &settings))?;
+            let mut sinks = sinks(args, storage, output.as_deref(), session.header(&settings))?;
             session.run(inputs, settings, &mut sinks, Pass::Filtering)?
         }
         Cut::Fraction(fraction) => {
@@ -86,20 +88,8 @@ fn resolve_cut(
     repeatable: bool,
 ) -> Result<Cut, Box<dyn Error>> {
     match (policy.threshold, policy.keep) {
-        (Some(threshold), _) => Ok(Cut::At(threshold)),
         (None, Some(fraction)) if repeatable => Ok(Cut::Fraction(fraction)),
-        (None, Some(fraction)) => {
-            let threshold = manifest.calibrated_threshold(fraction).ok_or(
-                "--keep reads its input twice, which standard input does not allow, and the model \
-                 is not calibrated: give --threshold, or a bundle with score_quantiles",
-            )?;
-            log::info!("--keep on standard input: the model's calibration gives {threshold:.4}");
-            Ok(Cut::At(threshold))
-        }
-        (None, None) => manifest
-            .recommended_threshold
-            .map(Cut::At)
-            .ok_or_else(|| "the model recommends no threshold: give --threshold or --keep".into()),
+        _ => settings::stream_threshold(policy, manifest).map(Cut::At),
     }
 }
 
@@ -136,15 +126,6 @@ fn absolute(output: &Path) -> std::io::Result<PathBuf> {
     Ok(fs::canonicalize(existing)?.join(rest))
 }
 
-fn header(session: &Session, settings: &GateSettings) -> wire::Header {
-    wire::Header {
-        version: wire::FORMAT_VERSION,
-        model: session.model.digest(),
-        config: settings.digest(session.model.arithmetic()),
-        threshold: settings.policy.threshold,
-    }
-}
-
 fn sinks(
     args: &FilterArgs,
     storage: &StorageConfig,
@@ -153,9 +134,7 @@ fn sinks(
 ) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(output) = output {
-        // The shards first: a journal never tells of a pair that was not taken.
-        sinks.push(Box::new(ShardSink::create(output, storage.shard_pairs)?));
-        sinks.push(Box::new(JournalSink::create(&output.join(OutputFolder::JOURNAL), header)?));
+        sinks.push(Box::new(StoreSink::create(output, storage, header)?));
     }
     if let Some(rejected) = &args.rejected {
         sinks.push(Box::new(RejectedSink::create(rejected, args.rejected_per_reason)?));
@@ -174,7 +153,7 @@ struct TwoPasses<'a> {
 impl TwoPasses<'_> {
     fn run(&mut self, inputs: Inputs, fraction: f64) -> Result<Outcome, Box<dyn Error>> {
         let provisional = Provisional::new(self.output.as_deref());
-        let header = header(self.session, &self.settings);
+        let header = self.session.header(&self.settings);
         let journal = JournalSink::create(&provisional.path, header)?;
         let mut first = FirstPass { journal, scores: Vec::new() };
         let mut outcome = self.session.run(inputs, self.settings, &mut first, Pass::Scoring)?;
@@ -191,13 +170,13 @@ impl TwoPasses<'_> {
     fn second(&self, journal: &Path) -> Result<Outcome, Box<dyn Error>> {
         let mut inputs = self.session.open(&self.args.input)?;
         let mut progress = Progress::new(Pass::Keeping, inputs.meter());
-        let header = header(self.session, &self.settings);
+        let header = self.session.header(&self.settings);
         let storage = &self.session.config.storage;
         let mut sinks = sinks(self.args, storage, self.output.as_deref(), header)?;
         let records = JournalFile::open(journal)?;
         let policy = &self.settings.policy;
         let watch = |counts: &_| progress.show(counts);
-        let stop = &self.session.stop;
+        let stop = &self.session.signals.stop;
         Ok(decide_again(&mut inputs, records, policy, &mut sinks, stop, watch))
     }
 }

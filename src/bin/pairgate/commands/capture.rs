@@ -1,0 +1,162 @@
+//! `pairgate capture`: a camera's frames, captioned and judged, until it ends.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pairgate::capture::backoff::Backoff;
+use pairgate::capture::caption::{Labels, Template};
+use pairgate::capture::change::FrameRules;
+use pairgate::capture::intake::Captured;
+use pairgate::capture::mjpeg::MjpegSource;
+use pairgate::capture::queue::FrameQueue;
+use pairgate::capture::taker::{Pace, Taker};
+use pairgate::config::Config;
+use pairgate::config::file::Layers;
+use pairgate::error::RunError;
+use pairgate::gate::GateSettings;
+use pairgate::pair::Size;
+use pairgate::sink::store::{Resumed, StoreSink};
+use pairgate::source::{Meter, Source};
+
+use crate::args::CaptureArgs;
+use crate::progress::{Pass, Progress};
+use crate::run::{Session, exit_code};
+use crate::settings::{self, COMMAND_LINE};
+use crate::summary::Summary;
+
+/// Bytes of a pipe that are read at once.
+const BUFFER: usize = 256 << 10;
+
+/// Runs the command.
+pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let layers = layers(args)?;
+    let template = template(&layers.resolve()?, args.labels.is_some())?;
+    let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
+    let config = &session.config;
+    let mut settings = GateSettings::of(config);
+    settings.policy.threshold =
+        Some(settings::stream_threshold(&config.policy, session.model.manifest())?);
+    let gates = session.gates(settings, |need| need)?;
+    let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
+    let camera = open_camera(&args.camera, args.size, config)?;
+    let header = session.header(&settings);
+    let (mut sink, resumed) = StoreSink::resume(&args.output, &config.storage, header)?;
+    tell(&args.output, resumed);
+
+    let stop = session.signals.stop.clone();
+    let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
+    let pace = Pace::new(Duration::from_millis(config.capture.interval_ms), backoff);
+    let queue = FrameQueue::new(config.capture.places as usize, config.capture.on_full);
+    let taker = Taker::start(camera, queue.clone(), pace, stop.clone())?;
+    let rules = FrameRules::new(&config.capture, config.image);
+    let source = Captured { queue: queue.clone(), taker, rules, template, labels, stop };
+
+    let mut summary = Summary::start(&session.model, &settings, "kept");
+    let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
+    let watch = |counts: &_| progress.show(counts);
+    let outcome = session.run_gates(Box::new(source), gates, &mut sink, watch);
+    drop(progress);
+    summary.taken = Some(queue.taken());
+    summary.print(&outcome, args.json)?;
+    Ok(exit_code(&outcome))
+}
+
+/// The config, and over it what the options say.
+fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_layers(&args.layers)?;
+    settings::set_policy(&mut layers, args.threshold, args.keep);
+    if let Some(rules) = args.rules {
+        settings::set_rules(&mut layers, rules);
+    }
+    let texts = [
+        ("caption", &args.caption),
+        ("place", &args.place),
+        ("sensor", &args.sensor),
+        ("interval_ms", &args.interval),
+    ];
+    for (key, value) in texts {
+        if let Some(value) = value {
+            layers.set("capture", key, value.as_str(), COMMAND_LINE);
+        }
+    }
+    Ok(layers)
+}
+
+/// The caption's template; one that asks for labels where none come would give no caption at all.
+fn template(config: &Config, labelled: bool) -> Result<Template, Box<dyn Error>> {
+    let template = Template::of(&config.capture)?;
+    if template.has_label() && !labelled {
+        return Err("the caption holds {label}: give --labels PATH, or another --caption".into());
+    }
+    Ok(template)
+}
+
+fn open_camera(
+    path: &Path,
+    size: Option<Size>,
+    config: &Config,
+) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    if path == Path::new("-") {
+        let reader = BufReader::with_capacity(BUFFER, io::stdin());
+        return Ok(Box::new(MjpegSource::new(reader, "stdin", config.sample)));
+    }
+    if is_device(path) {
+        return open_device(path, size, config);
+    }
+    let from = path.display().to_string();
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+        true => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder: see `filter`")),
+        false => Ok(file),
+    });
+    let file = opened.map_err(|why| RunError::Source { from: from.clone(), why })?;
+    let reader = BufReader::with_capacity(BUFFER, file);
+    Ok(Box::new(MjpegSource::new(reader, &from, config.sample)))
+}
+
+#[cfg(target_os = "linux")]
+fn open_device(
+    path: &Path,
+    size: Option<Size>,
+    config: &Config,
+) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    Ok(Box::new(pairgate::capture::camera::CameraSource::open(path, size, config.sample)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_device(
+    path: &Path,
+    _: Option<Size>,
+    _: &Config,
+) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    Err(format!("{}: video devices are read on Linux only; use a pipe", path.display()).into())
+}
+
+/// Whether it is a device that is read frame by frame, and not byte by byte.
+#[cfg(unix)]
+fn is_device(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|data| data.file_type().is_char_device())
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Path) -> bool {
+    false
+}
+
+fn tell(output: &Path, resumed: Resumed) {
+    let Resumed { kept, undone, torn } = resumed;
+    if kept > 0 || undone > 0 || torn {
+        log::info!("{}: going on after {kept} kept pairs", output.display());
+    }
+    if undone > 0 || torn {
+        log::warn!(
+            "{}: the last run was cut off; {undone} decisions had not reached the disk",
+            output.display()
+        );
+    }
+}

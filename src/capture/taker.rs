@@ -1,0 +1,111 @@
+//! The thread that reads a camera and waits for nobody else.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Frame;
+use super::backoff::{Backoff, State};
+use super::queue::{FrameQueue, LeftOut};
+use crate::error::RunError;
+use crate::source::Source;
+
+/// Reads a camera on a thread of its own.
+#[derive(Debug)]
+pub struct Taker {
+    error: Arc<Mutex<Option<RunError>>>,
+}
+
+impl Taker {
+    /// Starts the thread, which ends with the camera, or at the first frame after `stop` is set.
+    /// The queue is closed when it ends, whatever ends it.
+    ///
+    /// # Errors
+    /// [`RunError::Thread`] if the system gives none.
+    pub fn start(
+        mut camera: Box<dyn Source>,
+        queue: Arc<FrameQueue>,
+        pace: Pace,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, RunError> {
+        let error = Arc::new(Mutex::new(None));
+        let ended = error.clone();
+        let spawned = thread::Builder::new().name("taker".into()).spawn(move || {
+            // Closed also where the camera panics.
+            let _close = Close(&queue);
+            let result = take_all(&mut *camera, &queue, pace, &stop);
+            *ended.lock().unwrap_or_else(|held| held.into_inner()) = result.err();
+        });
+        match spawned {
+            Ok(_) => Ok(Self { error }),
+            Err(why) => Err(RunError::Thread { name: "taker".into(), why }),
+        }
+    }
+
+    /// What ended the camera, if it was an error.
+    pub fn error(&self) -> Option<RunError> {
+        self.error.lock().unwrap_or_else(|held| held.into_inner()).take()
+    }
+}
+
+struct Close<'a>(&'a FrameQueue);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+fn take_all(
+    camera: &mut dyn Source,
+    queue: &FrameQueue,
+    mut pace: Pace,
+    stop: &AtomicBool,
+) -> Result<(), RunError> {
+    for number in 0.. {
+        let Some(sample) = camera.next()? else { return Ok(()) };
+        if stop.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        queue.count_read();
+        match pace.refuses(Instant::now()) {
+            Some(why) => queue.count_left_out(why),
+            None => queue.push(Frame { sample, time: SystemTime::now(), number }, stop),
+        }
+    }
+    Err(RunError::Source { from: "camera".into(), why: io::Error::other("it gave 2^64 frames") })
+}
+
+/// Which frames are taken: by the interval, and by what heat and battery allow.
+#[derive(Debug)]
+pub struct Pace {
+    interval: Duration,
+    backoff: Backoff,
+    last: Option<Instant>,
+    /// Whether the last frame that was due was left out because it is warm.
+    skipped: bool,
+}
+
+impl Pace {
+    /// At most one frame in `interval`, fewer while `backoff` says so.
+    pub fn new(interval: Duration, backoff: Backoff) -> Self {
+        Self { interval, backoff, last: None, skipped: false }
+    }
+
+    /// Why the frame that comes `now` is not taken.
+    fn refuses(&mut self, now: Instant) -> Option<LeftOut> {
+        if self.last.is_some_and(|last| now.duration_since(last) < self.interval) {
+            return Some(LeftOut::Early);
+        }
+        self.last = Some(now);
+        let refused = match self.backoff.look(now) {
+            State::Normal => false,
+            State::Warm => !self.skipped,
+            State::Hot | State::Low => true,
+        };
+        self.skipped = refused;
+        refused.then_some(LeftOut::BackedOff)
+    }
+}
