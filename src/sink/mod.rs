@@ -3,6 +3,7 @@
 mod file;
 pub mod journal;
 pub mod names;
+pub mod observer;
 pub mod output;
 pub mod rejected;
 pub mod scores;

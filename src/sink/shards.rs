@@ -20,6 +20,7 @@ use crate::decision::Verdict;
 use crate::error::RunError;
 use crate::sink::file::{PartialFile, failed};
 use crate::sink::names::{distinct_extensions, safe_key};
+use crate::sink::observer::ShardObserver;
 use crate::sink::output::{refuse_shards, shard_name, stats_name};
 use crate::sink::{Judged, Sink};
 use crate::source::Member;
@@ -40,6 +41,7 @@ pub struct ShardSink {
     share: Share,
     /// Kept pairs that are not in a published shard.
     unpublished: Counts,
+    observer: Option<Box<dyn ShardObserver>>,
     failed: bool,
 }
 
@@ -59,8 +61,14 @@ impl ShardSink {
             open: None,
             share: Share::start(SystemTime::now()),
             unpublished: Counts::default(),
+            observer: None,
             failed: false,
         })
+    }
+
+    /// The same sink, which tells `observer` of every pair and shard.
+    pub fn observed_by(self, observer: Box<dyn ShardObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     fn write(&mut self, judged: &Judged) -> Result<(), RunError> {
@@ -80,16 +88,22 @@ impl ShardSink {
             none => none.insert(OpenShard::create(&self.folder.join(shard_name(self.number)))?),
         };
         let appended = shard.append(&judged.sample.key, &judged.sample.members);
-        appended.map_err(|error| unstored(error, shard.samples))?;
+        let key = appended.map_err(|error| unstored(error, shard.samples))?;
+        if let Some(observer) = &mut self.observer {
+            observer.stored(judged, &shard.path, &key);
+        }
         self.share.count(judged);
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), RunError> {
         let Some(shard) = self.open.take() else { return Ok(()) };
-        let samples = shard.samples;
+        let (samples, path) = (shard.samples, shard.path.clone());
         shard.publish().map_err(|error| unstored(error, samples))?;
         self.unpublished = Counts::default();
+        if let Some(observer) = &mut self.observer {
+            observer.published(&path);
+        }
         let end = SystemTime::now();
         let stats = std::mem::replace(&mut self.share, Share::start(end)).stats(end);
         let mut file = PartialFile::create(&self.folder.join(stats_name(self.number)))?;
@@ -152,7 +166,8 @@ impl OpenShard {
         Ok(Self { tar, path: path.to_owned(), samples: 0, keys: HashMap::new() })
     }
 
-    fn append(&mut self, key: &str, members: &[Member]) -> Result<(), RunError> {
+    /// Gives the key that the sample has in the shard.
+    fn append(&mut self, key: &str, members: &[Member]) -> Result<String, RunError> {
         let key = self.unused_key(key);
         let extensions = members.iter().map(|member| member.extension.as_str());
         for (extension, member) in distinct_extensions(extensions, &[]).iter().zip(members) {
@@ -167,7 +182,7 @@ impl OpenShard {
             appended.map_err(failed(&self.path))?;
         }
         self.samples += 1;
-        Ok(())
+        Ok(key)
     }
 
     /// The key made safe, and made unlike all others in the shard: readers take neighbours with
