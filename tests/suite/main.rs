@@ -10,6 +10,8 @@ mod import;
 mod int8;
 mod kernels;
 mod model;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod operators;
 mod pipeline;
 mod prepare;

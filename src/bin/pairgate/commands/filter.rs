@@ -22,6 +22,7 @@ use pairgate::source::Inputs;
 use pairgate::wire;
 
 use crate::args::{FilterArgs, OnErrorArg};
+use crate::mqtt::{Listener, Plan};
 use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::settings::{self, COMMAND_LINE};
@@ -37,11 +38,13 @@ enum Cut {
 
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
     let inputs = session.open(&args.input)?;
     let policy = &session.config.policy;
     let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
     let output = prepare_output(args)?;
+    let listener = plan.open()?;
     let mut settings = GateSettings::of(&session.config);
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
@@ -49,17 +52,20 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
             settings.policy.threshold = Some(threshold);
             summary.set_threshold(&settings);
             let storage = &session.config.storage;
-            let mut sinks = sinks(args, storage, output.as_deref(), header(&session, &settings))?;
+            let header = header(&session, &settings);
+            let mut sinks = sinks(args, storage, output.as_deref(), header, &listener)?;
             session.run(inputs, settings, &mut sinks, Pass::Filtering)?
         }
         Cut::Fraction(fraction) => {
-            let mut passes = TwoPasses { args, session: &session, settings, output };
+            let mut passes =
+                TwoPasses { args, session: &session, settings, output, listener: &listener };
             let outcome = passes.run(inputs, fraction)?;
             summary.set_threshold(&passes.settings);
             outcome
         }
     };
     summary.print(&outcome, args.json)?;
+    listener.close(&outcome);
     Ok(exit_code(&outcome))
 }
 
@@ -150,16 +156,19 @@ fn sinks(
     storage: &StorageConfig,
     output: Option<&Path>,
     header: wire::Header,
+    listener: &Listener,
 ) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(output) = output {
         // The shards first: a journal never tells of a pair that was not taken.
-        sinks.push(Box::new(ShardSink::create(output, storage.shard_pairs)?));
+        let shards = ShardSink::create(output, storage.shard_pairs)?;
+        sinks.push(Box::new(listener.watch(shards, header.threshold)));
         sinks.push(Box::new(JournalSink::create(&output.join(OutputFolder::JOURNAL), header)?));
     }
     if let Some(rejected) = &args.rejected {
         sinks.push(Box::new(RejectedSink::create(rejected, args.rejected_per_reason)?));
     }
+    listener.add_to(&mut sinks);
     Ok(sinks)
 }
 
@@ -169,6 +178,7 @@ struct TwoPasses<'a> {
     session: &'a Session,
     settings: GateSettings,
     output: Option<PathBuf>,
+    listener: &'a Listener,
 }
 
 impl TwoPasses<'_> {
@@ -193,7 +203,8 @@ impl TwoPasses<'_> {
         let mut progress = Progress::new(Pass::Keeping, inputs.meter());
         let header = header(self.session, &self.settings);
         let storage = &self.session.config.storage;
-        let mut sinks = sinks(self.args, storage, self.output.as_deref(), header)?;
+        let output = self.output.as_deref();
+        let mut sinks = sinks(self.args, storage, output, header, self.listener)?;
         let records = JournalFile::open(journal)?;
         let policy = &self.settings.policy;
         let watch = |counts: &_| progress.show(counts);
