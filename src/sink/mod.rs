@@ -1,8 +1,12 @@
-//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores.
+//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores,
+//! an MQTT broker.
 
 mod file;
 pub mod journal;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 pub mod names;
+pub mod observer;
 pub mod output;
 pub mod rejected;
 mod resume;

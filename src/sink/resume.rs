@@ -18,6 +18,7 @@ use crate::error::{RunError, WireError};
 use crate::model::bundle::sha256;
 use crate::sink::file::{failed, hidden_path, partial_path, sync_folder};
 use crate::sink::journal::{JournalFile, JournalSink, OwnedRecord, wire_error};
+use crate::sink::observer::ShardObserver;
 use crate::sink::output::{OutputFolder, shard_name, stats_name};
 use crate::sink::shards::{ShardSink, Share};
 use crate::sink::{Judged, Sink};
@@ -74,6 +75,7 @@ pub(super) fn is_begun(folder: &Path, header: &wire::Header) -> Result<bool, Run
 pub(super) fn resume(
     folder: &Path,
     samples_per_shard: u64,
+    observer: Option<Box<dyn ShardObserver>>,
 ) -> Result<(ShardSink, JournalSink, Resumed), RunError> {
     let path = folder.join(OutputFolder::JOURNAL);
     let mut records = Records { journal: JournalFile::open(&path)?, ahead: None, torn: false };
@@ -84,6 +86,7 @@ pub(super) fn resume(
     }
     let left = leavings(folder, number)?;
     let mut shards = ShardSink::after(folder, samples_per_shard, number);
+    shards.observe(observer);
     resumed.kept += take_over(left.as_deref(), &mut records, &mut shards)?;
     shards.sync()?;
     let stands = records.offset();

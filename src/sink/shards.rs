@@ -20,6 +20,7 @@ use crate::decision::{Decision, Verdict};
 use crate::error::RunError;
 use crate::sink::file::{PartialFile, failed};
 use crate::sink::names::{distinct_extensions, safe_key};
+use crate::sink::observer::ShardObserver;
 use crate::sink::output::{refuse_shards, shard_name, stats_name};
 use crate::sink::{Judged, Sink};
 use crate::source::Member;
@@ -40,6 +41,7 @@ pub struct ShardSink {
     share: Share,
     /// Kept pairs that are not in a published shard.
     unpublished: Counts,
+    observer: Option<Box<dyn ShardObserver>>,
     failed: bool,
 }
 
@@ -64,8 +66,14 @@ impl ShardSink {
             open: None,
             share: Share::start(SystemTime::now()),
             unpublished: Counts::default(),
+            observer: None,
             failed: false,
         }
+    }
+
+    /// Has `observer` told of every pair and shard from now on.
+    pub(super) fn observe(&mut self, observer: Option<Box<dyn ShardObserver>>) {
+        self.observer = observer;
     }
 
     /// Whether the open shard is full: the next kept pair closes it.
@@ -94,6 +102,11 @@ impl ShardSink {
         self.guarded(|sink| sink.open.as_mut().map_or(Ok(()), |shard| shard.tar.get_mut().sync()))
     }
 
+    /// The same sink, which tells `observer` of every pair and shard.
+    pub fn observed_by(self, observer: Box<dyn ShardObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
     fn write(&mut self, judged: &Judged) -> Result<(), RunError> {
         let kept = judged.decision.verdict == Verdict::Kept;
         if !kept || judged.sample.members.is_empty() {
@@ -111,16 +124,22 @@ impl ShardSink {
             none => none.insert(OpenShard::create(&self.folder.join(shard_name(self.number)))?),
         };
         let appended = shard.append(&judged.sample.key, &judged.sample.members);
-        appended.map_err(|error| unstored(error, shard.samples))?;
+        let key = appended.map_err(|error| unstored(error, shard.samples))?;
+        if let Some(observer) = &mut self.observer {
+            observer.stored(judged, &shard.path, &key);
+        }
         self.share.count(judged);
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), RunError> {
         let Some(shard) = self.open.take() else { return Ok(()) };
-        let samples = shard.samples;
+        let (samples, path) = (shard.samples, shard.path.clone());
         shard.publish().map_err(|error| unstored(error, samples))?;
         self.unpublished = Counts::default();
+        if let Some(observer) = &mut self.observer {
+            observer.published(&path);
+        }
         let end = SystemTime::now();
         let share = std::mem::replace(&mut self.share, Share::start(end));
         share.write(&self.folder.join(stats_name(self.number)), end)?;
@@ -181,7 +200,8 @@ impl OpenShard {
         Ok(Self { tar, path: path.to_owned(), samples: 0, since, keys: HashMap::new() })
     }
 
-    fn append(&mut self, key: &str, members: &[Member]) -> Result<(), RunError> {
+    /// Gives the key that the sample has in the shard.
+    fn append(&mut self, key: &str, members: &[Member]) -> Result<String, RunError> {
         let key = self.unused_key(key);
         let extensions = members.iter().map(|member| member.extension.as_str());
         for (extension, member) in distinct_extensions(extensions, &[]).iter().zip(members) {
@@ -196,7 +216,7 @@ impl OpenShard {
             appended.map_err(failed(&self.path))?;
         }
         self.samples += 1;
-        Ok(())
+        Ok(key)
     }
 
     /// The key made safe, and made unlike all others in the shard: readers take neighbours with

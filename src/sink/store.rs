@@ -14,6 +14,7 @@ use crate::decision::Verdict;
 use crate::error::RunError;
 use crate::sink::file::failed;
 use crate::sink::journal::JournalSink;
+use crate::sink::observer::ShardObserver;
 use crate::sink::output::{OutputFolder, shard_bytes};
 use crate::sink::resume;
 use crate::sink::shards::ShardSink;
@@ -38,7 +39,7 @@ pub struct StoreSink {
 }
 
 impl StoreSink {
-    /// A sink into `folder`, which [`OutputFolder`] has prepared.
+    /// A sink into `folder`, which [`OutputFolder`] has prepared; `observer` is told of its shards.
     ///
     /// # Errors
     /// [`RunError::Sink`] if there are shards or a journal in it, or it cannot be written.
@@ -46,14 +47,17 @@ impl StoreSink {
         folder: &Path,
         config: &StorageConfig,
         header: wire::Header,
+        observer: Option<Box<dyn ShardObserver>>,
     ) -> Result<Self, RunError> {
-        let shards = ShardSink::create(folder, config.shard_pairs)?;
+        let mut shards = ShardSink::create(folder, config.shard_pairs)?;
+        shards.observe(observer);
         let journal = JournalSink::create(&folder.join(OutputFolder::JOURNAL), header)?;
         Ok(Self::over(folder, config, shards, journal, 0))
     }
 
     /// Goes on in a folder where a run with the same model, config and threshold has ended, or was
-    /// killed; a new or empty folder is begun.
+    /// killed; a new or empty folder is begun. `observer` is told of pairs that are taken over from an
+    /// unfinished shard too.
     ///
     /// # Errors
     /// [`RunError::Sink`] if the folder's run had another model, config or threshold, if a shard is
@@ -63,13 +67,14 @@ impl StoreSink {
         folder: &Path,
         config: &StorageConfig,
         header: wire::Header,
+        observer: Option<Box<dyn ShardObserver>>,
     ) -> Result<(Self, Resumed), RunError> {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         if !resume::is_begun(folder, &header)? {
             OutputFolder::prepare(folder, false)?;
-            return Ok((Self::create(folder, config, header)?, Resumed::default()));
+            return Ok((Self::create(folder, config, header, observer)?, Resumed::default()));
         }
-        let (shards, journal, resumed) = resume::resume(folder, config.shard_pairs)?;
+        let (shards, journal, resumed) = resume::resume(folder, config.shard_pairs, observer)?;
         let bytes = shard_bytes(folder).map_err(failed(folder))?;
         Ok((Self::over(folder, config, shards, journal, bytes), resumed))
     }

@@ -20,6 +20,7 @@ pub mod tar;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::decision::Reason;
@@ -77,6 +78,12 @@ impl Sample {
         self.member("json").map(Metadata::parse).unwrap_or_default()
     }
 
+    /// The sample's `.json` member, where it is an object of at most `max_bytes` bytes.
+    pub fn json(&self, max_bytes: usize) -> Option<Map<String, Value>> {
+        let json = self.member("json").filter(|json| json.len() <= max_bytes)?;
+        metadata::from_python_json(json)
+    }
+
     /// The pair, as the gate sees it. `metadata` are this sample's own.
     ///
     /// The caption is the `txt` member's, else the `text` or `caption` member's, else the
@@ -111,7 +118,8 @@ impl Sample {
         self.members.iter().map(|member| member.data.len() as u64).sum()
     }
 
-    fn member(&self, extension: &str) -> Option<&[u8]> {
+    /// The bytes of the member with this extension.
+    pub fn member(&self, extension: &str) -> Option<&[u8]> {
         let member = self.members.iter().find(|member| member.extension == extension);
         member.map(|member| member.data.as_slice())
     }

@@ -24,21 +24,21 @@ pub fn run(mut command: Command, code: i32) -> Output {
     output
 }
 
-fn text(path: &Path) -> String {
+pub fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn pairs() -> String {
+pub fn pairs() -> String {
     text(&data("pairs"))
 }
 
 /// A folder with one picture that is cut off.
-fn damaged() -> String {
+pub fn damaged() -> String {
     text(&data("damaged"))
 }
 
 /// The sample pairs as a shard, and the bytes of every member.
-fn shard(path: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn shard(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut members = BTreeMap::new();
     for entry in fs::read_dir(data("pairs")).unwrap() {
         let path = entry.unwrap().path();
@@ -56,7 +56,7 @@ fn shard(path: &Path) -> BTreeMap<String, Vec<u8>> {
     members
 }
 
-fn summary(output: &Output) -> Value {
+pub fn summary(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -70,7 +70,7 @@ fn assert_balanced(summary: &Value) {
     );
 }
 
-fn kept_members(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn kept_members(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut archive = tar::Archive::new(fs::File::open(folder.join("00000.tar")).unwrap());
     let mut members = BTreeMap::new();
     for entry in archive.entries().unwrap() {

@@ -12,6 +12,8 @@ mod int8;
 mod kernels;
 mod memory;
 mod model;
+#[cfg(feature = "mqtt")]
+mod mqtt;
 mod operators;
 mod pipeline;
 mod prepare;

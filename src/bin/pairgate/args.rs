@@ -260,6 +260,8 @@ pub struct FilterArgs {
     /// Decide and count, but write no shards and no journal.
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub mqtt: MqttArgs,
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
@@ -323,6 +325,26 @@ pub struct CaptureArgs {
     /// Print the summary as JSON.
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub mqtt: MqttArgs,
+}
+
+/// An MQTT broker that is told of a run; nothing of it in a binary without the feature `mqtt`.
+#[derive(Debug, ClapArgs)]
+pub struct MqttArgs {
+    /// Tell an MQTT broker of the run: status, counters, and each kept pair once its shard is on
+    /// disk, without its image. mqtt://[user[:password]@]host[:port][/prefix]; the port is 1883 and
+    /// the prefix of topics pairgate where they are not said, and PAIRGATE_MQTT_PASSWORD may hold
+    /// the password. Such as:
+    /// pairgate filter shards/ -o kept --mqtt mqtt://user@broker/farm --mqtt-node barn.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "URL")]
+    pub mqtt: Option<String>,
+    /// The node's name in the topics PREFIX/NODE/status, counters and kept; one run at a time may
+    /// have it [default: the host's name].
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "NAME", requires = "mqtt")]
+    pub mqtt_node: Option<String>,
 }
 
 /// Score every pair and copy nothing: one JSON line a pair, with its key, its score or null, and

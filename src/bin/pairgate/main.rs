@@ -3,6 +3,8 @@
 mod args;
 mod commands;
 mod memory;
+#[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
+mod mqtt;
 mod progress;
 mod run;
 mod settings;

@@ -46,7 +46,7 @@ fn pairs(count: usize) -> Vec<Judged> {
 }
 
 fn resume(folder: &Path, config: &StorageConfig) -> (StoreSink, Resumed) {
-    StoreSink::resume(folder, config, HEADER).unwrap()
+    StoreSink::resume(folder, config, HEADER, None).unwrap()
 }
 
 /// Keys in the journal, of kept pairs and of all.
@@ -89,7 +89,7 @@ fn a_run_that_goes_on_writes_what_one_run_would_have_written() {
     let (whole, parts) = (tempdir().unwrap(), tempdir().unwrap());
     let (pairs, config) = (pairs(23), config(5, 0));
     let header_only = OutputFolder::prepare(whole.path(), false).unwrap();
-    accept_all(&mut StoreSink::create(header_only.path(), &config, HEADER).unwrap(), &pairs);
+    accept_all(&mut StoreSink::create(header_only.path(), &config, HEADER, None).unwrap(), &pairs);
     // Cut off without an end, at a point where both files are on disk.
     let synced = StorageConfig { sync_pairs: 1, ..config };
     for (n, share) in pairs.chunks(11).enumerate() {
@@ -115,7 +115,7 @@ fn a_folder_of_another_run_is_not_gone_on_with() {
     let (mut sink, _) = resume(folder.path(), &config(5, 1));
     accept_all(&mut sink, &pairs(2));
     let refused = |header: wire::Header| {
-        let error = StoreSink::resume(folder.path(), &config(5, 1), header).unwrap_err();
+        let error = StoreSink::resume(folder.path(), &config(5, 1), header, None).unwrap_err();
         assert_eq!(to(&error), folder.path().to_str().unwrap());
         error.to_string()
     };
@@ -125,7 +125,7 @@ fn a_folder_of_another_run_is_not_gone_on_with() {
     assert!(refused(HEADER).contains("00001.tar is missing"));
     let foreign = tempdir().unwrap();
     fs::write(foreign.path().join("00000.tar"), "somebody's").unwrap();
-    assert!(StoreSink::resume(foreign.path(), &config(5, 1), HEADER).is_err());
+    assert!(StoreSink::resume(foreign.path(), &config(5, 1), HEADER, None).is_err());
     assert_eq!(fs::read(foreign.path().join("00000.tar")).unwrap(), b"somebody's");
 }
 

@@ -20,10 +20,12 @@ use pairgate::config::file::Layers;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
 use pairgate::pair::Size;
+use pairgate::sink::Sink;
 use pairgate::sink::store::{Resumed, StoreSink};
 use pairgate::source::{Meter, Source};
 
 use crate::args::CaptureArgs;
+use crate::mqtt::Plan;
 use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::settings::{self, COMMAND_LINE};
@@ -34,6 +36,7 @@ const BUFFER: usize = 256 << 10;
 
 /// Runs the command.
 pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan::of(&args.mqtt)?;
     let layers = layers(args)?;
     let template = template(&layers.resolve()?, args.labels.is_some())?;
     let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
@@ -45,8 +48,12 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(&args.camera, args.size, config)?;
     let header = session.header(&settings);
-    let (mut sink, resumed) = StoreSink::resume(&args.output, &config.storage, header)?;
+    let listener = plan.open()?;
+    let observer = listener.observer(header.threshold);
+    let (store, resumed) = StoreSink::resume(&args.output, &config.storage, header, observer)?;
     tell(&args.output, resumed);
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
+    listener.add_to(&mut sinks);
 
     let stop = session.signals.stop.clone();
     let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
@@ -59,10 +66,11 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let watch = |counts: &_| progress.show(counts);
-    let outcome = session.run_gates(Box::new(source), gates, &mut sink, watch);
+    let outcome = session.run_gates(Box::new(source), gates, &mut sinks, watch);
     drop(progress);
     summary.taken = Some(queue.taken());
     summary.print(&outcome, args.json)?;
+    listener.close(&outcome);
     Ok(exit_code(&outcome))
 }
 

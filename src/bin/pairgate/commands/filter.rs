@@ -22,6 +22,7 @@ use pairgate::source::Inputs;
 use pairgate::wire;
 
 use crate::args::{FilterArgs, OnErrorArg};
+use crate::mqtt::{Listener, Plan};
 use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::settings::{self, COMMAND_LINE};
@@ -37,6 +38,7 @@ enum Cut {
 
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
     let inputs = session.open(&args.input)?;
     let policy = &session.config.policy;
@@ -45,23 +47,27 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     // Before an earlier run's files are removed: this run may be refused for its memory.
     drop(session.gates(settings, Need::without_capture)?);
     let output = prepare_output(args)?;
+    let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
         Cut::At(threshold) => {
             settings.policy.threshold = Some(threshold);
             summary.set_threshold(&settings);
             let storage = &session.config.storage;
-            let mut sinks = sinks(args, storage, output.as_deref(), session.header(&settings))?;
+            let (header, output) = (session.header(&settings), output.as_deref());
+            let mut sinks = sinks(args, storage, output, header, &listener)?;
             session.run(inputs, settings, &mut sinks, Pass::Filtering)?
         }
         Cut::Fraction(fraction) => {
-            let mut passes = TwoPasses { args, session: &session, settings, output };
+            let mut passes =
+                TwoPasses { args, session: &session, settings, output, listener: &listener };
             let outcome = passes.run(inputs, fraction)?;
             summary.set_threshold(&passes.settings);
             outcome
         }
     };
     summary.print(&outcome, args.json)?;
+    listener.close(&outcome);
     Ok(exit_code(&outcome))
 }
 
@@ -131,14 +137,17 @@ fn sinks(
     storage: &StorageConfig,
     output: Option<&Path>,
     header: wire::Header,
+    listener: &Listener,
 ) -> Result<Vec<Box<dyn Sink>>, RunError> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     if let Some(output) = output {
-        sinks.push(Box::new(StoreSink::create(output, storage, header)?));
+        let observer = listener.observer(header.threshold);
+        sinks.push(Box::new(StoreSink::create(output, storage, header, observer)?));
     }
     if let Some(rejected) = &args.rejected {
         sinks.push(Box::new(RejectedSink::create(rejected, args.rejected_per_reason)?));
     }
+    listener.add_to(&mut sinks);
     Ok(sinks)
 }
 
@@ -148,6 +157,7 @@ struct TwoPasses<'a> {
     session: &'a Session,
     settings: GateSettings,
     output: Option<PathBuf>,
+    listener: &'a Listener,
 }
 
 impl TwoPasses<'_> {
@@ -172,7 +182,8 @@ impl TwoPasses<'_> {
         let mut progress = Progress::new(Pass::Keeping, inputs.meter());
         let header = self.session.header(&self.settings);
         let storage = &self.session.config.storage;
-        let mut sinks = sinks(self.args, storage, self.output.as_deref(), header)?;
+        let output = self.output.as_deref();
+        let mut sinks = sinks(self.args, storage, output, header, self.listener)?;
         let records = JournalFile::open(journal)?;
         let policy = &self.settings.policy;
         let watch = |counts: &_| progress.show(counts);

@@ -1,0 +1,122 @@
+//! What the messages say.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::decision::Verdict;
+use crate::pipeline::Outcome;
+use crate::sink::Judged;
+use crate::sink::names::cut;
+use crate::stats::Counts;
+
+/// Longest caption in a message, in bytes.
+pub const MAX_CAPTION: usize = 8192;
+/// Longest metadata in a message, in bytes of the sample's `.json` member.
+pub const MAX_METADATA: usize = 8192;
+/// Longest key and longest source in a message, in bytes, as in the journal.
+const MAX_NAME: usize = crate::sink::journal::MAX_NAME;
+
+/// What a run has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// How the decisions came out.
+    pub counts: Counts,
+    /// Decided pairs that should be in storage and are not.
+    pub unstored: u64,
+    /// Whether the run is over.
+    pub ended: bool,
+}
+
+impl From<&Outcome> for Counters {
+    fn from(outcome: &Outcome) -> Self {
+        Self { counts: outcome.counts, unstored: outcome.unstored, ended: true }
+    }
+}
+
+/// The counters' message; `dropped` are the messages that the queue had no room for.
+pub(super) fn counters(counters: &Counters, dropped: u64) -> Vec<u8> {
+    let Counters { counts, unstored, ended } = *counters;
+    let reasons = |verdict| counts.reasons(verdict).map(|(r, count)| (r.name(), count)).collect();
+    let [kept, rejected, failed] = [Verdict::Kept, Verdict::Rejected, Verdict::Failed];
+    let message = Counted {
+        read: counts.decided() + unstored,
+        kept: counts.total(kept),
+        rejected: counts.total(rejected),
+        failed: counts.total(failed),
+        unstored,
+        reasons: Reasons {
+            kept: reasons(kept),
+            rejected: reasons(rejected),
+            failed: reasons(failed),
+        },
+        dropped,
+        ended,
+    };
+    // Numbers and names always have a JSON form.
+    serde_json::to_vec(&message).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Counted {
+    read: u64,
+    kept: u64,
+    rejected: u64,
+    failed: u64,
+    unstored: u64,
+    reasons: Reasons,
+    dropped: u64,
+    ended: bool,
+}
+
+#[derive(Serialize)]
+struct Reasons {
+    kept: BTreeMap<&'static str, u64>,
+    rejected: BTreeMap<&'static str, u64>,
+    failed: BTreeMap<&'static str, u64>,
+}
+
+/// The message of a kept pair that has the name `key` in `shard`.
+pub(super) fn kept(judged: &Judged, shard: &Path, key: &str, threshold: Option<f32>) -> Vec<u8> {
+    let Judged { sample, uid, decision } = judged;
+    let metadata = sample.metadata();
+    let caption = sample.pair(&metadata).caption.map(String::from_utf8_lossy);
+    let message = Kept {
+        uid: uid.to_string(),
+        key: cut(&sample.key, MAX_NAME),
+        source: cut(&sample.shard, MAX_NAME),
+        path: shard.to_string_lossy().into_owned(),
+        stored_key: key,
+        reason: decision.reason.name(),
+        score: decision.facts.score,
+        threshold,
+        caption: caption.as_deref().map(|caption| cut(caption, MAX_CAPTION)),
+        caption_length: decision.facts.caption_length,
+        width: decision.facts.size.width,
+        height: decision.facts.size.height,
+        metadata: sample.json(MAX_METADATA),
+        metadata_bytes: sample.member("json").map_or(0, <[u8]>::len),
+    };
+    // Strings, numbers and objects always have a JSON form.
+    serde_json::to_vec(&message).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    uid: String,
+    key: &'a str,
+    source: &'a str,
+    path: String,
+    stored_key: &'a str,
+    reason: &'static str,
+    score: Option<f32>,
+    threshold: Option<f32>,
+    caption: Option<&'a str>,
+    caption_length: u32,
+    width: u32,
+    height: u32,
+    metadata: Option<Map<String, Value>>,
+    metadata_bytes: usize,
+}

@@ -1,0 +1,137 @@
+//! What the run has to say, until the network takes it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::payload::{self, Counters};
+
+/// Messages of kept pairs, bounded in bytes, and the latest counters. Nobody who puts something in
+/// ever waits for the network; where there is no room the oldest message goes, and is counted.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Wakes the network's side, of which there is one.
+    news: Notify,
+    max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// First those that may be sent, then those whose shard is being written.
+    kept: VecDeque<Vec<u8>>,
+    /// How many may be sent.
+    ready: usize,
+    /// Of all the messages together.
+    bytes: usize,
+    dropped: u64,
+    counters: Counters,
+    /// Whether the counters have changed since they were last taken.
+    counted: bool,
+}
+
+impl Queue {
+    /// An empty one, for up to `max_bytes` of messages.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { state: Mutex::default(), news: Notify::new(), max_bytes }
+    }
+
+    /// Takes the message of a pair whose shard is not published yet.
+    pub(super) fn hold(&self, message: Vec<u8>) {
+        let mut state = self.state();
+        state.bytes += message.len();
+        state.kept.push_back(message);
+        while state.bytes > self.max_bytes && state.drop_oldest() {}
+    }
+
+    /// The shard of all messages held so far is published: they may be sent.
+    pub(super) fn release(&self) {
+        let mut state = self.state();
+        state.ready = state.kept.len();
+        self.news.notify_one();
+    }
+
+    /// The counters as they are now; those before are forgotten if they were not sent.
+    pub(super) fn tell(&self, counters: Counters) {
+        let mut state = self.state();
+        state.counters = counters;
+        state.counted = true;
+        self.news.notify_one();
+    }
+
+    /// The oldest message that may be sent.
+    pub(super) fn pop(&self) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        (state.ready > 0).then(|| state.pop_oldest()).flatten()
+    }
+
+    /// Takes back what was popped and did not arrive, oldest first, to be sent before all others.
+    pub(super) fn put_back(&self, messages: Vec<Vec<u8>>) {
+        let mut state = self.state();
+        for message in messages.into_iter().rev() {
+            state.bytes += message.len();
+            state.ready += 1;
+            state.kept.push_front(message);
+        }
+        while state.bytes > self.max_bytes && state.drop_oldest() {}
+    }
+
+    /// Whether there are counters that were not taken.
+    pub(super) fn has_counters(&self) -> bool {
+        self.state().counted
+    }
+
+    /// The message of the latest counters.
+    pub(super) fn counters(&self) -> Vec<u8> {
+        let mut state = self.state();
+        state.counted = false;
+        payload::counters(&state.counters, state.dropped)
+    }
+
+    /// The latest counters must be sent again.
+    pub(super) fn count_again(&self) {
+        self.state().counted = true;
+    }
+
+    /// Messages that may be sent and have not been taken.
+    pub(super) fn ready(&self) -> u64 {
+        self.state().ready as u64
+    }
+
+    /// Messages that there was no room for.
+    pub(super) fn dropped(&self) -> u64 {
+        self.state().dropped
+    }
+
+    /// Waits until something was put in since it was last called.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Ends such a wait.
+    pub(super) fn wake(&self) {
+        self.news.notify_one();
+    }
+
+    /// No step under the lock leaves the state half changed, so a panic elsewhere does not matter.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pop_oldest(&mut self) -> Option<Vec<u8>> {
+        let message = self.kept.pop_front()?;
+        self.bytes -= message.len();
+        self.ready = self.ready.saturating_sub(1);
+        Some(message)
+    }
+
+    /// Gives whether there was one.
+    fn drop_oldest(&mut self) -> bool {
+        let found = self.pop_oldest().is_some();
+        self.dropped += u64::from(found);
+        found
+    }
+}

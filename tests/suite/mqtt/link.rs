@@ -1,0 +1,257 @@
+//! The link between a sink and a broker, through outages and with too little room.
+
+use std::time::Duration;
+
+use pairgate::decision::{Decision, Facts, Reason, Verdict};
+use pairgate::pair::{Size, Uid};
+use pairgate::pipeline::Outcome;
+use pairgate::sink::mqtt::{Counters, Delivery, Link, MAX_CAPTION, Settings, Topics};
+use pairgate::sink::shards::ShardSink;
+use pairgate::sink::{Judged, Sink};
+use pairgate::source::{Member, Sample};
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use super::broker::{Mosquitto, free_port};
+use super::listener::{Heard, Listener};
+use super::relay::Relay;
+use super::wait_until;
+
+const PIXELS: &[u8] = b"PIXELS, PIXELS AND MORE PIXELS";
+
+fn judged(key: &str, caption: &[u8], metadata: &[u8]) -> Judged {
+    let members = [("jpg", PIXELS), ("seg.png", PIXELS), ("txt", caption), ("json", metadata)];
+    let member = |(extension, data): (&str, &[u8])| Member {
+        extension: extension.to_owned(),
+        data: data.to_vec(),
+    };
+    let members = members.into_iter().map(member).collect();
+    let sample = Sample { shard: "in/7.tar".into(), key: key.into(), members, fault: None };
+    let facts = Facts {
+        score: Some(0.25),
+        caption_length: 7,
+        size: Size::new(640, 480),
+        ..Facts::default()
+    };
+    let decision = Decision { verdict: Verdict::Kept, reason: Reason::Passed, facts };
+    Judged { sample, uid: Uid([7; 16]), decision }
+}
+
+fn pair(number: usize) -> Judged {
+    judged(&format!("{number:05}"), b"a beach", br#"{"url": "x", "n": NaN}"#)
+}
+
+/// A link, and the sinks that it hears of, in a folder.
+struct Bench {
+    link: Option<Link>,
+    sinks: Vec<Box<dyn Sink>>,
+    folder: TempDir,
+    outcome: Outcome,
+}
+
+impl Bench {
+    fn new(port: u16, samples_per_shard: u64, set: impl FnOnce(&mut Settings)) -> Self {
+        let broker = format!("mqtt://127.0.0.1:{port}/test").parse().unwrap();
+        let topics = Topics::new(&broker, "bench").unwrap();
+        let mut settings = Settings::new(broker, topics);
+        settings.counters_every = Duration::ZERO;
+        set(&mut settings);
+        let link = Link::open(settings).unwrap();
+        let folder = tempdir().unwrap();
+        let shards = ShardSink::create(folder.path(), samples_per_shard).unwrap();
+        let shards = shards.observed_by(link.announcer(Some(0.125)));
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shards), link.sink()];
+        Self { link: Some(link), sinks, folder, outcome: Outcome::default() }
+    }
+
+    fn accept(&mut self, judged: &Judged) {
+        self.outcome.counts.add(&judged.decision);
+        self.sinks.accept(judged).unwrap();
+    }
+
+    fn close(&mut self) -> Delivery {
+        self.sinks.finish().unwrap();
+        self.link.take().unwrap().close(Counters::from(&self.outcome))
+    }
+
+    fn shard(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+fn keys(kept: &[Value]) -> Vec<&str> {
+    kept.iter().map(|key| key.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_message_tells_of_the_pair_and_never_shows_it() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 10, |_| {});
+    bench.accept(&judged("a/b.c", b"\xef\xbb\xbfa beach", br#"{"url": "x", "n": NaN}"#));
+    let delivery = bench.close();
+    assert_eq!(delivery, Delivery { delivered: 1, dropped: 0, undelivered: 0 });
+    wait_until("the message", || listener.heard("kept").len() == 1);
+    let heard = &listener.heard("kept")[0];
+    assert_eq!(heard.topic, "test/bench/kept");
+    let expected = json!({
+        "uid": "07".repeat(16), "key": "a/b.c", "source": "in/7.tar",
+        "path": bench.shard("00000.tar"), "stored_key": "a/b_c", "reason": "passed",
+        "score": 0.25, "threshold": 0.125, "caption": "a beach", "caption_length": 7,
+        "width": 640, "height": 480,
+        "metadata": {"url": "x", "n": null}, "metadata_bytes": 22,
+    });
+    assert_eq!(heard.json(), expected);
+    assert!(!heard.payload.windows(6).any(|bytes| bytes == b"PIXELS"));
+}
+
+#[test]
+fn what_is_too_long_for_a_message_is_cut_or_left_out() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 10, |_| {});
+    // Each of these characters takes six bytes in JSON.
+    let endless = vec![1; 1 << 20];
+    let list = format!("{{\"list\": [{}0]}}", "0, ".repeat(5000));
+    let mut long = judged(&"\u{1}".repeat(5000), &endless, list.as_bytes());
+    long.sample.shard = "\u{1}".repeat(5000).into();
+    bench.accept(&long);
+    bench.accept(&judged("not json", b"\xff not UTF-8", b"[1, 2"));
+    assert_eq!(bench.close().delivered, 2);
+    wait_until("the messages", || listener.heard("kept").len() == 2);
+    let captions = listener.kept("caption");
+    assert_eq!(captions[0].as_str().unwrap().len(), MAX_CAPTION);
+    assert_eq!(captions[1], "\u{fffd} not UTF-8");
+    assert_eq!(listener.kept("metadata"), [Value::Null, Value::Null]);
+    assert_eq!(listener.kept("metadata_bytes"), [json!(list.len()), json!(5)]);
+    assert_eq!(listener.kept("key")[0].as_str().unwrap().len(), 4096);
+}
+
+/// With every step, the counters that come behind it are waited for: a message that was sent too
+/// early would be there before them.
+#[test]
+fn a_pair_is_told_of_after_its_shard() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 4, |_| {});
+    for number in 0..10 {
+        bench.accept(&pair(number));
+        listener.wait_for_counters(|counters| counters["read"] == number + 1);
+        // A shard is closed when the next one's first pair comes.
+        let published = number / 4 * 4;
+        wait_until("published pairs", || listener.heard("kept").len() >= published);
+        assert_eq!(listener.heard("kept").len(), published);
+    }
+    assert_eq!(bench.close(), Delivery { delivered: 10, dropped: 0, undelivered: 0 });
+    wait_until("all pairs", || listener.heard("kept").len() == 10);
+    assert!(listener.heard("kept").iter().all(|heard| heard.shard_exists));
+    let paths = listener.kept("path");
+    let shards = ["00000.tar", "00001.tar", "00002.tar"].map(|name| bench.shard(name));
+    assert!((0..10).all(|number| paths[number] == shards[number / 4]), "{paths:?}");
+}
+
+#[test]
+fn a_shard_that_never_got_its_name_is_not_told_of() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 2, |_| {});
+    (0..3).for_each(|number| bench.accept(&pair(number)));
+    // Somebody else takes the second shard's name.
+    std::fs::write(bench.folder.path().join("00001.tar"), "theirs").unwrap();
+    bench.sinks.finish().unwrap_err();
+    let lost = bench.sinks.lost();
+    bench.outcome.counts.subtract(&lost);
+    bench.outcome.unstored = lost.decided();
+    let delivery = bench.link.take().unwrap().close(Counters::from(&bench.outcome));
+    assert_eq!(delivery, Delivery { delivered: 2, dropped: 0, undelivered: 0 });
+    let last = listener.wait_for_counters(|counters| counters["ended"] == true);
+    assert_eq!(
+        (&last["read"], &last["kept"], &last["unstored"]),
+        (&3.into(), &2.into(), &1.into())
+    );
+    assert_eq!(keys(&listener.kept("key")), ["00000", "00001"]);
+}
+
+#[test]
+fn an_outage_loses_nothing_that_the_queue_can_hold() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let relay = Relay::to(broker.port);
+    // The broker is down when the run begins.
+    let mut bench = Bench::new(relay.port, 1, |settings| {
+        settings.patience = Duration::from_secs(60);
+    });
+    (0..40).for_each(|number| bench.accept(&pair(number)));
+    relay.open();
+    wait_until("the first pairs", || listener.heard("kept").len() >= 39);
+    assert_eq!(listener.statuses(), ["online"]);
+    relay.cut();
+    listener.wait_for_status("offline");
+    (40..80).for_each(|number| bench.accept(&pair(number)));
+    relay.open();
+    assert_eq!(bench.close(), Delivery { delivered: 80, dropped: 0, undelivered: 0 });
+    listener.wait_for_counters(|counters| counters["ended"] == true && counters["kept"] == 80);
+    listener.wait_for_status("offline");
+    assert_eq!(listener.statuses(), ["online", "offline", "online", "offline"]);
+    // At least once: what was on its way when the link was cut comes again.
+    let kept = listener.kept("key");
+    let mut told = keys(&kept);
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!(told.len(), 80);
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_and_counts_them() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let relay = Relay::to(broker.port);
+    let mut bench = Bench::new(relay.port, 1, |settings| {
+        settings.queue_bytes = 4000;
+        settings.patience = Duration::from_secs(60);
+    });
+    (0..50).for_each(|number| bench.accept(&pair(number)));
+    relay.open();
+    let delivery = bench.close();
+    assert_eq!((delivery.delivered + delivery.dropped, delivery.undelivered), (50, 0));
+    assert!(delivery.dropped > 30 && delivery.delivered > 3, "{delivery:?}");
+    let last = listener.wait_for_counters(|counters| counters["ended"] == true);
+    assert_eq!((&last["dropped"], &last["kept"]), (&delivery.dropped.into(), &50.into()));
+    let newest: Vec<String> = (delivery.dropped..50).map(|number| format!("{number:05}")).collect();
+    wait_until("the newest", || listener.heard("kept").len() == newest.len());
+    assert_eq!(keys(&listener.kept("key")), newest);
+}
+
+/// Also what waits for its shard is bounded.
+#[test]
+fn a_shard_that_is_too_big_for_the_queue_is_told_of_in_part() {
+    let mut bench = Bench::new(free_port(), 1000, |settings| {
+        settings.queue_bytes = 4000;
+        settings.patience = Duration::ZERO;
+    });
+    (0..50).for_each(|number| bench.accept(&pair(number)));
+    let delivery = bench.close();
+    assert_eq!((delivery.delivered, delivery.dropped + delivery.undelivered), (0, 50));
+    assert!((4..20).contains(&delivery.undelivered), "{delivery:?}");
+}
+
+#[test]
+fn a_run_that_comes_back_takes_its_place_over() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let first = Bench::new(broker.port, 1, |_| {});
+    listener.wait_for_status("online");
+    // A link that is dropped in a panic or an error says goodbye too.
+    drop(first);
+    listener.wait_for_status("offline");
+    let mut second = Bench::new(broker.port, 1, |_| {});
+    listener.wait_for_status("online");
+    second.close();
+    listener.wait_for_status("offline");
+    assert_eq!(listener.statuses(), ["online", "offline", "online", "offline"]);
+    let late = Listener::at(broker.port);
+    late.wait_for_status("offline");
+    let retained = |level: &str| late.heard(level).iter().all(|heard: &Heard| heard.retained);
+    late.wait_for_counters(|counters| counters["ended"] == true);
+    assert!(retained("status") && retained("counters"));
+}
