@@ -98,6 +98,14 @@ reasons! {
     DuplicateMember = 19, Faulty, "duplicate_member";
     /// The tokenizer gave up on the caption.
     CaptionUntokenizable = 20, Faulty, "caption_untokenizable";
+    /// The picture is like the last one that was taken.
+    Unchanged = 21, Poor, "unchanged";
+    /// The picture is not sharp enough.
+    Blurred = 22, Poor, "blurred";
+    /// Frames of the pair were lost or damaged on the wire, or those of a whole pair.
+    FrameTorn = 23, Faulty, "frame_torn";
+    /// The pair was sent in a version of the frames that is not read.
+    FrameVersion = 24, Faulty, "frame_version";
 }
 
 impl fmt::Display for Reason {
