@@ -24,8 +24,12 @@ trap 'rm -rf "$work"' EXIT
 host=${CARGO_TARGET_DIR:-$repository/target}
 
 cargo build --release --locked --manifest-path "$repository/Cargo.toml"
-(cd "$repository/firmware-config/example-mcu" &&
-    CARGO_TARGET_DIR=$host/example-mcu cargo build --release --locked)
+(
+    cd "$repository/firmware-config/example-mcu"
+    export CARGO_TARGET_DIR=$host/example-mcu
+    cargo clippy --release --locked -- -D warnings
+    cargo build --release --locked
+)
 firmware=$host/example-mcu/$target/release/example-mcu
 
 # The live line: what comes over the UART goes into the gate as it comes.

@@ -1,7 +1,7 @@
 //! What can be set for a run: limits, rules, workers, memory, model, policy, storage, capture.
 //!
 //! All of it can be written in a TOML file; `firmware-config/default.toml` shows every key with its
-//! unit, range and default, and the files beside it suit boards. [`file`] reads them in layers and
+//! unit, range and default, and the files beside it suit boards. [`mod@file`] reads them in layers and
 //! names the line of what is wrong; [`packed`] is the form that firmware reads.
 
 mod board;

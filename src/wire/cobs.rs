@@ -27,7 +27,7 @@ pub fn stuff(bytes: &[u8], write: &mut impl FnMut(&[u8])) {
 
 /// The bytes that `stuffed` stands for, at its front; `None` if it stands for none: a block is
 /// incomplete or a zero among them.
-pub fn unstuff(stuffed: &mut [u8]) -> Option<&mut [u8]> {
+pub fn unstuff(stuffed: &mut [u8]) -> Option<&[u8]> {
     let (mut from, mut to) = (0, 0);
     while from < stuffed.len() {
         let code = stuffed[from] as usize;
@@ -42,5 +42,5 @@ pub fn unstuff(stuffed: &mut [u8]) -> Option<&mut [u8]> {
             to += 1;
         }
     }
-    Some(&mut stuffed[..to])
+    Some(&stuffed[..to])
 }

@@ -159,7 +159,7 @@ impl<'a> Frame<'a> {
         if stuffed.len() > MAX_STUFFED {
             return None;
         }
-        let (checked, crc) = (&*cobs::unstuff(stuffed)?).split_last_chunk::<TAIL>()?;
+        let (checked, crc) = cobs::unstuff(stuffed)?.split_last_chunk::<TAIL>()?;
         if CRC32C.checksum(checked) != u32::from_le_bytes(*crc) {
             return None;
         }

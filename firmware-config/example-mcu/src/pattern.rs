@@ -47,7 +47,7 @@ impl Shot {
     pub fn draw(&self, seed: u32, frame: &mut [u8]) {
         let Size { width, height } = self.size;
         let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let level = |x: u32, y: u32| (x * (seed + 1) + y * 3) ^ (x * y >> 4);
+        let level = |x: u32, y: u32| (x * (seed + 1) + y * 3) ^ ((x * y) >> 4);
         if self.format == Format::Rgb565 {
             for (pixel, (x, y)) in frame.chunks_exact_mut(2).zip(pixels) {
                 let word = level(x, y).wrapping_mul(40_503) as u16;
