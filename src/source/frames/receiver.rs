@@ -27,6 +27,8 @@ pub(super) struct Receiver {
     pair: Pair,
     /// Whether nothing whole has come since the last damage.
     damaged: bool,
+    /// Damaged frames so far.
+    damages: u64,
     ready: VecDeque<Sample>,
 }
 
@@ -50,6 +52,7 @@ impl Receiver {
             last: None,
             pair: Pair::Ended,
             damaged: false,
+            damages: 0,
             ready: VecDeque::new(),
         }
     }
@@ -66,12 +69,17 @@ impl Receiver {
 
     /// Something came that is no frame.
     pub fn damage(&mut self) {
-        log::warn!("{}: a damaged frame, of or behind pair {:?}", self.shard, self.last);
+        log::debug!("{}: a damaged frame, of or behind pair {:?}", self.shard, self.last);
         self.damaged = true;
+        self.damages += 1;
     }
 
     /// The stream has ended.
     pub fn end(&mut self) {
+        if self.damages > 0 {
+            // Once: noise must not flood the log.
+            log::warn!("{}: {} damaged frames", self.shard, self.damages);
+        }
         match std::mem::replace(&mut self.pair, Pair::Ended) {
             Pair::Open(picture) => self.give(picture.torn()),
             Pair::Ended if self.damaged => {
