@@ -102,6 +102,10 @@ reasons! {
     Unchanged = 21, Poor, "unchanged";
     /// The picture is not sharp enough.
     Blurred = 22, Poor, "blurred";
+    /// Frames of the pair were lost or damaged on the wire, or those of a whole pair.
+    FrameTorn = 23, Faulty, "frame_torn";
+    /// The pair was sent in a version of the frames that is not read.
+    FrameVersion = 24, Faulty, "frame_version";
 }
 
 impl fmt::Display for Reason {

@@ -83,6 +83,23 @@ pub enum WireError {
     },
 }
 
+/// A pair that cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The buffer is too small for the pair's start.
+    #[error("a pair's start does not fit its buffer of {bytes} bytes")]
+    Full {
+        /// Size of the buffer.
+        bytes: usize,
+    },
+    /// The image has not the bytes that the pair's start says, or its size and format ask for others.
+    #[error("the image is not one of {bytes} bytes, as the pair's start says")]
+    Length {
+        /// Bytes of the image, by the start.
+        bytes: u32,
+    },
+}
+
 /// A model bundle that cannot be used.
 #[cfg(feature = "std")]
 #[derive(Debug, thiserror::Error)]

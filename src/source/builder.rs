@@ -43,6 +43,11 @@ impl SampleBuilder {
         self.sample.fault.get_or_insert(fault);
     }
 
+    /// Whether nothing wrong was noted.
+    pub fn is_sound(&self) -> bool {
+        self.sample.fault.is_none()
+    }
+
     /// Whether a member of `size` bytes can be taken; notes the fault if not. After a sample grew
     /// too large nothing more of it is taken, so that what is kept does not depend on sizes.
     pub fn admits(&mut self, extension: &str, size: u64) -> bool {

@@ -14,6 +14,7 @@ use crate::error::RunError;
 
 use super::archive::Archive;
 use super::folder::{FolderSource, is_hidden};
+use super::frames::FramesSource;
 use super::manifest::ManifestSource;
 use super::tar::TarSource;
 use super::{Sample, Source};
@@ -72,13 +73,24 @@ impl<R: Read> Read for Metered<R> {
     }
 }
 
+/// What files, pipes and devices are taken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InputFormat {
+    /// What their names and first bytes say; pipes and devices are shards.
+    #[default]
+    Auto,
+    /// Frames of pairs, as [`wire::pairs`](crate::wire::pairs) specifies.
+    Frames,
+}
+
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Folder,
-    Tar,
+    /// A tar, or frames.
+    Stream,
     Manifest,
-    /// A tar that can be read only once.
+    /// A stream that can be read only once.
     Pipe,
     /// The same, on standard input.
     Stdin,
@@ -97,6 +109,7 @@ pub struct Inputs {
     current: Option<Box<dyn Source>>,
     /// Bytes of the inputs up to and with the current one.
     begun_bytes: u64,
+    format: InputFormat,
     limits: SampleLimits,
     meter: Arc<Meter>,
 }
@@ -108,11 +121,25 @@ impl Inputs {
     /// # Errors
     /// [`RunError::Source`] for a path that is missing, unreadable or none of these.
     pub fn open(paths: &[PathBuf], limits: SampleLimits) -> Result<Self, RunError> {
+        Self::open_as(InputFormat::Auto, paths, limits)
+    }
+
+    /// The same, with all of them taken for `format`.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_as(
+        format: InputFormat,
+        paths: &[PathBuf],
+        limits: SampleLimits,
+    ) -> Result<Self, RunError> {
         let failed = |path: &PathBuf, why| {
             let from = path.to_string_lossy().into_owned();
             RunError::Source { from, why }
         };
-        let inputs = paths.iter().map(|path| Input::look_at(path).map_err(|why| failed(path, why)));
+        let look_at =
+            |path: &PathBuf| Input::look_at(path, format).map_err(|why| failed(path, why));
+        let inputs = paths.iter().map(look_at);
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if inputs.iter().filter(|input| input.kind == Kind::Stdin).count() > 1 {
             return Err(failed(&"-".into(), refused("standard input can be read only once")));
@@ -120,7 +147,8 @@ impl Inputs {
         let sized = inputs.iter().map(|input| input.is_repeatable().then_some(input.bytes));
         let total_bytes = sized.sum();
         let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
-        Ok(Self { rest: inputs.into_iter(), current: None, begun_bytes: 0, limits, meter })
+        let rest = inputs.into_iter();
+        Ok(Self { rest, current: None, begun_bytes: 0, format, limits, meter })
     }
 
     /// Whether the inputs could be read a second time; asked before the first sample is read.
@@ -139,16 +167,21 @@ impl Inputs {
         let file = || Ok::<_, io::Error>(Metered::new(File::open(path)?, self.meter.clone()));
         Ok(match kind {
             Kind::Folder => Box::new(FolderSource::metered(path, limits, self.meter.clone())),
-            Kind::Tar | Kind::Pipe => Box::new(TarSource::new(file()?, &name, limits)),
+            Kind::Stream | Kind::Pipe => self.stream(file()?, &name),
             Kind::Manifest => {
                 let folder = path.parent().unwrap_or(Path::new(""));
                 Box::new(ManifestSource::new(file()?, &name, folder, limits))
             }
-            Kind::Stdin => {
-                let stdin = Metered::new(io::stdin(), self.meter.clone());
-                Box::new(TarSource::new(stdin, &name, limits))
-            }
+            Kind::Stdin => self.stream(Metered::new(io::stdin(), self.meter.clone()), &name),
         })
+    }
+
+    /// What comes from `reader`, which is no folder and no manifest.
+    fn stream(&self, reader: impl Read + Send + 'static, name: &str) -> Box<dyn Source> {
+        match self.format {
+            InputFormat::Auto => Box::new(TarSource::new(reader, name, self.limits)),
+            InputFormat::Frames => Box::new(FramesSource::new(reader, name, self.limits)),
+        }
     }
 }
 
@@ -174,7 +207,7 @@ impl Source for Inputs {
 }
 
 impl Input {
-    fn look_at(path: &Path) -> io::Result<Self> {
+    fn look_at(path: &Path, format: InputFormat) -> io::Result<Self> {
         let name = path.to_string_lossy();
         let input = |kind, bytes| Ok(Self { kind, path: path.to_owned(), bytes });
         if name == "-" {
@@ -197,11 +230,17 @@ impl Input {
             }
         })?;
         if metadata.is_dir() {
+            if format == InputFormat::Frames {
+                return Err(refused("a folder holds no frames; give a file, a device or -"));
+            }
             fs::read_dir(path)?;
             return input(Kind::Folder, bytes_below(path));
         }
         if !metadata.is_file() {
             return input(Kind::Pipe, 0);
+        }
+        if format == InputFormat::Frames {
+            return input(Kind::Stream, metadata.len());
         }
         let file = File::open(path)?;
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
@@ -209,7 +248,7 @@ impl Input {
             return input(Kind::Manifest, metadata.len());
         }
         if is_tar_name(path) || Archive::new(file).entry().is_ok_and(|entry| entry.is_some()) {
-            return input(Kind::Tar, metadata.len());
+            return input(Kind::Stream, metadata.len());
         }
         Err(refused(&format!("this kind of file is not read; {ACCEPTED}")))
     }

@@ -5,13 +5,15 @@
 //! | [`tar::TarSource`] | a WebDataset shard, plain or gzipped, from a file or any reader |
 //! | [`folder::FolderSource`] | a folder of images with `.txt` and `.json` files beside them, and of shards |
 //! | [`manifest::ManifestSource`] | a JSON-lines file that names images and their captions |
+//! | [`frames::FramesSource`] | the frames that a microcontroller sends, from a serial line, a pipe or a file |
 //! | [`capture::CaptureSource`] | a [`Ring`](crate::ring::Ring) that another thread fills |
-//! | [`Inputs`] | a list of paths of any of the first three, one after the other |
+//! | [`Inputs`] | a list of paths of any of the first three, or all of the fourth, one after the other |
 
 mod archive;
 mod builder;
 pub mod capture;
 pub mod folder;
+pub mod frames;
 mod gzip;
 mod inputs;
 pub mod manifest;
@@ -27,7 +29,7 @@ use crate::decision::Reason;
 use crate::error::RunError;
 use crate::pair::{Digest, PairRef, Uid};
 
-pub use inputs::{Inputs, Meter};
+pub use inputs::{InputFormat, Inputs, Meter};
 pub use metadata::Metadata;
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.

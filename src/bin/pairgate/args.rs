@@ -7,6 +7,7 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use pairgate::model::Arithmetic;
 use pairgate::pair::Size;
 use pairgate::policy::parse_fraction;
+use pairgate::source::InputFormat;
 
 /// A gate for image-text pairs: scores each pair with a small data filtering network and lets
 /// only good pairs reach storage.
@@ -224,7 +225,9 @@ Examples:
   pairgate filter shards/ -o kept                      the model's recommended threshold
   pairgate filter 0000*.tar --keep 15% -o kept         the best 15 % (reads the input twice)
   curl -s URL | pairgate filter - --threshold 0.28 -o kept
-  pairgate filter photos/ -o kept --rejected why       20 rejected pairs a reason, to look at")]
+  pairgate filter photos/ -o kept --rejected why       20 rejected pairs a reason, to look at
+  pairgate filter --format frames /dev/ttyACM0 -o kept  what a microcontroller sends, after
+                                                       stty -F /dev/ttyACM0 raw 115200")]
 pub struct FilterArgs {
     #[command(flatten)]
     pub input: InputArgs,
@@ -353,7 +356,8 @@ pub struct MqttArgs {
 #[command(after_help = "\
 Examples:
   pairgate score shards/ -o scores.jsonl
-  pairgate score pairs.jsonl -o - | jq .score")]
+  pairgate score pairs.jsonl -o - | jq .score
+  pairgate score --format frames camera.bin -o scores.jsonl")]
 pub struct ScoreArgs {
     #[command(flatten)]
     pub input: InputArgs,
@@ -371,9 +375,12 @@ pub struct ScoreArgs {
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
     /// Folders, WebDataset shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar on standard
-    /// input.
+    /// input; with --format frames, files, devices or - of frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
+    /// What the inputs are taken for.
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    pub format: FormatArg,
     /// Model bundle, a folder or a tar [default: the config's, else the model in the binary].
     #[arg(short, long, value_name = "BUNDLE")]
     pub model: Option<PathBuf>,
@@ -395,6 +402,23 @@ pub struct InputArgs {
     /// How the model's products are computed.
     #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
     pub arithmetic: ArithmeticArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// What names and first bytes say.
+    Auto,
+    /// Frames that a microcontroller sends.
+    Frames,
+}
+
+impl From<FormatArg> for InputFormat {
+    fn from(arg: FormatArg) -> Self {
+        match arg {
+            FormatArg::Auto => Self::Auto,
+            FormatArg::Frames => Self::Frames,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -66,7 +66,7 @@ impl Session {
 
     /// Opens the inputs of a command.
     pub fn open(&self, input: &InputArgs) -> Result<Inputs, Box<dyn Error>> {
-        Ok(Inputs::open(&input.inputs, self.config.sample)?)
+        Ok(Inputs::open_as(input.format.into(), &input.inputs, self.config.sample)?)
     }
 
     /// What a journal of this model and these settings begins with.

@@ -18,9 +18,9 @@
 //! A reader stops at the first frame that is incomplete or whose checksum differs and says where;
 //! all frames before it are whole.
 
-use crc::{CRC_32_ISCSI, Crc, Table};
 use serde::{Deserialize, Serialize};
 
+use super::CRC32C;
 use crate::decision::{Decision, Facts, Reason, Verdict};
 use crate::error::WireError;
 use crate::pair::{Digest, Uid};
@@ -33,9 +33,6 @@ pub const FORMAT_VERSION: u16 = 1;
 pub const MAX_PAYLOAD: usize = 1 << 20;
 /// Bytes that a frame adds to its payload.
 pub const FRAME_OVERHEAD: usize = 8;
-
-/// CRC-32C, as in iSCSI, ext4 and most journals since.
-pub(crate) static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 
 /// What holds for all records of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
