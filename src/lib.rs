@@ -51,7 +51,13 @@ pub mod pipeline;
 #[cfg(feature = "std")]
 pub mod prepare;
 #[cfg(feature = "std")]
+pub mod replay;
+#[cfg(feature = "std")]
+pub mod report;
+#[cfg(feature = "std")]
 pub mod sink;
+#[cfg(feature = "std")]
+pub mod sketch;
 #[cfg(feature = "std")]
 pub mod source;
 #[cfg(feature = "std")]

@@ -33,6 +33,12 @@ impl Policy {
         Decision { verdict: self.verdict(reason), reason, facts }
     }
 
+    /// Decides on a pair from what was recorded of it, under whatever threshold that was.
+    pub fn decide_again(&self, recorded: Reason, facts: Facts) -> Decision {
+        let open = matches!(recorded, Reason::Passed | Reason::LowSimilarity);
+        self.decide(if open { Reason::Passed } else { recorded }, facts)
+    }
+
     fn judge_score(&self, score: Option<f32>) -> Reason {
         match score {
             Some(score) if !score.is_finite() => Reason::ScoreNotFinite,

@@ -12,6 +12,7 @@
 //! | `import` | bundles from the folders that people have |
 
 pub mod bundle;
+pub mod calibrate;
 pub mod golden;
 pub mod graph;
 pub mod import;

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Outcome;
-use crate::decision::{Class, Reason};
 use crate::error::RunError;
 use crate::model::bundle::sha256;
 use crate::policy::Policy;
@@ -68,12 +67,8 @@ fn judge_again(
     if !is_recorded(&sample, record) {
         return Err(changed(record));
     }
-    // The first pass had no threshold: what is not a rule's or a fault's reason is open.
-    let found = match record.reason.class() {
-        Class::Good => Reason::Passed,
-        Class::Poor | Class::Faulty => record.reason,
-    };
-    Ok(Judged { sample, uid: record.uid, decision: policy.decide(found, record.facts) })
+    let decision = policy.decide_again(record.reason, record.facts);
+    Ok(Judged { sample, uid: record.uid, decision })
 }
 
 fn is_recorded(sample: &Sample, record: &OwnedRecord) -> bool {

@@ -10,6 +10,7 @@ pub mod observer;
 pub mod output;
 pub mod rejected;
 mod resume;
+pub mod salvage;
 pub mod scores;
 pub mod shards;
 pub mod store;

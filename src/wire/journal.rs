@@ -103,11 +103,16 @@ fn unframe(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (CRC32C.checksum(payload) == u32::from_le_bytes(*crc)).then_some((payload, rest))
 }
 
+/// The payload of the frame that is all of `bytes`.
+#[cfg(feature = "std")]
+pub(crate) fn payload(bytes: &[u8]) -> Option<&[u8]> {
+    unframe(bytes).filter(|(_, behind)| behind.is_empty()).map(|(payload, _)| payload)
+}
+
 /// The record in the frame that is all of `bytes`.
 #[cfg(feature = "std")]
 pub(crate) fn record(bytes: &[u8]) -> Option<Record<'_>> {
-    let (payload, _) = unframe(bytes).filter(|(_, behind)| behind.is_empty())?;
-    postcard::from_bytes(payload).ok()
+    postcard::from_bytes(payload(bytes)?).ok()
 }
 
 /// Reads a journal that lies in memory, without copying.

@@ -15,11 +15,11 @@ pub mod sender;
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-#[cfg(feature = "std")]
-pub(crate) use journal::record;
 pub use journal::{
     FORMAT_VERSION, FRAME_OVERHEAD, Header, Journal, MAGIC, MAX_PAYLOAD, Record, frame,
 };
+#[cfg(feature = "std")]
+pub(crate) use journal::{payload, record};
 
 /// CRC-32C, as in iSCSI, ext4 and most journals since.
 pub(crate) static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);

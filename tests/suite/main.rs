@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module a subject.
 
+mod calibrate;
 mod capture;
 mod cli;
 mod config;
@@ -20,6 +21,8 @@ mod operators;
 mod pairs;
 mod pipeline;
 mod prepare;
+mod replay;
+mod report;
 mod sink;
 mod source;
 mod support;

@@ -3,6 +3,7 @@
 mod journal;
 mod output;
 mod rejected;
+mod salvage;
 mod scores;
 mod several;
 mod shards;

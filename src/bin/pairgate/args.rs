@@ -35,12 +35,187 @@ pub enum Command {
     Score(ScoreArgs),
     /// Take a camera's frames, caption them, and keep the good pairs.
     Capture(CaptureArgs),
+    /// Find the threshold that keeps a share of the pairs, and how sure it is.
+    Calibrate(CalibrateArgs),
+    /// Decide again from a journal: another threshold, or the same one to see that it repeats.
+    Replay(ReplayArgs),
+    /// A page to look at: histogram, reasons, sources, contact sheets, a slider at the threshold.
+    Report(ReportArgs),
+    /// Decision journals: list, print, check, repair.
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// Model bundles: make one of your own DFN, look into one, check one.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Configs: check one, show it resolved, pack it for firmware.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// Find the threshold that keeps a share of the pairs, with an interval, the quantiles of the scores,
+/// and how many pairs a wanted precision takes. The scores are held as a sketch of less than 1 MB,
+/// whatever their number, which can be saved and merged with those of other machines.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate calibrate shards/ --keep 15% -o policy.toml     then: filter --config policy.toml
+  pairgate calibrate kept/ --keep 20%                      from the scores in a journal
+  pairgate calibrate shards/ --sketch node1.sketch         on each node, and then:
+  pairgate calibrate --merge node*.sketch --keep 15% --into bundle")]
+pub struct CalibrateArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Share to keep.
+    #[arg(short, long, value_name = "F", default_value = "15%", value_parser = fraction)]
+    pub keep: f64,
+    /// Wanted precision of the kept share, both ways.
+    #[arg(long, value_name = "P", default_value = "0.5%", value_parser = fraction)]
+    pub precision: f64,
+    /// Probability that the interval holds.
+    #[arg(long, value_name = "P", default_value = "95%", value_parser = fraction)]
+    pub confidence: f64,
+    /// The inputs are sketches, written by --sketch: their scores together.
+    #[arg(long)]
+    pub merge: bool,
+    /// Write the sketch of all scores.
+    #[arg(long, value_name = "FILE")]
+    pub sketch: Option<PathBuf>,
+    /// Write the threshold as a config with a [policy].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Write quantiles and threshold into a bundle, a folder.
+    #[arg(long, value_name = "BUNDLE")]
+    pub into: Option<PathBuf>,
+    /// The rules of the pairs that count [default: the config's, else basic].
+    #[arg(long, value_enum)]
+    pub rules: Option<RulesArg>,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Make one self-contained HTML page of journals: score histogram, share kept by threshold, counts by
+/// reason and source, contact sheets of borderline, best and worst pairs and of each reason, and a
+/// slider that moves the threshold.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate report kept/ --source shards/ -o report.html
+  pairgate report kept/ -o report.html                  with the pictures of the kept pairs alone")]
+pub struct ReportArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// The page to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Where the pictures are: folders, shards or manifests that were judged [default: the kept
+    /// shards beside the journals].
+    #[arg(long, value_name = "IN", num_args = 1..)]
+    pub source: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// One line a journal: records, verdicts, threshold, model.
+    Ls(JournalArgs),
+    /// Print the records as JSON lines.
+    Cat(CatArgs),
+    /// Find what is damaged, and whether the shards beside a journal hold what it kept.
+    Check(JournalArgs),
+    /// Leave out what is damaged; all records that are whole stay, also those behind the damage.
+    Repair(RepairArgs),
+}
+
+/// Journals, or folders that hold one.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if `check` finds damage.
+
+Examples:
+  pairgate journal ls kept/ boards/*.pairgate
+  pairgate journal check kept/")]
+pub struct JournalArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Print as JSON, one line a journal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the records of journals as JSON lines.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate journal cat kept/ | jq 'select(.score > 0.3) | .key'
+  pairgate journal cat kept/ --reason image_truncated")]
+pub struct CatArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Records with this reason alone.
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+}
+
+/// Leave out what is damaged. The journal as it was stays beside it, as NAME.damaged.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  pairgate journal repair kept/")]
+pub struct RepairArgs {
+    /// The journal, or the folder that holds it.
+    #[arg(value_name = "JOURNAL")]
+    pub journal: PathBuf,
+}
+
+/// Decide again on the pairs of journals, from the scores in them; no image is read. Prints how many
+/// verdicts change, and some of the pairs. A journal of `score` (-o NAME.pairgate) serves too.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if --verify finds a decision that differs.
+
+Examples:
+  pairgate replay kept/ --threshold 0.3       what another threshold would change
+  pairgate replay scores.pairgate --keep 15%  the threshold of the best 15 %, and what it keeps
+  pairgate replay kept/ --verify              the journal agrees with itself
+  pairgate replay kept/ --verify --source shards/
+                                              the images still give the same decisions")]
+pub struct ReplayArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Lowest score that passes, -1 to 1.
+    #[arg(short, long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
+    pub threshold: Option<f32>,
+    /// Share of the scored pairs to keep, such as 15%, by DataComp's rule.
+    #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
+    pub keep: Option<f64>,
+    /// A config whose [policy] decides.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["threshold", "keep"])]
+    pub policy: Option<PathBuf>,
+    /// Fail where a decision differs from the recorded one.
+    #[arg(long, conflicts_with_all = ["threshold", "keep", "policy"])]
+    pub verify: bool,
+    /// With --verify: the pairs that were judged, judged again; folders, shards or manifests.
+    #[arg(long, value_name = "IN", requires = "verify", num_args = 1..)]
+    pub source: Vec<PathBuf>,
+    /// With --source: the model of the journal [default: the model in the binary].
+    #[arg(short, long, value_name = "BUNDLE", requires = "source")]
+    pub model: Option<PathBuf>,
+    /// With --source: the config of the journal.
+    #[arg(long, value_name = "FILE", requires = "source")]
+    pub config: Option<PathBuf>,
+    /// Write the keys that would be kept, one a line with uid, shard and score, as JSON lines.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Pairs to name for each change.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub examples: usize,
+    /// Print as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -281,11 +456,15 @@ Examples:
   pairgate capture /dev/video0 --board rpi4 --labels now.txt -o kept
   libcamera-vid -t 0 --codec mjpeg -o - | pairgate capture - --caption '{label}' \\
       --labels /run/labels --interval 2s -o kept
-  pairgate capture recorded.mjpeg --caption 'a street in {place}' --place Bern -o kept")]
+  pairgate capture recorded.mjpeg --caption 'a street in {place}' --place Bern -o kept
+  pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept     captions come with them")]
 pub struct CaptureArgs {
     /// A video device, a file or pipe of JPEG pictures one after the other, or - for standard input.
     #[arg(value_name = "CAMERA")]
     pub camera: PathBuf,
+    /// What the camera is taken for.
+    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    pub format: FormatArg,
     /// Folder for the kept shards and the journal; one that is there is gone on with.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
@@ -356,12 +535,14 @@ pub struct MqttArgs {
 #[command(after_help = "\
 Examples:
   pairgate score shards/ -o scores.jsonl
+  pairgate score shards/ -o scores.pairgate && pairgate replay scores.pairgate --keep 15%
   pairgate score pairs.jsonl -o - | jq .score
   pairgate score --format frames camera.bin -o scores.jsonl")]
 pub struct ScoreArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// File for the scores, written whole or not at all; - is standard output.
+    /// File for the scores, written whole or not at all; - is standard output. NAME.pairgate is a
+    /// decision journal, for `replay`.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// The rules that are noted as a reason [default: the config's, else basic].

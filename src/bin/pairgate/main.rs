@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         args::Command::Filter(args) => commands::filter::run(&args),
         args::Command::Score(args) => commands::score::run(&args),
         args::Command::Capture(args) => commands::capture::run(&args),
+        args::Command::Calibrate(args) => commands::calibrate::run(&args),
+        args::Command::Replay(args) => commands::replay::run(&args),
+        args::Command::Report(args) => commands::report::run(&args),
+        args::Command::Journal(command) => commands::journal::run(&command),
         args::Command::Config(command) => commands::config::run(&command),
         args::Command::Model(command) => commands::model::run(&command),
     };

@@ -2,7 +2,7 @@
 //! to an exit code.
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{self, Outcome, Signals};
 use pairgate::sink::Sink;
-use pairgate::source::{Inputs, Source};
+use pairgate::source::{InputFormat, Inputs, Source};
 use pairgate::stats::Counts;
 use pairgate::wire;
 
@@ -66,7 +66,16 @@ impl Session {
 
     /// Opens the inputs of a command.
     pub fn open(&self, input: &InputArgs) -> Result<Inputs, Box<dyn Error>> {
-        Ok(Inputs::open_as(input.format.into(), &input.inputs, self.config.sample)?)
+        self.open_paths(input.format.into(), &input.inputs)
+    }
+
+    /// Opens inputs by their paths.
+    pub fn open_paths(
+        &self,
+        format: InputFormat,
+        paths: &[PathBuf],
+    ) -> Result<Inputs, Box<dyn Error>> {
+        Ok(Inputs::open_as(format, paths, self.config.sample)?)
     }
 
     /// What a journal of this model and these settings begins with.

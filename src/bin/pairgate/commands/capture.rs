@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,9 +22,10 @@ use pairgate::gate::GateSettings;
 use pairgate::pair::Size;
 use pairgate::sink::Sink;
 use pairgate::sink::store::{Resumed, StoreSink};
+use pairgate::source::frames::FramesSource;
 use pairgate::source::{Meter, Source};
 
-use crate::args::CaptureArgs;
+use crate::args::{CaptureArgs, FormatArg};
 use crate::mqtt::Plan;
 use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
@@ -38,7 +39,7 @@ const BUFFER: usize = 256 << 10;
 pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let layers = layers(args)?;
-    let template = template(&layers.resolve()?, args.labels.is_some())?;
+    let template = template(&layers.resolve()?, args)?;
     let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
     let config = &session.config;
     let mut settings = GateSettings::of(config);
@@ -46,7 +47,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
         Some(settings::stream_threshold(&config.policy, session.model.manifest())?);
     let gates = session.gates(settings, |need| need)?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
-    let camera = open_camera(&args.camera, args.size, config)?;
+    let camera = open_camera(args, config)?;
     let header = session.header(&settings);
     let listener = plan.open()?;
     let observer = listener.observer(header.threshold);
@@ -96,34 +97,41 @@ fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
 }
 
 /// The caption's template; one that asks for labels where none come would give no caption at all.
-fn template(config: &Config, labelled: bool) -> Result<Template, Box<dyn Error>> {
+fn template(config: &Config, args: &CaptureArgs) -> Result<Template, Box<dyn Error>> {
     let template = Template::of(&config.capture)?;
+    // Frames bring labels of their own.
+    let labelled = args.labels.is_some() || args.format == FormatArg::Frames;
     if template.has_label() && !labelled {
         return Err("the caption holds {label}: give --labels PATH, or another --caption".into());
     }
     Ok(template)
 }
 
-fn open_camera(
-    path: &Path,
-    size: Option<Size>,
-    config: &Config,
-) -> Result<Box<dyn Source>, Box<dyn Error>> {
-    if path == Path::new("-") {
-        let reader = BufReader::with_capacity(BUFFER, io::stdin());
-        return Ok(Box::new(MjpegSource::new(reader, "stdin", config.sample)));
-    }
-    if is_device(path) {
-        return open_device(path, size, config);
+fn open_camera(args: &CaptureArgs, config: &Config) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    let path = args.camera.as_path();
+    if args.format == FormatArg::Auto && is_device(path) {
+        return open_device(path, args.size, config);
     }
     let from = path.display().to_string();
-    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-        true => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder: see `filter`")),
-        false => Ok(file),
-    });
-    let file = opened.map_err(|why| RunError::Source { from: from.clone(), why })?;
-    let reader = BufReader::with_capacity(BUFFER, file);
-    Ok(Box::new(MjpegSource::new(reader, &from, config.sample)))
+    let opened = open_stream(path);
+    let stream = opened.map_err(|why| RunError::Source { from: from.clone(), why })?;
+    let reader = BufReader::with_capacity(BUFFER, stream);
+    Ok(match args.format {
+        FormatArg::Auto => Box::new(MjpegSource::new(reader, &from, config.sample)),
+        FormatArg::Frames => Box::new(FramesSource::new(reader, &from, config.sample)),
+    })
+}
+
+fn open_stream(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        let why = "it is a folder: `pairgate filter` reads those";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, why));
+    }
+    Ok(Box::new(file))
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,11 @@
 //! One file a command.
 
+pub mod calibrate;
 pub mod capture;
 pub mod config;
 pub mod filter;
+pub mod journal;
 pub mod model;
+pub mod replay;
+pub mod report;
 pub mod score;

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::policy::Policy;
+use pairgate::sink::Sink;
+use pairgate::sink::journal::JournalSink;
 use pairgate::sink::scores::ScoresSink;
 
 use crate::args::ScoreArgs;
@@ -26,10 +28,14 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
     };
-    let mut sink = ScoresSink::create(&args.output)?;
+    let mut sink: Box<dyn Sink> = if args.output.extension().is_some_and(|e| e == "pairgate") {
+        Box::new(JournalSink::create(&args.output, session.header(&settings))?)
+    } else {
+        Box::new(ScoresSink::create(&args.output)?)
+    };
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
-    let outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
+    let outcome = session.run(inputs, settings, &mut *sink, Pass::Scoring)?;
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
 }

@@ -1,0 +1,174 @@
+//! Decisions again, from what a journal recorded of them.
+
+use crate::decision::{Class, Decision, Reason, Verdict};
+use crate::error::RunError;
+use crate::policy::{OnError, Policy};
+use crate::sink::journal::OwnedRecord;
+use crate::sink::{Judged, Sink};
+use crate::wire;
+
+/// Every verdict, in the order of the codes.
+pub const VERDICTS: [Verdict; 3] = [Verdict::Kept, Verdict::Rejected, Verdict::Failed];
+
+/// How many pairs went from each verdict to each, and some of those whose verdict changed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Confusion {
+    counts: [[u64; 3]; 3],
+    /// Changed pairs: at most so many for each pair of verdicts.
+    most: usize,
+    examples: Vec<Example>,
+}
+
+/// A pair whose verdict changed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// The verdict before.
+    pub old: Verdict,
+    /// The verdict now.
+    pub new: Verdict,
+    /// What was recorded.
+    pub record: OwnedRecord,
+}
+
+impl Confusion {
+    /// An empty table that keeps at most `most` examples of each change.
+    pub fn new(most: usize) -> Self {
+        Self { most, ..Self::default() }
+    }
+
+    /// Counts a pair that was `record` and is now decided as `new`.
+    pub fn add(&mut self, record: &OwnedRecord, new: Verdict) {
+        let old = record.verdict;
+        let count = &mut self.counts[old as usize][new as usize];
+        *count += 1;
+        if old != new && *count <= self.most as u64 {
+            self.examples.push(Example { old, new, record: record.clone() });
+        }
+    }
+
+    /// Pairs that were `old` and are now `new`.
+    pub fn count(&self, old: Verdict, new: Verdict) -> u64 {
+        self.counts[old as usize][new as usize]
+    }
+
+    /// Pairs whose verdict changed.
+    pub fn changed(&self) -> u64 {
+        let all: u64 = self.counts.iter().flatten().sum();
+        all - VERDICTS.into_iter().map(|verdict| self.count(verdict, verdict)).sum::<u64>()
+    }
+
+    /// Pairs that are now `new`.
+    pub fn now(&self, new: Verdict) -> u64 {
+        VERDICTS.into_iter().map(|old| self.count(old, new)).sum()
+    }
+
+    /// Examples, in the journals' order.
+    pub fn examples(&self) -> &[Example] {
+        &self.examples
+    }
+}
+
+/// The score that a share of the pool is taken by: that of a pair which neither rule nor fault kept
+/// from the model.
+pub fn pooled_score(record: &OwnedRecord) -> Option<f32> {
+    let pooled = matches!(record.reason, Reason::Passed | Reason::LowSimilarity);
+    record.facts.score.filter(|score| pooled && score.is_finite())
+}
+
+/// The policy that gave a record its verdict, as far as it shows: the header does not say what
+/// became of pairs that could not be judged, the record does.
+pub fn recorded_policy(header: &wire::Header, record: &OwnedRecord) -> Policy {
+    let kept_fault = record.verdict == Verdict::Kept && record.reason.class() == Class::Faulty;
+    let on_error = if kept_fault { OnError::Keep } else { OnError::Drop };
+    Policy { threshold: header.threshold, on_error }
+}
+
+/// What differs between a recorded decision and one made now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The pair's key and shard.
+    pub name: String,
+    /// What was recorded, and what is so now.
+    pub what: String,
+}
+
+/// Compares two decisions on a pair, scores by their bits.
+pub fn difference(record: &OwnedRecord, now: &Decision) -> Option<Difference> {
+    let was = record.decision();
+    let bits = |decision: &Decision| decision.facts.score.map(f32::to_bits);
+    let what = if bits(&was) != bits(now) {
+        format!("score {} is now {}", told(was.facts.score), told(now.facts.score))
+    } else if (was.verdict, was.reason) != (now.verdict, now.reason) {
+        format!("{} is now {}", was.reason, now.reason)
+    } else if was.facts.content != now.facts.content {
+        "it is another picture now".to_owned()
+    } else if (was.facts.size, was.facts.caption_length)
+        != (now.facts.size, now.facts.caption_length)
+    {
+        "its size or its caption's length is another now".to_owned()
+    } else {
+        return None;
+    };
+    Some(Difference { name: format!("{} in {}", record.key, record.shard), what })
+}
+
+fn told(score: Option<f32>) -> String {
+    score.map_or("none".to_owned(), |score| score.to_string())
+}
+
+/// Takes decisions that are made anew and compares each with the next record of a journal.
+pub struct VerifySink<I> {
+    records: I,
+    /// Pairs compared.
+    pub compared: u64,
+    /// Pairs that differ.
+    pub different: u64,
+    /// The first differences.
+    pub first: Vec<Difference>,
+    most: usize,
+}
+
+impl<I: Iterator<Item = Result<OwnedRecord, RunError>>> VerifySink<I> {
+    /// A sink that compares with `records`, and keeps at most `most` differences.
+    pub fn new(records: I, most: usize) -> Self {
+        Self { records, compared: 0, different: 0, first: Vec::new(), most }
+    }
+
+    fn note(&mut self, difference: Difference) {
+        self.different += 1;
+        if self.first.len() < self.most {
+            self.first.push(difference);
+        }
+    }
+}
+
+impl<I: Iterator<Item = Result<OwnedRecord, RunError>> + Send> Sink for VerifySink<I> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        self.compared += 1;
+        let name = || format!("{} in {}", judged.sample.key, judged.sample.shard);
+        match self.records.next().transpose()? {
+            None => {
+                self.note(Difference { name: name(), what: "it is not in the journal".into() });
+            }
+            Some(record) if !record.names(&judged.sample) => {
+                let what = format!("the journal has {} in {} there", record.key, record.shard);
+                self.note(Difference { name: name(), what });
+            }
+            Some(record) => {
+                if let Some(found) = difference(&record, &judged.decision) {
+                    self.note(found);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that no pair came for differ too.
+    fn finish(&mut self) -> Result<(), RunError> {
+        while let Some(record) = self.records.next().transpose()? {
+            let name = format!("{} in {}", record.key, record.shard);
+            self.note(Difference { name, what: "the source has no such pair".into() });
+        }
+        Ok(())
+    }
+}
