@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 STEMS = ["IMG", "DSC", "DSCN", "P", "photo", "image", "Screenshot", "scan", "pic", "file", "GOPR",
-         "MVI", "banner", "slide", "header", "thumb", "untitled", "product", "fig", "upload"]
+         "MVI", "banner", "slide", "header", "thumb", "noname", "product", "fig", "upload"]
 ENDINGS = [".jpg", ".jpeg", ".png", ".gif", ".JPG", ".webp", ".tif", "", "-1024x768.jpg",
            "_small.png", "-150x150.jpg", "@2x.png", " (1).jpg", "_final.jpg"]
 PHRASES = [
