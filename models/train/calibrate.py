@@ -1,4 +1,6 @@
-"""Stage 4: write the bundle, with quantiles and threshold from held-out scores, and check it."""
+"""Stage 5: write the bundle, with quantiles and threshold from held-out scores, and check it."""
+
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -7,6 +9,7 @@ import torch
 import data
 import evaluate
 import export
+import restore
 import stage
 import text
 import towers
@@ -16,12 +19,11 @@ LICENCE = ("Weights: non-commercial research and education only, after the terms
 
 
 def trained(work):
-    """The averaged towers of the last stage, and the scale."""
-    held = torch.load(work / "contrast.pt")
-    image, text_tower = towers.ImageTower(), towers.TextTower()
-    image.load_state_dict(held["image"])
+    """The averaged text tower of the last stage, and the scale."""
+    held = torch.load(work / "captions.pt")
+    text_tower = towers.TextTower()
     text_tower.load_state_dict(held["text"])
-    return image.eval(), text_tower.eval(), held["scale"]
+    return text_tower.eval(), held["scale"]
 
 
 def held_out(data_folder, work):
@@ -70,9 +72,11 @@ def smallest_cosine(path, name, module, inputs):
 
 def run(data_folder, work, out):
     """Write the bundle to `out`; refuses one that onnxruntime reads differently."""
-    image, text_tower, scale = trained(work)
+    text_tower, scale = trained(work)
     pixels, ids = held_out(data_folder, work)
-    image, text_tower = export.write_towers(image, text_tower, out)
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(work / "image.onnx", out / "image.onnx")
+    image, text_tower = restore.image_tower(out / "image.onnx"), export.write_text(text_tower, out)
     matched, others = score_pairs(image, text_tower, pixels, ids)
     quantiles = np.quantile(matched, np.linspace(0, 1, 101))
     threshold = separating_threshold(matched, others)

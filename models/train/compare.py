@@ -123,7 +123,7 @@ def milliseconds(image, text_tower, given):
     """Medians of `(a picture, a caption of 16 tokens)` in int8 on one thread."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        written = export.write_towers(image.eval(), text_tower.eval(), folder)
+        written = export.write_image(image, folder), export.write_text(text_tower, folder)
         export.finish_bundle(folder, written, given.work / "tokenizer.json",
                              np.linspace(0, 1, 101), 0.0, calibrate.LICENCE, 20.0)
         np.random.default_rng(0).standard_normal(

@@ -76,7 +76,7 @@ class Learner:
         The first pictures and captions match; what is left of both matches nothing.
         """
         x = distil.to_tower(pixels, size)
-        with torch.autocast("cpu", torch.bfloat16):
+        with stage.halves():
             seen = self.image.features(x)
             images, guess = self.image.project(seen), self.head(seen)
             texts = words.read(self.text, torch.from_numpy(ids))
@@ -115,8 +115,12 @@ def matching_loss(images, texts, count, scale, bias):
     sigmoid = F.softplus(-sign * (logits + bias)).sum() / count
     cosines = logits / scale
     junk_scores = torch.cat([cosines[:, -JUNK:].flatten(), cosines[count:, :-JUNK].flatten()])
-    low = F.softplus(JUNK_SCALE * (junk_scores - JUNK_COSINE)).mean()
-    return softmax + SIGMOID_SHARE * sigmoid + JUNK_SHARE * low
+    return softmax + SIGMOID_SHARE * sigmoid + JUNK_SHARE * excess(junk_scores)
+
+
+def excess(cosines):
+    """How far the cosines of what matches nothing lie above what they should not exceed."""
+    return F.softplus(JUNK_SCALE * (cosines - JUNK_COSINE)).mean()
 
 
 def neighbours(pairs, bridge, z):
@@ -157,9 +161,8 @@ class Batches:
             picked = with_neighbours(picked, near, rng)
         rows = pairs.rows(picked, rng)
         plain, ids = pairs.choose(picked, rng)
-        swapped = [self.swap(rng, one) or junk.caption(rng, one) for one in plain[:SWAPPED]]
-        made = [junk.caption(rng, plain[rng.integers(len(plain))]) for _ in range(JUNK)]
-        ids += [pairs.encode(text.clean(one)) for one in swapped + made]
+        strange = junk.captions(rng, plain, self.swap, SWAPPED, JUNK)
+        ids += [pairs.encode(text.clean(one)) for one in strange]
         crops = distil.jittered(self.crops, rows, rng)
         shrunk = [junk.shrunk(crops[rng.integers(len(crops))], rng) for _ in range(SHRUNK)]
         pixels = np.concatenate([crops, junk.pictures(BLANK, towers.IMAGE_SIZE, rng), shrunk])

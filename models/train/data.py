@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import random
 import tarfile
 from multiprocessing import Process
@@ -88,46 +87,51 @@ def list_samples(data):
     return out
 
 
-def write_crops(samples, starts, folder, part, parts):
-    """Fill every `parts`-th sample's crops and teacher features into the mapped files."""
+def write_crops(samples, starts, folder, network, part, parts):
+    """Fill every `parts`-th sample's crops, and features where a teacher is named, into the mapped files."""
     crops = np.load(folder / "crops.npy", mmap_mode="r+")
-    features = np.load(folder / "features.npy", mmap_mode="r+")
-    network = teacher.Teacher(os.environ["PAIRGATE_TEACHER"])
+    if network:
+        features = np.load(folder / "features.npy", mmap_mode="r+")
+        network = teacher.Teacher(network)
     for index in range(part, len(samples), parts):
         source, _, _, _, jpeg = samples[index]
         image, rng = decode(jpeg), random.Random(index)
         for offset, box in enumerate(boxes(*image.size, CROPS[source], rng)):
             row = starts[index] + offset
             crops[row] = np.asarray(image.resize((CROP_SIZE,) * 2, Image.BICUBIC, box=box))
-            seen = image.resize((teacher.SIZE,) * 2, Image.BICUBIC, box=box)
-            features[row] = network.features(np.asarray(seen))
+            if network:
+                seen = image.resize((teacher.SIZE,) * 2, Image.BICUBIC, box=box)
+                features[row] = network.features(np.asarray(seen))
         if index // parts % 500 == 0:
             print(f"crops: part {part}, {index} of {len(samples)}", flush=True)
 
 
-def build(data, work, parts=2):
-    """Cache crops `[M, 120, 120, 3]` u8, features `[M, 1280]` f16 and `samples.json`."""
+def build(data, work, parts=2, taught=True):
+    """Cache crops `[M, 120, 120, 3]` u8, `samples.json` and, if `taught`, features `[M, 1280]` f16."""
     folder = work / "cache"
-    if (folder / "samples.json").exists():
+    listing = folder / "samples.json"
+    if listing.exists() and ((folder / "features.npy").exists() or not taught):
         return
     folder.mkdir(parents=True, exist_ok=True)
-    os.environ["PAIRGATE_TEACHER"] = str(next((data / "teacher").glob("*.tflite")))
+    listing.unlink(missing_ok=True)
+    network = str(next((data / "teacher").glob("*.tflite"))) if taught else None
     samples = list_samples(data)
     counts = [CROPS[s[0]] for s in samples]
     starts = np.concatenate([[0], np.cumsum(counts)])
     total = int(starts[-1])
-    for name, shape, kind in (("crops", (total, CROP_SIZE, CROP_SIZE, 3), np.uint8),
-                              ("features", (total, teacher.WIDTH), np.float16)):
+    arrays = [("crops", (total, CROP_SIZE, CROP_SIZE, 3), np.uint8)]
+    arrays += [("features", (total, teacher.WIDTH), np.float16)] * taught
+    for name, shape, kind in arrays:
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape).flush()
-    workers = [Process(target=write_crops, args=(samples, starts, folder, p, parts))
+    workers = [Process(target=write_crops, args=(samples, starts, folder, network, p, parts))
                for p in range(parts)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0, "a crop worker failed"
-    listing = [describe(s, int(starts[i]), counts[i], i) for i, s in enumerate(samples)]
-    (folder / "samples.json").write_text(json.dumps(listing))
+    rows = [describe(s, int(starts[i]), counts[i], i) for i, s in enumerate(samples)]
+    listing.write_text(json.dumps(rows))
 
 
 def describe(sample, start, count, index):

@@ -131,7 +131,7 @@ def train(team, work, minutes, make_tower=towers.ImageTower, name="distil.pt", b
     for pixels, target in prefetch(make):
         share = clock.share()
         x = to_tower(pixels, next(side for until, side in SIZES if share < until))
-        with torch.autocast("cpu", torch.bfloat16):
+        with stage.halves():
             seen = tower.features(x)
             out, embedding = head(seen), tower.project(seen)
         target = torch.from_numpy(target)

@@ -19,7 +19,7 @@ import towers
 sys.path.append(str(Path(__file__).resolve().parent.parent / "export"))
 import golden  # noqa: E402
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 FILES = ("image.onnx", "text.onnx", "tokenizer.json", "golden.json")
 CAPTIONS = ("a dog runs over wet grass", "Two red chairs &amp; a table in the snow.",
             "figure 3 shows the orbit of the moon", "straw hat, natural, 57 cm")
@@ -110,22 +110,22 @@ def write_onnx(module, example, shapes, names, path):
     onnx.save(model, path)
 
 
-def references(image, text):
-    """Copies of the towers in evaluation mode, norms folded."""
-    image_copy, text_copy = copy.deepcopy(image), copy.deepcopy(text)
-    return towers.fold_batch_norm(image_copy.eval()), text_copy.eval()
-
-
-def write_towers(image, text, folder):
-    """Write image.onnx and text.onnx; returns the two reference modules."""
-    folder.mkdir(parents=True, exist_ok=True)
-    image, text = references(image, text)
-    batch, length = torch.export.Dim("N", min=1), torch.export.Dim("L", max=towers.CONTEXT_LENGTH)
+def write_image(image, folder):
+    """Write image.onnx; returns its reference: a copy with norms folded and weights as stored."""
+    image = towers.fold_batch_norm(copy.deepcopy(image).eval())
     pixels = torch.randn(2, 3, towers.IMAGE_SIZE, towers.IMAGE_SIZE)
+    write_onnx(image, pixels, {0: torch.export.Dim("N", min=1)}, ["pixel_values", "image_embeds"],
+               folder / "image.onnx")
+    return image
+
+
+def write_text(text_tower, folder):
+    """Write text.onnx; returns its reference."""
+    text_tower = copy.deepcopy(text_tower).eval()
+    shapes = {0: torch.export.Dim("N", min=1), 1: torch.export.Dim("L", max=towers.CONTEXT_LENGTH)}
     ids = torch.randint(3, towers.VOCABULARY_SIZE, (2, 17))
-    write_onnx(image, pixels, {0: batch}, ["pixel_values", "image_embeds"], folder / "image.onnx")
-    write_onnx(text, ids, {0: batch, 1: length}, ["input_ids", "text_embeds"], folder / "text.onnx")
-    return image, text
+    write_onnx(text_tower, ids, shapes, ["input_ids", "text_embeds"], folder / "text.onnx")
+    return text_tower
 
 
 def numbers(values, digits=5):
@@ -190,8 +190,8 @@ def write_golden(image, text_tower, folder):
 
 
 def finish_bundle(folder, towers_written, tokenizer, quantiles, threshold, licence, logit_scale):
-    """Add tokenizer, golden pairs and manifest to a folder that holds the towers, which
-    `write_towers` gave back."""
+    """Add tokenizer, golden pairs and manifest to a folder that holds the towers, whose references
+    are given."""
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
     write_golden(*towers_written, folder)
     told = manifest(folder, licence, logit_scale, quantiles, threshold, VERSION)

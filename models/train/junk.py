@@ -4,11 +4,13 @@ The filter-quality bench has lists of its own (`models/quality/noise.py`), so th
 how well these were learnt by heart.
 """
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 STEMS = ["IMG", "DSC", "DSCN", "P", "photo", "image", "Screenshot", "scan", "pic", "file", "GOPR",
-         "MVI", "banner", "slide", "header", "thumb", "untitled", "product", "fig", "upload"]
+         "MVI", "banner", "slide", "header", "thumb", "noname", "product", "fig", "upload"]
 ENDINGS = [".jpg", ".jpeg", ".png", ".gif", ".JPG", ".webp", ".tif", "", "-1024x768.jpg",
            "_small.png", "-150x150.jpg", "@2x.png", " (1).jpg", "_final.jpg"]
 PHRASES = [
@@ -95,6 +97,11 @@ FOREIGN = [
 LETTERS = "аеиолнтрскмдпвбгзя", "的一是在人有中大来上国个到说们为子和你地", "のにはをたがてとしれさるいもなこ", \
     "ابتدرسعفقلمنهوي", "αεηικλνοπρστυ", "áéíóúñçãõêßäöüåøæžšěřąęłőűışğ", "가나다라마바사아자하은는이고"
 
+# A language a line: who; what they do or where; the other of the two, in the order that it is said.
+TONGUES = [[part.split("/") for part in line.split("; ")] for line in
+           (Path(__file__).parent / "tongues.txt").read_text(encoding="utf-8").splitlines()]
+SPACELESS = "\u0e00", "\uac00"  # Thai, Chinese, Japanese: scripts that set no spaces lie between
+
 
 def _name(rng, _):
     number = rng.integers(10 ** int(rng.integers(1, 9)))
@@ -106,22 +113,30 @@ def _phrase(rng, _):
 
 
 def _seo(rng, borrowed):
+    """Words that sell, and of the borrowed caption two that go together or a few that do not."""
     words = list(rng.choice(SEO, rng.integers(2, 7)))
     subject = borrowed.split()
     if subject:
         at = int(rng.integers(len(subject)))
-        words.insert(int(rng.integers(len(words))), " ".join(subject[at : at + 2]))
-    return str(rng.choice([" ", ", ", " | ", " - "])).join(words)
+        taken = [" ".join(subject[at : at + 2])] if rng.random() < 0.5 else \
+            rng.choice(subject, rng.integers(1, 5))
+        for one in taken:
+            words.insert(int(rng.integers(len(words) + 1)), one)
+    return str(rng.choice([" ", ", ", " | ", " - ", "! "])).join(words)
 
 
 def _foreign(rng, _):
-    """A part of a sentence, or words of letters that English does without."""
-    if rng.random() < 0.2:
+    """A sentence, said or put together, a part of one, or words of letters that English does without."""
+    kind, end = rng.random(), str(rng.choice(["", ".", ".", "!"]))
+    if kind < 0.15:
         letters = list(LETTERS[rng.integers(len(LETTERS))]) + list("aeinrst") * int(rng.integers(2))
         return " ".join("".join(rng.choice(letters, rng.integers(2, 9))) for _ in range(rng.integers(2, 9)))
+    if kind < 0.55:
+        parts = [str(rng.choice(part)) for part in TONGUES[rng.integers(len(TONGUES))]]
+        return ("" if SPACELESS[0] < parts[0] < SPACELESS[1] else " ").join(parts) + end
     words = str(rng.choice(FOREIGN)).split()
     start = int(rng.integers(max(1, len(words) - 3)))
-    return " ".join(words[start:] if rng.random() < 0.4 else words)
+    return " ".join(words[start:] if rng.random() < 0.4 else words) + end
 
 
 def _cut(rng, borrowed):
@@ -145,6 +160,12 @@ def caption(rng, borrowed):
     """A caption of no picture; `borrowed` is a real one, for words."""
     kind = rng.choice(len(KINDS), p=[share for _, share in KINDS])
     return KINDS[kind][0](rng, borrowed)
+
+
+def captions(rng, plain, swap, swapped, made):
+    """So many captions of a batch with one word swapped, then so many of no picture."""
+    out = [swap(rng, one) or caption(rng, one) for one in plain[:swapped]]
+    return out + [caption(rng, plain[rng.integers(len(plain))]) for _ in range(made)]
 
 
 class Swap:

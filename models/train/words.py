@@ -88,7 +88,7 @@ def learn_english(team, tower, captions, minutes):
         share = clock.share()
         ids = text.pad([captions[i][:32] for i in rng.integers(len(captions), size=BATCH)])
         seen, hidden = hide(ids, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with stage.halves():
             states, _ = tower.states(torch.from_numpy(seen))
             logits = predict(states[torch.from_numpy(hidden)]) @ tower.token.weight.t()
         loss = F.cross_entropy(logits.float(), torch.from_numpy(ids[hidden]))
@@ -100,12 +100,11 @@ def learn_english(team, tower, captions, minutes):
             finished = team.average([tower, predict], share >= 1)
 
 
-def read(tower, ids):
-    """Embeddings `[N, D]` of padded ids `[N, L]`: short and long halves apart, to pad less."""
+def read(tower, ids, parts=2):
+    """Embeddings `[N, D]` of padded ids `[N, L]`: short and long parts apart, to pad less."""
     lengths = (ids != towers.PAD_ID).sum(1)
     order = lengths.argsort()
-    halves = [half for half in order.chunk(2) if len(half)]
-    out = torch.cat([tower(ids[half, : int(lengths[half].max())]) for half in halves])
+    out = torch.cat([tower(ids[part, : int(lengths[part].max())]) for part in order.chunk(parts)])
     return out[order.argsort()]
 
 
@@ -139,7 +138,7 @@ def match_teacher(team, tower, bridge, pairs, z, minutes):
         picked = pairs.draw(BATCH, rng)
         target = torch.from_numpy(np.asarray(z[pairs.rows(picked, rng)], np.float32))
         ids = torch.from_numpy(pairs.captions(picked, rng))
-        with torch.autocast("cpu", torch.bfloat16):
+        with stage.halves():
             said = read(tower, ids)
         loss = contrast(bridge(F.dropout(target, 0.1)), said, heat())
         stage.descend(optimizer, loss, share)
