@@ -11,8 +11,19 @@ use serde_json::Value;
 use crate::support::{data, default_model};
 
 pub fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pairgate"));
+    let mut command = program();
     command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// The binary; in an emulator where `PAIRGATE_RUNNER` names one, such as `qemu-aarch64 -cpu max`.
+fn program() -> Command {
+    let binary = env!("CARGO_BIN_EXE_pairgate");
+    let runner = std::env::var("PAIRGATE_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else { return Command::new(binary) };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(binary);
     command
 }
 

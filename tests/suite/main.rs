@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module a subject.
 
+mod bits;
 mod cli;
 mod config;
 mod core;

@@ -3,7 +3,7 @@
 
 use std::arch::{aarch64::*, asm};
 
-use super::{Arch, LANES, Lanes, TILE_COLUMNS, TileRows, TileSums};
+use super::{Arch, LANES, Lanes, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// Sixteen values in four registers.
 #[derive(Debug, Clone, Copy)]
@@ -221,6 +221,12 @@ impl Arch for Neon {
                 _ => multiply::<4>(codes, panel, sums),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { quads::neon(tile, sums) }
     }
 }
 
