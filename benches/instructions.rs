@@ -48,7 +48,8 @@ const CASES: [(&str, usize, fn() -> Run); 14] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     // cargo bench and cargo test add an argument of their own.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["list"] => CASES.iter().for_each(|(name, work, _)| println!("{work}\t{name}")),
         [name, times] => repeat(case(name)?, times.parse()?),
@@ -101,8 +102,7 @@ fn int8_product(rows: usize, length: usize, columns: usize) -> Run {
     let (x, codes, bias) =
         (noise.values(rows * length), noise.codes(length * columns), noise.values(columns));
     let scales = noise.values(columns);
-    let weights =
-        PackedWeights::pack(isa.unit(), 1, length, scales, |k, n| codes[k * columns + n]);
+    let weights = PackedWeights::pack(isa.unit(), 1, length, scales, |k, n| codes[k * columns + n]);
     let mut out = vec![0.0; rows * columns];
     Box::new(move || {
         let epilogue = Epilogue::bias(&bias);
