@@ -22,6 +22,8 @@ use pairgate::kernels::{Activation, Isa, PackedWeights, Team, activation, pool};
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model, Scorer};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::infer::Factoid as _;
+use tract_onnx::tract_hir::internal::DimLike as _;
 
 type Run = Box<dyn FnMut()>;
 

@@ -98,6 +98,21 @@ impl Lanes for NeonLanes {
     }
 
     #[inline(always)]
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
+        for (x, out) in x.into_iter().zip(out.as_chunks_mut::<LANES>().0) {
+            // SAFETY: as above; there is room for sixteen bytes.
+            unsafe {
+                // Narrowed with saturation, first to 16 bits, then to 0..=255.
+                let zero = vdupq_n_s32(zero);
+                let [a, b, c, d] = x.0.map(|x| vaddq_s32(vcvtnq_s32_f32(x), zero));
+                let low = vqmovn_high_s32(vqmovn_s32(a), b);
+                let high = vqmovn_high_s32(vqmovn_s32(c), d);
+                vst1q_u8(out.as_mut_ptr(), vqmovun_high_s16(vqmovun_s16(low), high));
+            }
+        }
+    }
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         // SAFETY: as above.
         unsafe { self.zip(other, |a, b| vaddq_f32(a, b)) }
