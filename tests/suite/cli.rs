@@ -16,10 +16,24 @@ pub fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) ->
     command
 }
 
-/// The binary; in an emulator where `PAIRGATE_RUNNER` names one, such as `qemu-aarch64 -cpu max`.
+/// The emulator that `PAIRGATE_RUNNER` names, such as `qemu-aarch64 -cpu max`; empty for none.
+fn runner() -> String {
+    std::env::var("PAIRGATE_RUNNER").unwrap_or_default()
+}
+
+/// Whether a test must be skipped for `reason`, which is told, because the binary runs in an emulator.
+pub fn skipped_under_emulation(reason: &str) -> bool {
+    let emulated = !runner().is_empty();
+    if emulated {
+        println!("SKIPPED under emulation: {reason}");
+    }
+    emulated
+}
+
+/// The binary; in the emulator where there is one.
 fn program() -> Command {
     let binary = env!("CARGO_BIN_EXE_pairgate");
-    let runner = std::env::var("PAIRGATE_RUNNER").unwrap_or_default();
+    let runner = runner();
     let mut words = runner.split_whitespace();
     let Some(emulator) = words.next() else { return Command::new(binary) };
     let mut command = Command::new(emulator);
