@@ -4,10 +4,9 @@
 #
 #   tests/kernels_alone.sh asan                  AddressSanitizer, on the fastest instruction sets
 #   tests/kernels_alone.sh valgrind [TEST...]    memcheck, on plain Rust and AVX2; takes long
-#   tests/kernels_alone.sh arm CPU...            aarch64 under qemu-user, such as cortex-a53 max
+#   tests/kernels_alone.sh arm CPU...            ARM under qemu-user: cortex-a53, max; cortex-a15 is armv7
 #
-# asan needs nothing but Rust; valgrind needs itself; arm needs Rust's aarch64 target, a linker for it
-# and qemu-user.
+# asan needs nothing but Rust; valgrind needs itself; arm needs what tests/cross.sh gets.
 set -euo pipefail
 repository=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
@@ -54,12 +53,19 @@ valgrind)
     valgrind --quiet --error-exitcode=1 "$binary" --test-threads 1 "${@:2}"
     ;;
 arm)
-    target=aarch64-unknown-linux-gnu
-    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER:-aarch64-linux-gnu-gcc}
-    binary=$(build --target $target)
+    . "$repository/tests/cross.sh"
     for cpu in "${@:2}"; do
+        case $cpu in
+        cortex-a7 | cortex-a9 | cortex-a15) target=armv7-unknown-linux-gnueabihf ;;
+        *) target=aarch64-unknown-linux-gnu ;;
+        esac
+        cross_target $target
+        runner=CARGO_TARGET_$(tr a-z- A-Z_ <<< $target)_RUNNER
+        binary=$(build --target $target)
         echo "== $cpu"
-        qemu-aarch64 -L "${QEMU_LD_PREFIX:-/usr/aarch64-linux-gnu}" -cpu "$cpu" "$binary"
+        # Words of a command.
+        # shellcheck disable=SC2086
+        ${!runner} -cpu "$cpu" "$binary"
     done
     ;;
 *)

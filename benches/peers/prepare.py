@@ -33,7 +33,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 from onnxruntime.quantization import (
     QuantFormat,
     QuantType,
@@ -43,6 +42,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
+from floats import floats
 from peers import Bundle, digest, quantize, say
 
 PAIRS = 48  # taken from the shards for calibration
@@ -81,27 +81,6 @@ def calibration(bundle: Bundle, shards: list[Path], fixed: int | None) -> dict[s
 
 
 # The float graph.
-
-def floats(path: Path) -> onnx.ModelProto:
-    """The graph with its weights as floats: DequantizeLinear of a constant is computed."""
-    model = onnx.load(path)
-    values = {tensor.name: tensor for tensor in model.graph.initializer}
-    kept, gone = [], set()
-    for node in model.graph.node:
-        if node.op_type != "DequantizeLinear" or node.input[0] not in values:
-            kept.append(node)
-            continue
-        q, scale, zero = (numpy_helper.to_array(values[name]) for name in node.input)
-        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        shape = [-1 if at == axis else 1 for at in range(q.ndim)] if scale.ndim else []
-        wide = (q.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)
-        values[node.output[0]] = numpy_helper.from_array(wide, node.output[0])
-        gone |= set(node.input)
-    del model.graph.node[:], model.graph.initializer[:]
-    model.graph.node.extend(kept)
-    model.graph.initializer.extend(t for name, t in values.items() if name not in gone)
-    return model
-
 
 def heads(path: Path) -> tuple[int, int]:
     """`(heads, width)` of the attention, for the optimizer; zeros where it is not a transformer."""

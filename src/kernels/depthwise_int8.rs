@@ -333,6 +333,7 @@ impl Strip<'_> {
             stride: strides[1],
             weights: self.weights.block(channels.start / LANES),
             groups: self.weights.groups(),
+            weight_sums: &self.weights.sums[channels.start / LANES],
         };
         let mut sums = [columns.start; P];
         // SAFETY: this runs on the set.

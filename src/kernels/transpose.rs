@@ -28,7 +28,24 @@ pub(super) fn transpose(x: [&[f32; 4]; 4]) -> [[f32; 4]; 4] {
 }
 
 /// Value `j` of row `i` becomes value `i` of row `j`.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(super) fn transpose(x: [&[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    use std::arch::aarch64::*;
+
+    let mut out = [[0.0; 4]; 4];
+    // SAFETY: every aarch64 machine that std runs on has NEON; each row has four values, and there
+    // are sixteen of them.
+    unsafe {
+        let rows = x.map(|x| vld1q_f32(x.as_ptr()));
+        let rows = float32x4x4_t(rows[0], rows[1], rows[2], rows[3]);
+        vst4q_f32(out.as_mut_ptr().cast(), rows);
+    }
+    out
+}
+
+/// Value `j` of row `i` becomes value `i` of row `j`.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub(super) fn transpose(x: [&[f32; 4]; 4]) -> [[f32; 4]; 4] {
     let mut out = [[0.0; 4]; 4];
@@ -65,7 +82,21 @@ pub(super) fn interleave(x: [&[u8; LANES]; 4], out: &mut Quads) {
 }
 
 /// Byte `i` of each row becomes quad `i`.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+pub(super) fn interleave(x: [&[u8; LANES]; 4], out: &mut Quads) {
+    use std::arch::aarch64::*;
+
+    // SAFETY: as above; each row has sixteen bytes, and there is room for 64 of them.
+    unsafe {
+        let rows = x.map(|x| vld1q_u8(x.as_ptr()));
+        let rows = uint8x16x4_t(rows[0], rows[1], rows[2], rows[3]);
+        vst4q_u8(out.as_mut_ptr().cast(), rows);
+    }
+}
+
+/// Byte `i` of each row becomes quad `i`.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub(super) fn interleave(x: [&[u8; LANES]; 4], out: &mut Quads) {
     for (i, out) in out.iter_mut().enumerate() {

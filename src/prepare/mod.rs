@@ -21,6 +21,7 @@ use crate::pair::Size;
 use axis::Axis;
 
 mod axis;
+mod window;
 
 /// How an image of any shape is scaled before its centre is laid over the square.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,9 +315,9 @@ impl Interpolation {
             Self::Nearest => None,
             Self::Box => Some(FilterType::Box),
             Self::Bilinear => Some(FilterType::Bilinear),
-            Self::Hamming => Some(FilterType::Hamming),
+            Self::Hamming => Some(window::hamming()),
             Self::Bicubic => Some(FilterType::CatmullRom),
-            Self::Lanczos => Some(FilterType::Lanczos3),
+            Self::Lanczos => Some(window::lanczos()),
         }
     }
 }

@@ -11,8 +11,33 @@ use serde_json::Value;
 use crate::support::{data, default_model};
 
 pub fn pairgate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pairgate"));
+    let mut command = program();
     command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// The emulator that `PAIRGATE_RUNNER` names, such as `qemu-aarch64 -cpu max`; empty for none.
+fn runner() -> String {
+    std::env::var("PAIRGATE_RUNNER").unwrap_or_default()
+}
+
+/// Whether a test must be skipped for `reason`, which is told, because the binary runs in an emulator.
+pub fn skipped_under_emulation(reason: &str) -> bool {
+    let emulated = !runner().is_empty();
+    if emulated {
+        println!("SKIPPED under emulation: {reason}");
+    }
+    emulated
+}
+
+/// The binary; in the emulator where there is one.
+fn program() -> Command {
+    let binary = env!("CARGO_BIN_EXE_pairgate");
+    let runner = runner();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else { return Command::new(binary) };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(binary);
     command
 }
 

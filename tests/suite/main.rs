@@ -1,5 +1,6 @@
 //! All integration tests, in one binary: one module a subject.
 
+mod bits;
 mod calibrate;
 mod capture;
 mod cli;

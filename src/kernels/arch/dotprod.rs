@@ -3,7 +3,7 @@
 use std::arch::{aarch64::*, asm};
 
 use super::neon::{NeonLanes, Panel, signed, unit};
-use super::{Arch, LANES, TILE_COLUMNS, TileRows, TileSums};
+use super::{Arch, LANES, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// NEON with `sdot`.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,12 @@ impl Arch for DotProd {
                 _ => multiply::<6>(codes, panel, sums),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { quads::dotprod(tile, sums) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::arch::{aarch64::*, asm};
 
 use super::neon::NeonLanes;
-use super::{Arch, LANES, TILE_COLUMNS, TileRows, TileSums};
+use super::{Arch, LANES, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// NEON with `usmmla`.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,12 @@ impl Arch for I8mm {
                 _ => multiply::<3>(codes, weights, rows, blocks, sums),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { quads::i8mm(tile, sums) }
     }
 }
 

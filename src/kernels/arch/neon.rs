@@ -3,7 +3,7 @@
 
 use std::arch::{aarch64::*, asm};
 
-use super::{Arch, LANES, Lanes, TILE_COLUMNS, TileRows, TileSums};
+use super::{Arch, LANES, Lanes, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// Sixteen values in four registers.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +94,21 @@ impl Lanes for NeonLanes {
             let [a, b, c, d] = self.0.map(|x| vmovn_u32(vcvtq_u32_f32(x)));
             let (low, high) = (vmovn_u16(vcombine_u16(a, b)), vmovn_u16(vcombine_u16(c, d)));
             vst1q_u8(out.as_mut_ptr(), vcombine_u8(low, high));
+        }
+    }
+
+    #[inline(always)]
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
+        for (x, out) in x.into_iter().zip(out.as_chunks_mut::<LANES>().0) {
+            // SAFETY: as above; there is room for sixteen bytes.
+            unsafe {
+                // Narrowed with saturation, first to 16 bits, then to 0..=255.
+                let zero = vdupq_n_s32(zero);
+                let [a, b, c, d] = x.0.map(|x| vaddq_s32(vcvtnq_s32_f32(x), zero));
+                let low = vqmovn_high_s32(vqmovn_s32(a), b);
+                let high = vqmovn_high_s32(vqmovn_s32(c), d);
+                vst1q_u8(out.as_mut_ptr(), vqmovun_high_s16(vqmovun_s16(low), high));
+            }
         }
     }
 
@@ -221,6 +236,12 @@ impl Arch for Neon {
                 _ => multiply::<4>(codes, panel, sums),
             }
         }
+    }
+
+    #[inline(always)]
+    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { quads::neon(tile, sums) }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct QuadTile<'a> {
     pub weights: &'a [Quads],
     /// Groups of each row, at least one.
     pub groups: usize,
+    /// The sum of each lane's weights, for sets whose products are signed on both sides.
+    pub weight_sums: &'a [i32; LANES],
 }
 
 impl QuadTile<'_> {
@@ -57,6 +59,11 @@ pub(super) fn plain<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]
         }
     }
 }
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+pub(super) use aarch64::{dotprod, i8mm, neon};
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::{avx2, avx512vl, avx512vnni, avxvnni};

@@ -155,33 +155,70 @@ impl Arch for Scalar {
         blocks: usize,
         sums: &mut TileSums,
     ) {
-        let columns = blocks * LANES;
-        for row in sums.chunks_exact_mut(TILE_COLUMNS).take(rows) {
-            row[..columns].fill(0);
+        // SAFETY: the caller's promises, passed on.
+        unsafe {
+            match rows {
+                1 => multiply::<1>(codes, weights, blocks, sums),
+                2 => multiply::<2>(codes, weights, blocks, sums),
+                3 => multiply::<3>(codes, weights, blocks, sums),
+                _ => multiply::<4>(codes, weights, blocks, sums),
+            }
         }
-        let step = columns * Self::UNIT;
-        let offsets = codes
-            .segments
-            .iter()
-            .flat_map(|start| (0..codes.units).map(move |unit| start + unit * Self::UNIT));
-        for (unit, offset) in offsets.enumerate() {
-            for (r, row) in sums.chunks_exact_mut(TILE_COLUMNS).take(rows).enumerate() {
-                // SAFETY: the caller vouches for every code of these rows and for the panel; `r` is
-                // below `rows`, and `unit` below the units of all segments.
-                let (code, weight) = unsafe {
-                    let code = codes.first.add(r * codes.stride + offset);
-                    let weight = weights.add(unit * step);
-                    (
-                        std::slice::from_raw_parts(code, Self::UNIT),
-                        std::slice::from_raw_parts(weight, step),
-                    )
-                };
-                for (sum, column) in row.iter_mut().zip(weight.chunks_exact(Self::UNIT)) {
-                    for (code, weight) in code.iter().zip(column) {
-                        *sum = sum.wrapping_add(i32::from(*code) * i32::from(*weight));
+    }
+}
+
+/// # Safety
+/// As for [`Arch::tile`], with `ROWS` rows.
+#[inline(never)]
+unsafe fn multiply<const ROWS: usize>(
+    codes: TileRows<'_>,
+    weights: *const i8,
+    blocks: usize,
+    sums: &mut TileSums,
+) {
+    const BLOCK: usize = LANES * Scalar::UNIT;
+    for block in 0..blocks {
+        let mut block_sums = [[0; LANES]; ROWS];
+        let mut weights = weights.wrapping_add(block * BLOCK);
+        for segment in codes.segments {
+            let mut code = codes.first.wrapping_add(*segment);
+            for _ in 0..codes.units {
+                // SAFETY: a unit is left of the panel, and of the segment in each row.
+                unsafe {
+                    let unit = tap_by_tap(&*weights.cast());
+                    for (row, sums) in block_sums.iter_mut().enumerate() {
+                        add_unit(sums, *code.add(row * codes.stride).cast(), &unit);
                     }
                 }
+                weights = weights.wrapping_add(blocks * BLOCK);
+                code = code.wrapping_add(Scalar::UNIT);
             }
+        }
+        for (block_sums, row) in block_sums.iter().zip(sums.chunks_exact_mut(TILE_COLUMNS)) {
+            row[block * LANES..][..LANES].copy_from_slice(block_sums);
+        }
+    }
+}
+
+/// The weights of a unit as 16-bit numbers, those of all columns for one code after those for
+/// another: once for all rows, and in the order that vectors are read in, where the compiler makes
+/// some.
+#[inline(always)]
+fn tap_by_tap(unit: &[[i8; Scalar::UNIT]; LANES]) -> [[i16; LANES]; Scalar::UNIT] {
+    std::array::from_fn(|tap| unit.map(|column| i16::from(column[tap])))
+}
+
+/// The products of a unit of a row.
+#[inline(always)]
+fn add_unit(
+    sums: &mut [i32; LANES],
+    codes: [u8; Scalar::UNIT],
+    unit: &[[i16; LANES]; Scalar::UNIT],
+) {
+    for (code, weights) in codes.iter().zip(unit) {
+        let code = i16::from(*code);
+        for (sum, weight) in sums.iter_mut().zip(weights) {
+            *sum = sum.wrapping_add(i32::from(code) * i32::from(*weight));
         }
     }
 }

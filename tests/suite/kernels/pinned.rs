@@ -5,6 +5,7 @@
 use pairgate::kernels::attention::{Attention, attention};
 use pairgate::kernels::convolve::{self, Geometry, convolve};
 use pairgate::kernels::depthwise::depthwise;
+use pairgate::kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
 use pairgate::kernels::matmul::{Sizes, View, matmul};
 use pairgate::kernels::norm::{Norm, dot, layer_norm, rms_norm, unit_length};
 use pairgate::kernels::product::{Epilogue, Rows, product};
@@ -12,12 +13,13 @@ use pairgate::kernels::softmax::softmax;
 use pairgate::kernels::{Activation, Isa, PackedWeights, Team, activation, pool};
 
 /// Digests of the results, see [`digest`].
-const PINS: [(&str, u64); 13] = [
+const PINS: [(&str, u64); 14] = [
     ("product", 0x277de71493770939),
     ("product after norm", 0x6870c332c2701fd2),
     ("product of patches", 0xab865a3359e75e00),
     ("convolve", 0x9e6dd760538d3545),
     ("depthwise", 0xdd9f84c9bf96979f),
+    ("depthwise int8", 0x14d697b08ee70fcc),
     ("matmul", 0xf1f15674a3097866),
     ("attention", 0xb4def99eaf9e2418),
     ("causal attention", 0x97c9a9dd32cfee18),
@@ -190,6 +192,27 @@ fn depthwise_convolutions(isa: Isa, team: &Team) -> Vec<f32> {
     all
 }
 
+fn integer_depthwise_convolutions(isa: Isa, team: &Team) -> Vec<f32> {
+    let mut noise = Noise(13);
+    let mut all = Vec::new();
+    for ([kernel, strides, dilations], multiplier) in GEOMETRIES.into_iter().zip([1, 4, 3, 7]) {
+        let geometry = geometry(kernel, strides, dilations);
+        let columns = geometry.channels * multiplier;
+        let codes = noise.codes(kernel[0] * kernel[1] * columns);
+        let scales = noise.values(columns, 0.02);
+        let weights = PackedDepthwise::pack(kernel, &scales, |y, x, channel| {
+            codes[(y * kernel[1] + x) * columns + channel]
+        });
+        let input = noise.values(geometry.height * geometry.width * geometry.channels, 2.0);
+        let bias = noise.values(columns, 1.0);
+        let epilogue = Epilogue { activation: Activation::Gelu, ..Epilogue::bias(&bias) };
+        let mut out = vec![0.0; geometry.out_height() * geometry.out_width() * columns];
+        depthwise_int8(isa, team, &input, &geometry, multiplier, &weights, epilogue, &mut out);
+        all.extend(out);
+    }
+    all
+}
+
 fn matrix_products(isa: Isa, team: &Team) -> Vec<f32> {
     let mut noise = Noise(6);
     let sizes = Sizes { batches: 2, heads: 3, rows: 29, inner: 37, columns: 41 };
@@ -294,13 +317,14 @@ fn pools(isa: Isa, team: &Team) -> Vec<f32> {
     all
 }
 
-fn digests(isa: Isa, team: &Team) -> [(&'static str, u64); 13] {
+fn digests(isa: Isa, team: &Team) -> [(&'static str, u64); 14] {
     [
         ("product", products(isa, team)),
         ("product after norm", normalized_products(isa, team)),
         ("product of patches", patch_products(isa, team)),
         ("convolve", convolutions(isa, team)),
         ("depthwise", depthwise_convolutions(isa, team)),
+        ("depthwise int8", integer_depthwise_convolutions(isa, team)),
         ("matmul", matrix_products(isa, team)),
         ("attention", attentions(isa, team, false)),
         ("causal attention", attentions(isa, team, true)),

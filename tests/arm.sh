@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The test suite on ARM, emulated core by core:
+#
+#   tests/arm.sh          aarch64 on cortex-a53, cortex-a72 (NEON), neoverse-n1 (dot products) and max
+#                         (i8mm), armv7 on cortex-a15
+#   tests/arm.sh short    what a change must pass: aarch64 on cortex-a53 and neoverse-n1
+#
+# Rust is all that is needed to begin with; tests/cross.sh gets the rest. What it cannot get is
+# skipped, and said to be.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/cross.sh
+
+case ${1:-} in
+'') aarch64=(cortex-a53 cortex-a72 neoverse-n1 max) armv7=(cortex-a15) ;;
+short) aarch64=(cortex-a53 neoverse-n1) armv7=() ;;
+*) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+skipped=
+# Builds for a target and runs on some of its cores: `suite TARGET CPU...`
+suite() {
+    [ $# -gt 1 ] || return 0
+    if ! cross_target "$1"; then
+        skipped="$skipped $*"
+        return 0
+    fi
+    local name=${1//-/_} binary runner cpu
+    name=CARGO_TARGET_${name^^}_RUNNER
+    printf '\n== %s: build\n' "$1"
+    binary=$(cargo test --profile emulated --locked --target "$1" --no-run --message-format=json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -n 1)
+    for cpu in "${@:2}"; do
+        runner="${!name} -cpu $cpu"
+        printf '\n== %s on %s\n' "$1" "$cpu"
+        PAIRGATE_RUNNER=$runner $runner "$binary"
+    done
+}
+
+suite aarch64-unknown-linux-gnu "${aarch64[@]}"
+suite armv7-unknown-linux-gnueabihf "${armv7[@]}"
+if [ -n "$skipped" ]; then
+    printf '\nSKIPPED, NOT TESTED: %s. Why is said above.\n' "${skipped# }" >&2
+fi

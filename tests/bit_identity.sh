@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# The same scores on every machine, bit for bit: scores pairs on each instruction set of x86-64, and
+# on emulated ARM cores, and compares every pair's line.
+#
+#   tests/bit_identity.sh [IN...]      folders and shards; by default the pairs of the repository
+#
+#   x86-64   scalar, avx2, and the VNNI set of this machine
+#   aarch64  cortex-a53 (NEON), neoverse-n1 (dot products), max (i8mm)
+#   armv7    cortex-a15 (plain Rust)
+#
+# A line of scores has a score's shortest decimal form that gives the same 32-bit float again, so that
+# equal lines are equal bits. What cannot be run here is skipped, said to be, and ends it with 3;
+# a difference ends it with 1. KEEP names a folder for the scores; those it has are not made again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/cross.sh
+
+[ $# -gt 0 ] || set -- tests/data/bits tests/data/pairs
+inputs=("$@")
+work=${KEEP:-$(mktemp -d)}
+mkdir -p "$work"
+[ -n "${KEEP:-}" ] || trap 'rm -rf "$work"' EXIT
+compared=() skipped=()
+
+# `score NAME COMMAND...`: the scores of a combination, where they are not there yet.
+score() {
+    compared+=("$1")
+    [ -s "$work/$1.jsonl" ] && return
+    printf '== %s\n' "$1"
+    "${@:2}" score "${inputs[@]}" --rules none --output "$work/$1.jsonl" > "$work/$1.log" ||
+        [ $? = 1 ] # Some pairs could not be judged; that must be the same everywhere too.
+}
+
+# The program for a target: `program TARGET`
+program() {
+    cargo build --release --locked --target "$1" --bin pairgate --message-format=json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+}
+
+on_this_machine() {
+    local host binary here set
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    [ "${host%%-*}" = x86_64 ] || { skipped+=("x86-64: this machine is $host"); return; }
+    cargo build --release --locked --bin pairgate
+    binary=${CARGO_TARGET_DIR:-target}/release/pairgate
+    here=$("$binary" --version -v | sed -n 's/.*here: \([^;]*\);.*/\1/p' | tr -d ,)
+    for set in $here; do
+        score "x86_64-$set" env PAIRGATE_ISA="$set" "$binary"
+    done
+    [[ $here == *vnni* ]] || skipped+=("x86-64 VNNI: this machine has $here")
+}
+
+# `emulated TARGET CPU...`
+emulated() {
+    local name=${1//-/_} binary cpu
+    if ! cross_target "$1"; then
+        skipped+=("$*: no toolchain, see above")
+        return
+    fi
+    name=CARGO_TARGET_${name^^}_RUNNER
+    binary=$(program "$1")
+    for cpu in "${@:2}"; do
+        # Words of a command.
+        # shellcheck disable=SC2086
+        score "${1%%-*}-$cpu" ${!name} -cpu "$cpu" "$binary"
+    done
+}
+
+on_this_machine
+emulated aarch64-unknown-linux-gnu cortex-a53 neoverse-n1 max
+emulated armv7-unknown-linux-gnueabihf cortex-a15
+
+reference=$work/${compared[0]}.jsonl
+pairs=$(wc -l < "$reference")
+differing=0
+for name in "${compared[@]:1}"; do
+    lines=$(diff --speed-large-files "$reference" "$work/$name.jsonl" | grep -c '^>' || true)
+    [ "$(wc -l < "$work/$name.jsonl")" = "$pairs" ] || lines=$pairs
+    printf '%-24s %6d of %d pairs differ from %s\n' "$name" "$lines" "$pairs" "${compared[0]}"
+    differing=$((differing + lines))
+done
+for what in "${skipped[@]}"; do
+    echo "SKIPPED, NOT COMPARED: $what" >&2
+done
+[ "$differing" = 0 ] || exit 1
+[ ${#skipped[@]} = 0 ] || exit 3
