@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use gethostname::gethostname;
 use pairgate::error::RunError;
 use pairgate::pipeline::Outcome;
 use pairgate::sink::Sink;
@@ -27,7 +26,9 @@ impl Plan {
         }
         let node = match &args.mqtt_node {
             Some(node) => node.clone(),
-            None => gethostname().into_string().unwrap_or_default(),
+            None => {
+                hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+            }
         };
         let named = Topics::new(&broker, &node);
         let topics = named.map_err(|why| format!("--mqtt-node {node:?}: {why}"))?;
