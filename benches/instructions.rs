@@ -30,8 +30,11 @@ type Run = Box<dyn FnMut()>;
 /// Tokens of a caption.
 const TOKENS: usize = 16;
 
-/// Name, work of a run, how it is made.
-const CASES: [(&str, usize, fn() -> Run); 14] = [
+/// A name, how many values or multiply-adds a run takes, and what prepares it.
+type Case = (&'static str, usize, fn() -> Run);
+
+/// What is counted.
+const CASES: [Case; 14] = [
     ("product 50 x 768 x 768", 50 * 768 * 768, || int8_product(50, 768, 768)),
     ("product 16 x 512 x 2048", 16 * 512 * 2048, || int8_product(16, 512, 2048)),
     ("product 1 x 512 x 512", 512 * 512, || int8_product(1, 512, 512)),
