@@ -9,7 +9,7 @@ use pairgate::sketch::{ScoreSketch, known_to, sample_size};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::cli::{pairgate, run};
+use crate::cli::{pairgate, run, text};
 use crate::support::data;
 
 /// Scores as a model gives them: two humps, many ties after rounding. From a generator that is the
@@ -113,10 +113,6 @@ fn the_interval_covers_as_often_as_it_says() {
     // 1.96^2 x 0.15 x 0.85 / 0.005^2.
     assert!((19_500..19_700).contains(&sample_size(0.15, 0.005, 0.95)));
     assert!((known_to(0.15, 19_593, 0.95) - 0.005).abs() < 1e-5);
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
 }
 
 fn json(args: &[&str]) -> Value {

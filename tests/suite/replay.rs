@@ -7,12 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::cli::{pairgate, run};
+use crate::cli::{pairgate, run, text};
 use crate::support::data;
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
 
 fn json(args: &[&str], code: i32) -> Value {
     serde_json::from_slice(&run(pairgate(args.iter().chain(&["--json"])), code).stdout).unwrap()

@@ -7,12 +7,8 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
-use crate::cli::{pairgate, run};
+use crate::cli::{pairgate, run, text};
 use crate::support::data;
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
 
 /// A journal of the sample pairs, its summary, and the page of it.
 fn report(more: &[&str]) -> (TempDir, Value, PathBuf) {
