@@ -18,6 +18,20 @@ pub enum Verdict {
     Failed = 2,
 }
 
+impl Verdict {
+    /// Every verdict, in the order of the codes: `ALL[i] as usize == i`.
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Rejected, Self::Failed];
+
+    /// The name in summaries and listings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Whether a reason speaks of the pair's quality or of its being unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {

@@ -7,9 +7,6 @@ use crate::sink::journal::OwnedRecord;
 use crate::sink::{Judged, Sink};
 use crate::wire;
 
-/// Every verdict, in the order of the codes.
-pub const VERDICTS: [Verdict; 3] = [Verdict::Kept, Verdict::Rejected, Verdict::Failed];
-
 /// How many pairs went from each verdict to each, and some of those whose verdict changed.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Confusion {
@@ -54,12 +51,12 @@ impl Confusion {
     /// Pairs whose verdict changed.
     pub fn changed(&self) -> u64 {
         let all: u64 = self.counts.iter().flatten().sum();
-        all - VERDICTS.into_iter().map(|verdict| self.count(verdict, verdict)).sum::<u64>()
+        all - Verdict::ALL.into_iter().map(|verdict| self.count(verdict, verdict)).sum::<u64>()
     }
 
     /// Pairs that are now `new`.
     pub fn now(&self, new: Verdict) -> u64 {
-        VERDICTS.into_iter().map(|old| self.count(old, new)).sum()
+        Verdict::ALL.into_iter().map(|old| self.count(old, new)).sum()
     }
 
     /// Examples, in the journals' order.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::pair::Digest;
+use crate::sink::file::{failed, write_whole};
 use crate::wire;
 
 /// First bytes of every sketch file.
@@ -110,10 +111,8 @@ impl ScoreSketch {
         let header = Header { version: FORMAT_VERSION, model, digest: &digest };
         let mut frame = vec![0; digest.len() + 256];
         let frame = wire::frame(&header, &mut frame).map_err(io::Error::other);
-        let bytes = frame.map(|frame| [MAGIC, frame].concat());
-        bytes
-            .and_then(|bytes| write_whole(path, &bytes))
-            .map_err(|why| RunError::Sink { to: path.display().to_string(), why })
+        let bytes = [MAGIC, frame.map_err(failed(path))?].concat();
+        write_whole(path, &bytes)
     }
 
     /// Reads a sketch, and the digest of the model whose scores it holds.
@@ -125,13 +124,6 @@ impl ScoreSketch {
         let bytes = fs::read(path).map_err(source)?;
         parse(&bytes).map_err(|why| source(io::Error::new(io::ErrorKind::InvalidData, why)))
     }
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".partial");
-    fs::write(&scratch, bytes)?;
-    fs::rename(&scratch, path)
 }
 
 fn parse(bytes: &[u8]) -> Result<(ScoreSketch, Digest), String> {

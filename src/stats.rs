@@ -27,7 +27,7 @@ impl Counts {
 
     /// Pairs decided in all.
     pub fn decided(&self) -> u64 {
-        [Verdict::Kept, Verdict::Rejected, Verdict::Failed].map(|v| self.total(v)).iter().sum()
+        Verdict::ALL.map(|v| self.total(v)).iter().sum()
     }
 
     /// Reasons that occurred with `verdict`, and how often, in the order of the codes.
@@ -47,7 +47,7 @@ impl Counts {
     }
 
     fn combine(&mut self, other: &Counts, with: impl Fn(u64, u64) -> u64) {
-        for verdict in [Verdict::Kept, Verdict::Rejected, Verdict::Failed] {
+        for verdict in Verdict::ALL {
             for (count, other) in self.row_mut(verdict).iter_mut().zip(other.row(verdict)) {
                 *count = with(*count, *other);
             }

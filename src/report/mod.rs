@@ -150,15 +150,15 @@ fn thinned(scores: Vec<f32>) -> Vec<f32> {
 }
 
 fn reasons(counts: &Counts) -> Vec<Row> {
-    let of = |verdict| {
+    let of = |verdict: Verdict| {
         let row = move |(reason, count): (crate::decision::Reason, u64)| Row {
-            verdict: name(verdict),
+            verdict: verdict.name(),
             reason: reason.name(),
             count,
         };
         counts.reasons(verdict).map(row)
     };
-    let mut rows: Vec<_> = crate::replay::VERDICTS.into_iter().flat_map(of).collect();
+    let mut rows: Vec<_> = Verdict::ALL.into_iter().flat_map(of).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.count));
     rows
 }
@@ -188,20 +188,12 @@ impl Card {
             key: record.key.clone(),
             shard: record.shard.clone(),
             score: record.facts.score,
-            verdict: name(record.verdict),
+            verdict: record.verdict.name(),
             reason: record.reason.name(),
             width: record.facts.size.width,
             height: record.facts.size.height,
             caption: None,
             thumbnail: None,
         }
-    }
-}
-
-fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Kept => "kept",
-        Verdict::Rejected => "rejected",
-        Verdict::Failed => "failed",
     }
 }

@@ -27,11 +27,6 @@ impl PartialFile {
         Ok(Self { writer, partial, path: path.to_owned() })
     }
 
-    /// The name it will have.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Brings what was written so far to disk, under the temporary name.
     pub(super) fn sync(&mut self) -> Result<(), RunError> {
         let flushed = self.writer.flush();
@@ -57,6 +52,13 @@ impl Write for PartialFile {
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+/// Writes all of a file, which appears, or is replaced, when it is on disk.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let mut file = PartialFile::create(path)?;
+    file.write_all(bytes).map_err(failed(path))?;
+    file.publish()
 }
 
 /// The name that a file has until it is published.
@@ -91,6 +93,6 @@ pub(super) fn sync_folder(folder: &Path) -> Result<(), RunError> {
 }
 
 /// Names the file in an I/O error.
-pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
     move |why| RunError::Sink { to: path.display().to_string(), why }
 }

@@ -1,7 +1,7 @@
 //! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores,
 //! an MQTT broker.
 
-mod file;
+pub(crate) mod file;
 pub mod journal;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

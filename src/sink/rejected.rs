@@ -142,11 +142,7 @@ fn explain(judged: &Judged) -> String {
         key: &judged.sample.key,
         shard: &judged.sample.shard,
         uid: judged.uid.to_string(),
-        verdict: match judged.decision.verdict {
-            Verdict::Kept => "kept",
-            Verdict::Rejected => "rejected",
-            Verdict::Failed => "failed",
-        },
+        verdict: judged.decision.verdict.name(),
         reason: judged.decision.reason.name(),
         score: facts.score,
         size: facts.size,

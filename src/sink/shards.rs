@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::decision::{Decision, Verdict};
 use crate::error::RunError;
-use crate::sink::file::{PartialFile, failed};
+use crate::sink::file::{PartialFile, failed, write_whole};
 use crate::sink::names::{distinct_extensions, safe_key};
 use crate::sink::observer::ShardObserver;
 use crate::sink::output::{refuse_shards, shard_name, stats_name};
@@ -298,11 +298,8 @@ impl Share {
 
     /// Writes the statistics to `path`.
     pub(super) fn write(self, path: &Path, end: SystemTime) -> Result<(), RunError> {
-        let mut file = PartialFile::create(path)?;
-        let text = serde_json::to_string_pretty(&self.stats(end)).map_err(io::Error::from);
-        let written = text.and_then(|text| file.write_all(text.as_bytes()));
-        written.map_err(failed(file.path()))?;
-        file.publish()
+        let text = serde_json::to_vec_pretty(&self.stats(end)).map_err(io::Error::from);
+        write_whole(path, &text.map_err(failed(path))?)
     }
 
     fn stats(self, end: SystemTime) -> Stats {

@@ -101,6 +101,19 @@ impl Session {
         Ok(self.run_gates(Box::new(inputs), gates, sink, |counts| progress.show(counts)))
     }
 
+    /// Refuses a run that [`gates`](Self::gates) would refuse; no gate is made where there is no
+    /// ceiling.
+    pub fn check_memory(
+        &self,
+        settings: GateSettings,
+        part: fn(Need) -> Need,
+    ) -> Result<(), Box<dyn Error>> {
+        match self.config.memory.ceiling_bytes {
+            0 => Ok(()),
+            _ => self.gates(settings, part).map(drop),
+        }
+    }
+
     /// One gate for each worker; refuses a run whose worst case, or what `part` leaves of it, is
     /// more than the config's ceiling.
     pub fn gates(

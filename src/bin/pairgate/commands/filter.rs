@@ -45,7 +45,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
     let mut settings = GateSettings::of(&session.config);
     // Before an earlier run's files are removed: this run may be refused for its memory.
-    drop(session.gates(settings, Need::without_capture)?);
+    session.check_memory(settings, Need::without_capture)?;
     let output = prepare_output(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");

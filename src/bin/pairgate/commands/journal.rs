@@ -149,7 +149,7 @@ fn line(record: &OwnedRecord) -> Value {
         "uid": record.uid.to_string(),
         "key": record.key,
         "shard": record.shard,
-        "verdict": verdict_name(record.verdict),
+        "verdict": record.verdict.name(),
         "reason": record.reason.name(),
         "score": facts.score,
         "caption_length": facts.caption_length,
@@ -157,15 +157,6 @@ fn line(record: &OwnedRecord) -> Value {
         "height": facts.size.height,
         "sha256": facts.content.to_string(),
     })
-}
-
-/// The name of a verdict, as summaries have it.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Kept => "kept",
-        Verdict::Rejected => "rejected",
-        Verdict::Failed => "failed",
-    }
 }
 
 fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {

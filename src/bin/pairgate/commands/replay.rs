@@ -13,14 +13,14 @@ use pairgate::gate::{GateSettings, Screening};
 use pairgate::pipeline::Outcome;
 use pairgate::policy::{OnError, Policy, fraction_threshold};
 use pairgate::replay::{
-    Confusion, Difference, VERDICTS, VerifySink, difference, pooled_score, recorded_policy,
+    Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy,
 };
 use pairgate::sink::journal::{JournalFile, OwnedRecord};
 use pairgate::source::InputFormat;
 use pairgate::wire;
 use serde_json::{Value, json};
 
-use super::journal::{journal_in, verdict_name};
+use super::journal::journal_in;
 use crate::args::{ArithmeticArg, ReplayArgs};
 use crate::progress::Pass;
 use crate::run::{SOME_FAILED, Session};
@@ -125,9 +125,9 @@ impl Kept {
 
 fn as_json(confusion: &Confusion, policy: &Policy) -> String {
     let mut table = json!({});
-    for old in VERDICTS {
-        for new in VERDICTS {
-            table[verdict_name(old)][verdict_name(new)] = confusion.count(old, new).into();
+    for old in Verdict::ALL {
+        for new in Verdict::ALL {
+            table[old.name()][new.name()] = confusion.count(old, new).into();
         }
     }
     let example = |example: &pairgate::replay::Example| -> Value {
@@ -136,8 +136,8 @@ fn as_json(confusion: &Confusion, policy: &Policy) -> String {
             "uid": example.record.uid.to_string(),
             "shard": example.record.shard,
             "score": example.record.facts.score,
-            "old": verdict_name(example.old),
-            "new": verdict_name(example.new),
+            "old": example.old.name(),
+            "new": example.new.name(),
         })
     };
     let examples: Vec<Value> = confusion.examples().iter().map(example).collect();
@@ -155,18 +155,18 @@ fn as_json(confusion: &Confusion, policy: &Policy) -> String {
 
 fn as_table(confusion: &Confusion, policy: &Policy) -> String {
     let mut text = format!("{:<16}", "was \\ is now");
-    VERDICTS.iter().for_each(|new| text += &format!("{:>12}", verdict_name(*new)));
+    Verdict::ALL.iter().for_each(|new| text += &format!("{:>12}", new.name()));
     text.push('\n');
-    for old in VERDICTS {
-        text += &format!("{:<16}", verdict_name(old));
-        for new in VERDICTS {
+    for old in Verdict::ALL {
+        text += &format!("{:<16}", old.name());
+        for new in Verdict::ALL {
             text += &format!("{:>12}", confusion.count(old, new));
         }
         text.push('\n');
     }
     for example in confusion.examples() {
         let score = example.record.facts.score.map_or("-".into(), |score| format!("{score:.4}"));
-        let (old, new) = (verdict_name(example.old), verdict_name(example.new));
+        let (old, new) = (example.old.name(), example.new.name());
         text += &format!(
             "\n{old} -> {new}: {} in {}, score {score}",
             example.record.key, example.record.shard
