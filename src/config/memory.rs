@@ -52,6 +52,11 @@ impl Need {
         Self { frames: 0, ..self }
     }
 
+    /// The same for a run with another sink, which holds back `bytes`.
+    pub fn with_sink(self, bytes: u64) -> Self {
+        Self { sinks: self.sinks.saturating_add(bytes), ..self }
+    }
+
     /// Holds it against a ceiling in bytes; 0 is none.
     ///
     /// # Errors
@@ -66,6 +71,7 @@ impl Need {
             (self.images, "pipeline.workers x image.max_decode_bytes"),
             (self.samples, "pipeline.max_bytes_in_flight"),
             (self.frames, "capture.places x sample.max_sample_bytes"),
+            (self.sinks, "what sinks hold back before it is written or sent"),
         ];
         let most = parts.iter().max_by_key(|(bytes, _)| *bytes).map_or("", |(_, what)| what);
         Err(ConfigError::Ceiling { key: "memory.ceiling_bytes", ceiling, needed, most })

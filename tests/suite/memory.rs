@@ -15,7 +15,7 @@ use crate::cli::{pairgate, run, skipped_under_emulation};
 const CEILING: u64 = 64 << 20;
 
 /// One worker under 64 MiB: pictures of up to 2.7 megapixels.
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 [memory]
 ceiling_bytes = "64 MiB"
 [image]

@@ -35,6 +35,11 @@ impl Plan {
         Ok(Self(Some(Settings::new(broker, topics))))
     }
 
+    /// Bytes of messages that may wait for the broker.
+    pub fn queue_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |settings| settings.queue_bytes as u64)
+    }
+
     /// Starts to connect, where a broker was asked for.
     pub fn open(self) -> Result<Listener, RunError> {
         self.0.map(Link::open).transpose().map(Listener)

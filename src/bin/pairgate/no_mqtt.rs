@@ -16,6 +16,10 @@ impl Plan {
         Ok(Self)
     }
 
+    pub fn queue_bytes(&self) -> u64 {
+        0
+    }
+
     pub fn open(self) -> Result<Listener, RunError> {
         Ok(Listener)
     }

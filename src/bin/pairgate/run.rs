@@ -106,7 +106,7 @@ impl Session {
     pub fn check_memory(
         &self,
         settings: GateSettings,
-        part: fn(Need) -> Need,
+        part: impl Fn(Need) -> Need,
     ) -> Result<(), Box<dyn Error>> {
         match self.config.memory.ceiling_bytes {
             0 => Ok(()),
@@ -119,7 +119,7 @@ impl Session {
     pub fn gates(
         &self,
         settings: GateSettings,
-        part: fn(Need) -> Need,
+        part: impl Fn(Need) -> Need,
     ) -> Result<Vec<Gate>, Box<dyn Error>> {
         let gate = |_| {
             let team = Team::new(self.config.model.threads as usize)?;

@@ -9,6 +9,7 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::cli::{damaged, kept_members, pairgate, pairs, run, shard, summary, text};
+use crate::memory;
 
 use super::broker::{LOGIN, Mosquitto, free_port};
 use super::listener::{Heard, Listener};
@@ -257,4 +258,17 @@ fn an_address_that_cannot_be_used_ends_the_run_before_it_begins() {
         assert!(!told.contains("s3cret"), "{told}");
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn the_queue_counts_against_the_memory_ceiling() {
+    let temp = tempfile::tempdir().unwrap();
+    let config = text(&temp.path().join("c.toml"));
+    fs::write(&config, memory::CONFIG).unwrap();
+    let filter = ["filter", &pairs(), "--dry-run", "--config", &config].map(str::to_owned);
+    run(pairgate(filter.clone()), 0);
+    let mut told_of = pairgate(filter);
+    told_of.args(["--mqtt", &url(free_port()), "--mqtt-node", "a"]);
+    let refused = errors(&run(told_of, 2));
+    assert!(refused.contains("memory.ceiling_bytes"), "{refused}");
 }

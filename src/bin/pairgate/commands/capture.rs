@@ -45,7 +45,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut settings = GateSettings::of(config);
     settings.policy.threshold =
         Some(settings::stream_threshold(&config.policy, session.model.manifest())?);
-    let gates = session.gates(settings, |need| need)?;
+    let gates = session.gates(settings, |need| need.with_sink(plan.queue_bytes()))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
     let header = session.header(&settings);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pairgate::config::file::Layers;
-use pairgate::config::{Need, PolicyConfig, StorageConfig};
+use pairgate::config::{PolicyConfig, StorageConfig};
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
@@ -45,7 +45,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
     let mut settings = GateSettings::of(&session.config);
     // Before an earlier run's files are removed: this run may be refused for its memory.
-    session.check_memory(settings, Need::without_capture)?;
+    session.check_memory(settings, |need| need.without_capture().with_sink(plan.queue_bytes()))?;
     let output = prepare_output(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
