@@ -18,6 +18,7 @@ use pairgate::model::golden::Picture;
 use pairgate::model::{Arithmetic, Model, Scorer, score};
 use pairgate::prepare::{Interpolation, Preparation, Preparer, Resize};
 
+use crate::cli::emulated;
 use crate::support::data;
 
 /// Set to write the pins.
@@ -122,19 +123,22 @@ fn scores_have_the_pinned_bits() {
     let paths = pictures();
     let pairs: Vec<Pair> =
         paths.iter().zip(0..).map(|(path, turn)| pair(&mut preparer, path, turn)).collect();
-    let lines_on = |isa| {
+    let lines_on = |isa, step| {
         let mut scorer = Scorer::new(model(isa));
-        let lines = pairs.iter().map(|pair| stages(&mut scorer, pair).to_string());
+        let lines = pairs.iter().step_by(step).map(|pair| stages(&mut scorer, pair).to_string());
         [HEADER.to_owned()].into_iter().chain(lines).collect::<Vec<String>>()
     };
     let file = data("bits.csv");
     if std::env::var_os(WRITE).is_some() {
-        fs::write(&file, lines_on(Isa::SCALAR).join("\n") + "\n").unwrap();
+        fs::write(&file, lines_on(Isa::SCALAR, 1).join("\n") + "\n").unwrap();
     }
     let pinned = fs::read_to_string(&file).unwrap();
-    let pinned: Vec<&str> = pinned.lines().collect();
+    let (header, pinned) = pinned.split_once('\n').unwrap();
     for isa in Isa::available() {
-        assert_eq!(lines_on(isa), pinned, "{isa}");
+        // Emulated, a part is enough for sets that other cores have as their fastest.
+        let step = if emulated() && isa != Isa::chosen() { 8 } else { 1 };
+        let pinned: Vec<&str> = [header].into_iter().chain(pinned.lines().step_by(step)).collect();
+        assert_eq!(lines_on(isa, step), pinned, "{isa}");
     }
 }
 

@@ -21,13 +21,17 @@ fn runner() -> String {
     std::env::var("PAIRGATE_RUNNER").unwrap_or_default()
 }
 
+/// Whether the binary runs in an emulator, where time is short.
+pub fn emulated() -> bool {
+    !runner().is_empty()
+}
+
 /// Whether a test must be skipped for `reason`, which is told, because the binary runs in an emulator.
 pub fn skipped_under_emulation(reason: &str) -> bool {
-    let emulated = !runner().is_empty();
-    if emulated {
+    if emulated() {
         println!("SKIPPED under emulation: {reason}");
     }
-    emulated
+    emulated()
 }
 
 /// The binary; in the emulator where there is one.
