@@ -1,5 +1,5 @@
-//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores,
-//! an MQTT broker.
+//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores
+//! as lines or a table, an MQTT broker.
 
 pub(crate) mod file;
 pub mod journal;
@@ -14,6 +14,8 @@ pub mod salvage;
 pub mod scores;
 pub mod shards;
 pub mod store;
+pub mod table;
+mod target;
 
 use crate::decision::Decision;
 use crate::error::RunError;

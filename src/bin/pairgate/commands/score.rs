@@ -4,14 +4,18 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pairgate::config::Need;
+use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::policy::Policy;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
 use pairgate::sink::scores::ScoresSink;
+use pairgate::sink::table::{Format, TableSink};
+use pairgate::wire;
 
 use crate::args::ScoreArgs;
-use crate::progress::Pass;
+use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::summary::Summary;
 
@@ -28,14 +32,40 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
     };
-    let mut sink: Box<dyn Sink> = if args.output.extension().is_some_and(|e| e == "pairgate") {
-        Box::new(JournalSink::create(&args.output, session.header(&settings))?)
-    } else {
-        Box::new(ScoresSink::create(&args.output)?)
-    };
+    let gates = session.gates(settings, need(Format::of(&args.output)))?;
+    let mut sink = sink(&args.output, session.header(&settings))?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
-    let outcome = session.run(inputs, settings, &mut *sink, Pass::Scoring)?;
+    let mut progress = Progress::new(Pass::Scoring, inputs.meter());
+    let watch = |counts: &_| progress.show(counts);
+    let outcome = session.run_gates(Box::new(inputs), gates, &mut *sink, watch);
+    drop(progress);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
+}
+
+/// The form of the output, by its name.
+fn sink(output: &Path, header: wire::Header) -> Result<Box<dyn Sink>, RunError> {
+    if let Some(format) = Format::of(output) {
+        return Ok(Box::new(TableSink::create(output, format, header)?));
+    }
+    Ok(match output.extension() {
+        Some(extension) if extension == "pairgate" => {
+            Box::new(JournalSink::create(output, header)?)
+        }
+        _ => Box::new(ScoresSink::create(output)?),
+    })
+}
+
+/// What a run takes that writes this table.
+fn need(table: Option<Format>) -> fn(Need) -> Need {
+    fn with(need: Need, format: Format) -> Need {
+        let sinks = need.sinks.saturating_add(format.memory());
+        Need { sinks, ..need.without_capture() }
+    }
+    match table {
+        None => Need::without_capture,
+        Some(Format::Csv) => |need| with(need, Format::Csv),
+        Some(Format::Parquet) => |need| with(need, Format::Parquet),
+    }
 }
