@@ -71,6 +71,12 @@ def none_for_nan(frame):
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
+def select(table):
+    cursor = duckdb.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row)) for row in cursor.fetchall()]
+
+
 def main(folder):
     folder = Path(folder)
     parquet, table = folder / "scores.parquet", folder / "scores.csv"
@@ -89,17 +95,15 @@ def main(folder):
     plain = pd.read_parquet(parquet)
     assert plain["score"].dtype == "float32" and plain["width"].dtype == "uint32", plain.dtypes
 
-    cursor = duckdb.execute(f"SELECT * FROM '{parquet}'")
-    names = [column[0] for column in cursor.description]
     text = dict(dtype=str, keep_default_na=False)
-    csv_cursor = duckdb.execute(f"SELECT * FROM read_csv('{table}', all_varchar=true)")
+    all_text = f"read_csv('{table}', all_varchar=true)"
     readers = {
         "pandas, Parquet": none_for_nan(as_pandas),
         "polars, Parquet": as_polars.to_dicts(),
-        "DuckDB, Parquet": [dict(zip(names, row)) for row in cursor.fetchall()],
+        "DuckDB, Parquet": select(f"'{parquet}'"),
         "pandas, CSV": [from_text(row, kinds) for row in pd.read_csv(table, **text).to_dict("records")],
         "polars, CSV": [from_text(row, kinds) for row in pl.read_csv(table, infer_schema=False).to_dicts()],
-        "DuckDB, CSV": [from_text(dict(zip(names, row)), kinds) for row in csv_cursor.fetchall()],
+        "DuckDB, CSV": [from_text(row, kinds) for row in select(all_text)],
     }
     for reader, rows in readers.items():
         assert len(rows) == len(lines), f"{reader}: {len(rows)} rows"
