@@ -41,6 +41,8 @@ pub mod capture;
 #[cfg(feature = "std")]
 pub mod decode;
 #[cfg(feature = "std")]
+pub mod follow;
+#[cfg(feature = "std")]
 pub mod gate;
 #[cfg(feature = "std")]
 #[allow(unsafe_code)]

@@ -42,6 +42,10 @@ pub trait Sink: Send {
     /// [`RunError::Sink`] if it cannot be written; the run then ends.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
 
+    /// Says the threshold that pairs accepted from now on were decided by, where it follows the
+    /// scores; not called where one threshold decides.
+    fn set_threshold(&mut self, _threshold: f32) {}
+
     /// Called about once a second while nothing comes, for what is due by the clock.
     ///
     /// # Errors
@@ -70,6 +74,10 @@ impl Sink for Vec<Box<dyn Sink>> {
     /// The first error ends the round: the sinks behind it do not get the pair.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
         self.iter_mut().try_for_each(|sink| sink.accept(judged))
+    }
+
+    fn set_threshold(&mut self, threshold: f32) {
+        self.iter_mut().for_each(|sink| sink.set_threshold(threshold));
     }
 
     fn idle(&mut self) -> Result<(), RunError> {

@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Json,
 }
 
+#[cfg(feature = "parquet")]
 impl Kind {
     /// The name in the files that tell it.
     pub const fn name(self) -> &'static str {

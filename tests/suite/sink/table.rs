@@ -18,6 +18,7 @@ const HEADER: wire::Header = wire::Header {
     model: Digest([0xaa; 32]),
     config: Digest([0xbb; 32]),
     threshold: None,
+    follow: None,
 };
 
 const FIXED: [&str; 9] =
@@ -406,9 +407,9 @@ mod parquet_files {
     fn nulls_and_ties_stay_in_their_rows() {
         let pair = |n: usize| {
             let mut pair = judged(&n.to_string(), Verdict::Kept, Reason::Passed);
-            let score = (n % 3 > 0).then_some((n % 7) as f32 / 8.0);
+            let score = (!n.is_multiple_of(3)).then_some((n % 7) as f32 / 8.0);
             pair.decision.facts = Facts { score, size: Size::new(n as u32, 1), ..Facts::default() };
-            if n % 5 == 0 {
+            if n.is_multiple_of(5) {
                 pair.sample.members.push(member("json", format!(r#"{{"n":{n}}}"#).as_bytes()));
             }
             pair

@@ -38,7 +38,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     summary.to_stderr = to_stdout;
     let mut progress = Progress::new(Pass::Scoring, inputs.meter());
     let watch = |counts: &_| progress.show(counts);
-    let outcome = session.run_gates(Box::new(inputs), gates, &mut *sink, watch);
+    let outcome = session.run_gates(Box::new(inputs), gates, None, &mut *sink, watch);
     drop(progress);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
