@@ -86,7 +86,8 @@ impl Drift {
         let below = |score, scores: &mut ScoreSketch| Some(1.0 - scores.share_kept(score)?);
         let mut found = Vec::with_capacity(self.edges.len());
         for (edge, _) in &self.edges {
-            found.push(below(*edge, scores)?);
+            // Just above it: of scores that are the edge, a sketch takes half for below.
+            found.push(below(edge.next_up(), scores)?);
         }
         let wanted: Vec<f64> = self.edges.iter().map(|(_, share)| *share).collect();
         let psi = stability_index(&shares(&wanted), &shares(&found));

@@ -57,11 +57,12 @@ impl fmt::Display for Followed {
         } else {
             f.write_str("\ndrift: too few scores to tell")?;
         }
-        let stands = if drift.is_raised { ", which stands" } else { "" };
-        match drift.alarms {
-            0 => f.write_str("; no alarm"),
-            1 => write!(f, "; 1 alarm{stands}"),
-            many => write!(f, "; {many} alarms{stands}"),
+        match (drift.alarms, drift.is_raised) {
+            (0, _) => f.write_str("; no alarm"),
+            (1, false) => f.write_str("; 1 alarm"),
+            (1, true) => f.write_str("; 1 alarm, which stands"),
+            (many, false) => write!(f, "; {many} alarms"),
+            (many, true) => write!(f, "; {many} alarms, the last of which stands"),
         }
     }
 }
