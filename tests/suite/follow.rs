@@ -423,6 +423,10 @@ fn the_command_follows_a_stream_and_replay_verifies_it() {
     let off = filter(&at("off"), "1", &["--keep", "40%"]);
     assert_eq!(off["follow"], Value::Null);
     assert_eq!(journal(&at("off"))[12], 1, "the format of ever");
+    // A threshold that is said stands, whatever a config says.
+    fs::write(&config, "[policy]\nkeep = 0.4\n[follow]\nenabled = true\n").unwrap();
+    let stands = filter(&at("stands"), "1", &["-t", "0.1"]);
+    assert_eq!(stands["follow"], Value::Null);
     let refused = run_command(pairgate(["filter", "-", "-o", &at("no"), "--follow"]), 2);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("policy.keep"));
 }

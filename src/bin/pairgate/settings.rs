@@ -44,7 +44,8 @@ pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Bo
     Ok(layers)
 }
 
-/// A threshold or a share that was said outweighs either of a file.
+/// A threshold or a share that was said outweighs either of a file; a threshold stands, whatever a file
+/// says of following the scores.
 pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>) {
     if threshold.is_some() || keep.is_some() {
         layers.unset("policy", "threshold");
@@ -52,6 +53,7 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
     }
     if let Some(threshold) = threshold {
         layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+        layers.set("follow", "enabled", false, COMMAND_LINE);
     }
     if let Some(keep) = keep {
         layers.set("policy", "keep", keep, COMMAND_LINE);

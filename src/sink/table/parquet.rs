@@ -2,7 +2,7 @@
 //!
 //! Rows wait until [`GROUP_ROWS`] or [`GROUP_BYTES`] of them make a row group, and are then written
 //! column by column. Of what was written only the file's footer stays in memory, which grows by
-//! less than a kilobyte a column with each row group.
+//! less than a kilobyte a column with each row group: about 0.2 bytes a pair with 16 columns.
 
 use std::io;
 use std::sync::Arc;
