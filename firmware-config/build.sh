@@ -5,8 +5,8 @@
 #
 # TARGET is aarch64-unknown-linux-gnu, where it is not said, or armv7-unknown-linux-gnueabihf; `static`
 # puts the C library in, so that the board's own does not matter. Without it the board needs glibc 2.36
-# or later. CARGO_FLAGS are further words for cargo, such as "--features mqtt". What it needs is what
-# tests/cross.sh says.
+# or later. FEATURES are the program's, by default "cli", which leaves Parquet out; "cli mqtt" is one that
+# tells a broker. What it needs is what tests/cross.sh says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/cross.sh
@@ -29,8 +29,6 @@ flags="$flags -C link-arg=-Wl,--icf=all,--strip-all,-z,pack-relative-relocs"
 variable=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$target")_RUSTFLAGS
 export "$variable=${!variable:-} $flags"
 
-# Words of a command.
-# shellcheck disable=SC2086
-program=$(cargo build --profile small --locked --bin pairgate --target "$target" ${CARGO_FLAGS:-} \
-    --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+program=$(cargo build --profile small --locked --bin pairgate --target "$target" \
+    --no-default-features --features "${FEATURES:-cli}" --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 printf '%s: %s bytes\n' "$program" "$(stat -c %s "$program")"

@@ -24,6 +24,14 @@ pub enum ConfigError {
         /// The other key.
         other: &'static str,
     },
+    /// A key that says nothing without another one.
+    #[error("{key} needs {other}: set both")]
+    Needs {
+        /// The key.
+        key: &'static str,
+        /// The other key.
+        other: &'static str,
+    },
     /// The worst case of the settings is more than the ceiling.
     #[error(
         "{key} = {ceiling} is too low: the settings may take {needed} bytes, most of it by {most}"
@@ -51,7 +59,7 @@ impl ConfigError {
     pub fn key(&self) -> Option<&'static str> {
         match self {
             Self::OutOfRange { key, .. } | Self::Exclusive { key, .. } => Some(key),
-            Self::Ceiling { key, .. } => Some(key),
+            Self::Needs { key, .. } | Self::Ceiling { key, .. } => Some(key),
             Self::Packed { .. } => None,
         }
     }
@@ -64,7 +72,7 @@ pub enum WireError {
     #[error("not a pairgate journal")]
     NotAJournal,
     /// The journal was written in a format that this version does not read.
-    #[error("journal format {found}, this version reads {}", crate::wire::FORMAT_VERSION)]
+    #[error("journal format {found}, this version reads 1 to {}", crate::wire::FOLLOWED_VERSION)]
     Version {
         /// The version in the header.
         found: u16,

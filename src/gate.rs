@@ -12,7 +12,7 @@ use crate::kernels::Team;
 use crate::model::bundle::sha256;
 use crate::model::{Arithmetic, Model, Scorer, score};
 use crate::pair::{Digest, PairRef};
-use crate::policy::{OnError, Policy};
+use crate::policy::{FollowRule, OnError, Policy};
 use crate::prepare::Preparer;
 use crate::rules::Rules;
 
@@ -39,6 +39,9 @@ pub struct GateSettings {
     pub policy: Policy,
     /// What a broken rule does.
     pub screening: Screening,
+    /// How the threshold follows the scores, where it does. A gate decides by the first one; see
+    /// [`follow`](crate::follow).
+    pub follow: Option<FollowRule>,
 }
 
 impl GateSettings {
@@ -47,7 +50,7 @@ impl GateSettings {
     pub fn of(config: &Config) -> Self {
         let policy = Policy { threshold: None, on_error: config.policy.on_error };
         let Config { image, sample, rules, .. } = *config;
-        Self { image, sample, rules, policy, screening: Screening::Stop }
+        Self { image, sample, rules, policy, screening: Screening::Stop, follow: None }
     }
 
     /// SHA-256 of every setting that a decision depends on, in a fixed order and encoding.
@@ -70,6 +73,12 @@ impl GateSettings {
         hash.update([(self.screening == Screening::Note) as u8]);
         // Scores are the same on every instruction set.
         hash.update([matches!(arithmetic, Arithmetic::Int8(_)) as u8]);
+        if let Some(FollowRule { keep, warm_up, window, every }) = self.follow {
+            hash.update(keep.to_le_bytes());
+            for scores in [warm_up, window, every] {
+                hash.update(scores.to_le_bytes());
+            }
+        }
         Digest(hash.finalize().into())
     }
 }

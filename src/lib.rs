@@ -19,6 +19,7 @@
 //! | none | the `no_std` core: [`pair`], [`decision`], [`policy`], [`rules`], [`config`], [`wire`], [`ring`], [`stats`], [`error`] |
 //! | `std` | decoding, inference through tract, sources, sinks, the pipeline |
 //! | `cli` (default) | the `pairgate` binary |
+//! | `parquet` (default) | tables of scores as Parquet: [`sink::table`] |
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
@@ -39,6 +40,8 @@ pub mod wire;
 pub mod capture;
 #[cfg(feature = "std")]
 pub mod decode;
+#[cfg(feature = "std")]
+pub mod follow;
 #[cfg(feature = "std")]
 pub mod gate;
 #[cfg(feature = "std")]

@@ -60,6 +60,27 @@ impl Policy {
     }
 }
 
+/// How a threshold follows the scores of an input that is read once: all that it depends on beside
+/// the scores.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FollowRule {
+    /// Share of the scored pairs to keep, above 0, at most 1.
+    pub keep: f64,
+    /// Scored pairs that the first threshold decides on.
+    pub warm_up: u64,
+    /// Scored pairs, the last ones, that a threshold is taken from.
+    pub window: u64,
+    /// Scored pairs from one threshold to the next; not 0.
+    pub every: u64,
+}
+
+/// The score that a share of the pool is taken by: that of a pair which neither rule nor fault kept
+/// from the model.
+pub fn pooled_score(reason: Reason, facts: &Facts) -> Option<f32> {
+    let pooled = matches!(reason, Reason::Passed | Reason::LowSimilarity);
+    facts.score.filter(|score| pooled && score.is_finite())
+}
+
 /// The threshold that keeps a fraction of the pool, by DataComp's rule
 /// (`baselines/apply_filter.py`): with N scores in descending order it is the one at index
 /// `int(N * fraction)`, counted from 0; scores at or above it pass, so that at least one more than

@@ -2,7 +2,7 @@
 
 use crate::decision::{Class, Decision, Reason, Verdict};
 use crate::error::RunError;
-use crate::policy::{OnError, Policy};
+use crate::policy::{self, OnError, Policy};
 use crate::sink::journal::OwnedRecord;
 use crate::sink::{Judged, Sink};
 use crate::wire;
@@ -65,11 +65,9 @@ impl Confusion {
     }
 }
 
-/// The score that a share of the pool is taken by: that of a pair which neither rule nor fault kept
-/// from the model.
+/// The score that a share of the pool is taken by.
 pub fn pooled_score(record: &OwnedRecord) -> Option<f32> {
-    let pooled = matches!(record.reason, Reason::Passed | Reason::LowSimilarity);
-    record.facts.score.filter(|score| pooled && score.is_finite())
+    policy::pooled_score(record.reason, &record.facts)
 }
 
 /// The policy that gave a record its verdict, as far as it shows: the header does not say what
@@ -77,7 +75,7 @@ pub fn pooled_score(record: &OwnedRecord) -> Option<f32> {
 pub fn recorded_policy(header: &wire::Header, record: &OwnedRecord) -> Policy {
     let kept_fault = record.verdict == Verdict::Kept && record.reason.class() == Class::Faulty;
     let on_error = if kept_fault { OnError::Keep } else { OnError::Drop };
-    Policy { threshold: header.threshold, on_error }
+    Policy { threshold: record.threshold.or(header.threshold), on_error }
 }
 
 /// What differs between a recorded decision and one made now.
@@ -111,6 +109,18 @@ pub fn difference(record: &OwnedRecord, now: &Decision) -> Option<Difference> {
 
 fn told(score: Option<f32>) -> String {
     score.map_or("none".to_owned(), |score| score.to_string())
+}
+
+/// The decision where the threshold is the record's own: one that was followed moves, and a gate does
+/// not know where it was then.
+fn as_recorded(record: &OwnedRecord, decision: &Decision) -> Decision {
+    match (record.threshold, decision.reason) {
+        (Some(_), Reason::Passed | Reason::LowSimilarity) => {
+            let policy = Policy { threshold: record.threshold, on_error: OnError::Drop };
+            policy.decide_again(decision.reason, decision.facts)
+        }
+        _ => *decision,
+    }
 }
 
 /// Takes decisions that are made anew and compares each with the next record of a journal.
@@ -152,7 +162,8 @@ impl<I: Iterator<Item = Result<OwnedRecord, RunError>> + Send> Sink for VerifySi
                 self.note(Difference { name: name(), what });
             }
             Some(record) => {
-                if let Some(found) = difference(&record, &judged.decision) {
+                let now = as_recorded(&record, &judged.decision);
+                if let Some(found) = difference(&record, &now) {
                     self.note(found);
                 }
             }

@@ -5,6 +5,8 @@ use crate::error::ConfigError;
 
 /// Bytes that a sink holds back before it writes them: the open shard's and the journal's buffers.
 const SINK_BYTES: u64 = 2 << 20;
+/// Bytes of the sketches of a threshold that follows the scores.
+const FOLLOW_BYTES: u64 = 2 << 20;
 
 /// Memory at worst, in bytes, by what takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ impl Config {
             images: workers.saturating_mul(image),
             samples: self.pipeline.max_bytes_in_flight,
             frames: waiting.saturating_add(looks.saturating_mul(image)),
-            sinks: SINK_BYTES,
+            sinks: SINK_BYTES + if self.follow.enabled { FOLLOW_BYTES } else { 0 },
         }
     }
 }

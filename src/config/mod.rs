@@ -7,6 +7,7 @@
 mod board;
 #[cfg(feature = "std")]
 pub mod file;
+mod follow;
 mod limits;
 mod memory;
 pub mod packed;
@@ -19,6 +20,7 @@ use crate::error::ConfigError;
 use crate::rules::Rules;
 
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
+pub use follow::FollowConfig;
 pub use limits::{ImageLimits, SampleLimits};
 pub use memory::Need;
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
@@ -47,6 +49,9 @@ pub struct Config {
     pub capture: CaptureConfig,
     /// When to back off.
     pub thermal: ThermalConfig,
+    /// Whether a share's threshold follows the scores. Not in a packed config.
+    #[serde(with = "follow::in_files")]
+    pub follow: FollowConfig,
 }
 
 /// A key, its value and its range.
@@ -57,14 +62,19 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::OutOfRange`] for the first key whose value is outside its range,
-    /// [`ConfigError::Exclusive`] for a threshold beside a share, [`ConfigError::Ceiling`] where
-    /// images and queues alone may pass the memory ceiling.
+    /// [`ConfigError::Exclusive`] for a threshold beside a share, [`ConfigError::Needs`] where a
+    /// threshold is to follow no share, [`ConfigError::Ceiling`] where images and queues alone may
+    /// pass the memory ceiling.
     pub fn check(&self) -> Result<(), ConfigError> {
         check_rows(&self.limit_rows())?;
         check_rows(&self.run_rows())?;
         check_rows(&self.board_rows())?;
+        check_rows(&self.follow_rows())?;
         if self.policy.threshold.is_some() && self.policy.keep.is_some() {
             return Err(ConfigError::Exclusive { key: "policy.keep", other: "policy.threshold" });
+        }
+        if self.follow.enabled && self.policy.keep.is_none() {
+            return Err(ConfigError::Needs { key: "follow.enabled", other: "policy.keep" });
         }
         self.need(0).check(self.memory.ceiling_bytes)
     }
@@ -101,6 +111,18 @@ impl Config {
             ("storage.shard_age_ms", storage.shard_age_ms as f64, 0.0, 1e12),
             ("storage.sync_pairs", storage.sync_pairs as f64, 0.0, 9_999_999.0),
             ("storage.max_bytes", storage.max_bytes as f64, 0.0, 1e15),
+        ]
+    }
+
+    fn follow_rows(&self) -> [Row; 5] {
+        let FollowConfig { first_threshold, warm_up, window, every, drift_alarm, .. } = self.follow;
+        let most = window as f64;
+        [
+            ("follow.first_threshold", first_threshold.unwrap_or(0.0).into(), -1.0, 1.0),
+            ("follow.window", most, 100.0, 1e12),
+            ("follow.warm_up", warm_up as f64, 1.0, most),
+            ("follow.every", every as f64, 1.0, most),
+            ("follow.drift_alarm", drift_alarm, 0.0, 100.0),
         ]
     }
 

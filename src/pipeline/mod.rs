@@ -25,6 +25,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::PipelineConfig;
 use crate::error::RunError;
+use crate::follow::Follow;
 use crate::gate::Judge;
 use crate::sink::{Judged, Sink};
 use crate::source::{Sample, Source};
@@ -127,6 +128,20 @@ pub fn run<J: Judge + 'static>(
     sink: &mut dyn Sink,
     config: &PipelineConfig,
     signals: &Signals,
+    watch: impl FnMut(&Counts),
+) -> Outcome {
+    run_following(source, judges, sink, config, signals, None, watch)
+}
+
+/// The same, where `follow`, if it is there, decides anew on each pair, in the source's order: by a
+/// threshold that follows the scores.
+pub fn run_following<J: Judge + 'static>(
+    source: Box<dyn Source>,
+    judges: Vec<J>,
+    sink: &mut dyn Sink,
+    config: &PipelineConfig,
+    signals: &Signals,
+    follow: Option<&mut Follow>,
     mut watch: impl FnMut(&Counts),
 ) -> Outcome {
     let shared = Arc::new(Shared {
@@ -146,7 +161,7 @@ pub fn run<J: Judge + 'static>(
     let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
         let _ = ended.send(reader.run(source));
     });
-    let mut drain = Drain::new(sink, shared.clone(), give_back);
+    let mut drain = Drain::new(sink, shared.clone(), give_back, follow);
     if let Err(why) = spawned {
         drain.fail(RunError::Thread { name: "reader".into(), why });
     }
@@ -233,19 +248,29 @@ struct Drain<'s> {
     sink_failed: bool,
     shared: Arc<Shared>,
     give_back: Sender<u64>,
+    follow: Option<&'s mut Follow>,
+    /// The threshold that the sink knows of.
+    told: Option<f32>,
     early: BTreeMap<u64, Judged>,
     next: u64,
     outcome: Outcome,
 }
 
 impl<'s> Drain<'s> {
-    fn new(sink: &'s mut dyn Sink, shared: Arc<Shared>, give_back: Sender<u64>) -> Self {
+    fn new(
+        sink: &'s mut dyn Sink,
+        shared: Arc<Shared>,
+        give_back: Sender<u64>,
+        follow: Option<&'s mut Follow>,
+    ) -> Self {
         let outcome = Outcome::default();
         Self {
             sink,
             sink_failed: false,
             shared,
             give_back,
+            follow,
+            told: None,
             early: BTreeMap::new(),
             next: 0,
             outcome,
@@ -257,12 +282,23 @@ impl<'s> Drain<'s> {
             Message::Batch(batch) => self.early.extend(batch),
             Message::Broken(error) => self.fail(error),
         }
-        while let Some(judged) = self.early.remove(&self.next) {
+        while let Some(mut judged) = self.early.remove(&self.next) {
             self.next += 1;
+            self.decide_anew(&mut judged);
             self.store(&judged);
             // An ended reader needs no places.
             let _ = self.give_back.send(judged.sample.bytes());
         }
+    }
+
+    /// Decides by the threshold that follows the scores, where there is one, and tells the sink of it.
+    fn decide_anew(&mut self, judged: &mut Judged) {
+        let Some(follow) = &mut self.follow else { return };
+        if let Some(threshold) = follow.threshold().filter(|now| self.told != Some(*now)) {
+            self.sink.set_threshold(threshold);
+            self.told = Some(threshold);
+        }
+        judged.decision = follow.decide(&judged.decision);
     }
 
     fn idle(&mut self) {

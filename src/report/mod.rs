@@ -110,12 +110,14 @@ fn fill(data: &Data) -> String {
 fn read(journals: &[PathBuf]) -> Result<Data, RunError> {
     let mut counts = Counts::default();
     let (mut scores, mut sources) = (Vec::new(), BTreeMap::<String, Counts>::new());
-    let mut header = None;
+    let (mut header, mut moved) = (None, None);
     for path in journals {
         let journal = JournalFile::open(path)?;
         header.get_or_insert(*journal.header());
         for record in journal {
             let record = record?;
+            // Where the threshold followed the scores, the last one.
+            moved = record.threshold.or(moved);
             counts.add(&record.decision());
             sources.entry(record.shard.clone()).or_default().add(&record.decision());
             scores.extend(pooled_score(&record));
@@ -127,7 +129,7 @@ fn read(journals: &[PathBuf]) -> Result<Data, RunError> {
     Ok(Data {
         journals: journals.iter().map(|path| path.display().to_string()).collect(),
         model: header.map_or_else(String::new, |header| header.model.to_string()),
-        threshold: header.and_then(|header| header.threshold),
+        threshold: moved.or(header.and_then(|header| header.threshold)),
         pairs: counts.decided(),
         kept: total(Verdict::Kept),
         rejected: total(Verdict::Rejected),

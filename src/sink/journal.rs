@@ -28,6 +28,8 @@ pub struct JournalSink {
     writer: BufWriter<File>,
     path: PathBuf,
     frame: Vec<u8>,
+    /// The threshold of the records, where it follows the scores.
+    followed: Option<f32>,
 }
 
 impl JournalSink {
@@ -50,18 +52,28 @@ impl JournalSink {
     /// [`RunError::Sink`] if the header cannot be written.
     pub fn over(file: File, path: &Path, header: wire::Header) -> Result<Self, RunError> {
         let writer = BufWriter::with_capacity(64 << 10, file);
-        let mut sink = Self { writer, path: path.to_owned(), frame: vec![0; MAX_FRAME] };
+        let mut sink = Self::start(writer, path, &header);
         sink.writer.write_all(wire::MAGIC).map_err(failed(path))?;
         let frame = wire::frame(&header, &mut sink.frame).map_err(io::Error::other);
         frame.and_then(|frame| sink.writer.write_all(frame)).map_err(failed(path))?;
         Ok(sink)
     }
 
-    /// The journal at `path`, of which the first `length` bytes stand: it is cut there and goes on.
+    fn start(writer: BufWriter<File>, path: &Path, header: &wire::Header) -> Self {
+        let followed = header.follow.and(header.threshold);
+        Self { writer, path: path.to_owned(), frame: vec![0; MAX_FRAME], followed }
+    }
+
+    /// The journal at `path` with this header, of which the first `length` bytes stand: it is cut
+    /// there and goes on.
     ///
     /// # Errors
     /// [`RunError::Sink`] if it cannot be opened or cut.
-    pub(super) fn append(path: &Path, length: u64) -> Result<Self, RunError> {
+    pub(super) fn append(
+        path: &Path,
+        header: &wire::Header,
+        length: u64,
+    ) -> Result<Self, RunError> {
         let open = || -> io::Result<File> {
             let mut file = File::options().write(true).open(path)?;
             file.set_len(length)?;
@@ -69,7 +81,7 @@ impl JournalSink {
             Ok(file)
         };
         let writer = BufWriter::with_capacity(64 << 10, open().map_err(failed(path))?);
-        Ok(Self { writer, path: path.to_owned(), frame: vec![0; MAX_FRAME] })
+        Ok(Self::start(writer, path, header))
     }
 
     /// Brings everything accepted so far to disk.
@@ -93,8 +105,19 @@ impl Sink for JournalSink {
             reason: decision.reason,
             facts: decision.facts,
         };
-        let frame = wire::frame(&record, &mut self.frame).map_err(io::Error::other);
+        let frame = match self.followed {
+            None => wire::frame(&record, &mut self.frame),
+            Some(threshold) => {
+                wire::frame(&wire::FollowedRecord { record, threshold }, &mut self.frame)
+            }
+        };
+        let frame = frame.map_err(io::Error::other);
         frame.and_then(|frame| self.writer.write_all(frame)).map_err(failed(&self.path))
+    }
+
+    /// Says nothing to a journal whose header has no rule.
+    fn set_threshold(&mut self, threshold: f32) {
+        self.followed = self.followed.map(|_| threshold);
     }
 
     fn finish(&mut self) -> Result<(), RunError> {
@@ -117,9 +140,17 @@ pub struct OwnedRecord {
     pub reason: Reason,
     /// What was measured.
     pub facts: Facts,
+    /// Lowest score that passed then, where the threshold follows the scores; else it is the
+    /// header's.
+    pub threshold: Option<f32>,
 }
 
 impl OwnedRecord {
+    /// A record, and the threshold that moved with it.
+    pub(super) fn of(record: wire::Record<'_>, threshold: Option<f32>) -> Self {
+        Self { threshold, ..record.into() }
+    }
+
     /// The decision that the record holds.
     pub fn decision(&self) -> Decision {
         Decision { verdict: self.verdict, reason: self.reason, facts: self.facts }
@@ -134,7 +165,8 @@ impl OwnedRecord {
 impl From<wire::Record<'_>> for OwnedRecord {
     fn from(record: wire::Record<'_>) -> Self {
         let wire::Record { uid, key, shard, verdict, reason, facts } = record;
-        Self { uid, key: key.to_owned(), shard: shard.to_owned(), verdict, reason, facts }
+        let (key, shard) = (key.to_owned(), shard.to_owned());
+        Self { uid, key, shard, verdict, reason, facts, threshold: None }
     }
 }
 
@@ -203,9 +235,10 @@ impl<R: Read> JournalFile<R> {
             return Ok(None);
         }
         let torn = WireError::Torn { at: self.offset };
-        let record = wire::record(&self.frame).ok_or_else(|| io::Error::other(torn))?;
+        let record = wire::record(&self.frame, self.header.version);
+        let (record, threshold) = record.ok_or_else(|| io::Error::other(torn))?;
         self.offset += self.frame.len() as u64;
-        Ok(Some(record.into()))
+        Ok(Some(OwnedRecord::of(record, threshold)))
     }
 }
 

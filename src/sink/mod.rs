@@ -1,5 +1,5 @@
-//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores,
-//! an MQTT broker.
+//! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores
+//! as lines or a table, an MQTT broker.
 
 pub(crate) mod file;
 pub mod journal;
@@ -14,6 +14,8 @@ pub mod salvage;
 pub mod scores;
 pub mod shards;
 pub mod store;
+pub mod table;
+mod target;
 
 use crate::decision::Decision;
 use crate::error::RunError;
@@ -39,6 +41,10 @@ pub trait Sink: Send {
     /// # Errors
     /// [`RunError::Sink`] if it cannot be written; the run then ends.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
+
+    /// Says the threshold that pairs accepted from now on were decided by, where it follows the
+    /// scores; not called where one threshold decides.
+    fn set_threshold(&mut self, _threshold: f32) {}
 
     /// Called about once a second while nothing comes, for what is due by the clock.
     ///
@@ -68,6 +74,10 @@ impl Sink for Vec<Box<dyn Sink>> {
     /// The first error ends the round: the sinks behind it do not get the pair.
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
         self.iter_mut().try_for_each(|sink| sink.accept(judged))
+    }
+
+    fn set_threshold(&mut self, threshold: f32) {
+        self.iter_mut().for_each(|sink| sink.set_threshold(threshold));
     }
 
     fn idle(&mut self) -> Result<(), RunError> {

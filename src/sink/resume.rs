@@ -94,7 +94,7 @@ pub(super) fn resume(
         resumed.undone += 1;
     }
     resumed.torn = records.torn;
-    let mut journal = JournalSink::append(&path, stands)?;
+    let mut journal = JournalSink::append(&path, records.journal.header(), stands)?;
     journal.sync()?;
     if let Some(left) = left {
         fs::remove_file(&left).map_err(failed(&left))?;

@@ -69,6 +69,7 @@ impl Salvage {
             model: Default::default(),
             config: Default::default(),
             threshold: None,
+            follow: None,
         };
         let mut salvage = Self {
             file,
@@ -139,7 +140,8 @@ impl Salvage {
     fn record(&self) -> Option<(OwnedRecord, usize)> {
         let length = u32::from_le_bytes(*self.rest().first_chunk::<4>()?) as usize;
         let frame = self.rest().get(..length.checked_add(wire::FRAME_OVERHEAD)?)?;
-        Some((wire::record(frame)?.into(), frame.len()))
+        let (record, threshold) = wire::record(frame, self.header.version)?;
+        Some((OwnedRecord::of(record, threshold), frame.len()))
     }
 
     fn advance(&mut self, bytes: usize) {

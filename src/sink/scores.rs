@@ -2,37 +2,35 @@
 //!
 //! ```json
 //! {"key":"000000003","shard":"00000.tar","uid":"3f…","score":0.2734,"reason":null,
-//!  "caption_length":41,"width":640,"height":480,"sha256":"9c…"}
+//!  "caption_length":41,"width":640,"height":480,"sha256":"9c…","metadata":{"url":"https://…"}}
 //! ```
 //! `score` is `null` where the network was not asked or gave no number, `reason` where nothing
 //! speaks against the pair, `sha256` where there is no image. A score has the fewest digits that
-//! give the same 32-bit float again.
+//! give the same 32-bit float again. `metadata` is the sample's own `.json` member, or its
+//! manifest's line; the field is not there where the sample has none, or where that is no object
+//! or has more than [`MAX_METADATA`] bytes.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::decision::Reason;
 use crate::error::RunError;
 use crate::pair::Digest;
-use crate::sink::file::{PartialFile, failed};
+use crate::sink::file::failed;
+use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, Sink};
+
+/// Longest metadata that lines and tables carry, in bytes of the sample's `.json` member.
+pub const MAX_METADATA: usize = 1 << 20;
 
 /// Writes the lines.
 pub struct ScoresSink {
-    target: Target,
+    /// `None`: it has got its name, or the run has failed.
+    target: Option<Target>,
     path: PathBuf,
-}
-
-enum Target {
-    /// Appears under its name when the run is done.
-    File(PartialFile),
-    /// A pipe, a terminal, a device: something that cannot be renamed.
-    Stream(Box<dyn Write + Send>),
-    /// The file has got its name, or the run has failed.
-    Closed,
 }
 
 impl ScoresSink {
@@ -42,51 +40,37 @@ impl ScoresSink {
     /// # Errors
     /// [`RunError::Sink`] if it cannot be opened.
     pub fn create(path: &Path) -> Result<Self, RunError> {
-        if path == Path::new("-") {
-            return Ok(Self::over(Box::new(io::stdout()), Path::new("standard output")));
-        }
-        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-        if is_special {
-            let file = fs::OpenOptions::new().write(true).open(path).map_err(failed(path))?;
-            return Ok(Self::over(Box::new(file), path));
-        }
-        // A link stays, and what it points to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Self { target: Target::File(PartialFile::create(&path)?), path })
+        Ok(Self::into_target(Target::create(path)?))
     }
 
     /// A sink into `writer`, buffered here; `path` is what errors call it.
     pub fn over(writer: Box<dyn Write + Send>, path: &Path) -> Self {
-        let buffered = Box::new(BufWriter::with_capacity(64 << 10, writer));
-        Self { target: Target::Stream(buffered), path: path.to_owned() }
+        Self::into_target(Target::over(writer, path))
     }
 
-    fn writer(&mut self) -> io::Result<&mut dyn Write> {
-        match &mut self.target {
-            Target::File(file) => Ok(file),
-            Target::Stream(stream) => Ok(stream),
-            Target::Closed => Err(io::Error::other("it is already closed")),
-        }
+    fn into_target(target: Target) -> Self {
+        let path = target.path().to_owned();
+        Self { target: Some(target), path }
     }
 }
 
 impl Sink for ScoresSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
         let line = serde_json::to_string(&Line::from(judged)).map_err(io::Error::from);
-        let written = line.and_then(|line| self.writer()?.write_all((line + "\n").as_bytes()));
+        let written = line.and_then(|line| {
+            let target = self.target.as_mut().ok_or_else(closed)?;
+            target.write_all((line + "\n").as_bytes())
+        });
         written.map_err(|why| {
             // What is not whole must not get its name.
-            self.target = Target::Closed;
+            self.target = None;
             failed(&self.path)(why)
         })
     }
 
     fn finish(&mut self) -> Result<(), RunError> {
-        match std::mem::replace(&mut self.target, Target::Closed) {
-            Target::File(file) => file.publish(),
-            Target::Stream(mut stream) => stream.flush().map_err(failed(&self.path)),
-            Target::Closed => Err(failed(&self.path)(io::Error::other("it is already closed"))),
-        }
+        let target = self.target.take().ok_or_else(|| failed(&self.path)(closed()))?;
+        target.publish()
     }
 }
 
@@ -101,6 +85,8 @@ struct Line<'a> {
     width: u32,
     height: u32,
     sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
 }
 
 impl<'a> From<&'a Judged> for Line<'a> {
@@ -117,6 +103,7 @@ impl<'a> From<&'a Judged> for Line<'a> {
             width: facts.size.width,
             height: facts.size.height,
             sha256: (facts.content != Digest::default()).then(|| facts.content.to_string()),
+            metadata: sample.json(MAX_METADATA),
         }
     }
 }

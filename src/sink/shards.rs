@@ -167,6 +167,12 @@ impl Sink for ShardSink {
         self.guarded(|sink| sink.write(judged))
     }
 
+    fn set_threshold(&mut self, threshold: f32) {
+        if let Some(observer) = &mut self.observer {
+            observer.set_threshold(threshold);
+        }
+    }
+
     fn finish(&mut self) -> Result<(), RunError> {
         self.guarded(Self::close)
     }

@@ -137,6 +137,11 @@ impl Sink for StoreSink {
         Ok(())
     }
 
+    fn set_threshold(&mut self, threshold: f32) {
+        self.shards.set_threshold(threshold);
+        self.journal.set_threshold(threshold);
+    }
+
     fn idle(&mut self) -> Result<(), RunError> {
         self.close_old()
     }

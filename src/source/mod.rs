@@ -82,8 +82,7 @@ impl Sample {
 
     /// The sample's `.json` member, where it is an object of at most `max_bytes` bytes.
     pub fn json(&self, max_bytes: usize) -> Option<Map<String, Value>> {
-        let json = self.member("json").filter(|json| json.len() <= max_bytes)?;
-        metadata::from_python_json(json)
+        json_object(self.member("json").filter(|json| json.len() <= max_bytes)?)
     }
 
     /// The pair, as the gate sees it. `metadata` are this sample's own.
@@ -135,6 +134,11 @@ pub trait Source: Send {
     /// # Errors
     /// [`RunError::Source`] if the input as a whole cannot be read any further.
     fn next(&mut self) -> Result<Option<Sample>, RunError>;
+}
+
+/// A `.json` member's object; `None` where it is none.
+pub(crate) fn json_object(json: &[u8]) -> Option<Map<String, Value>> {
+    metadata::from_python_json(json)
 }
 
 /// Whether `extension`, in lower case, is an image's.

@@ -4,6 +4,7 @@
 //! ```text
 //! journal = magic frame(Header) frame(Record)*
 //! magic   = "PAIRGATE"                               8 bytes
+//! Record  = Record, or FollowedRecord in version 2
 //! frame   = length: u32 LE, payload, crc: u32 LE     length counts the payload alone
 //! crc     = CRC-32C (Castagnoli) of the payload
 //! payload = the postcard encoding of Header or Record
@@ -11,6 +12,13 @@
 //! postcard is positional: a field or a discriminant is only ever added at the end, and then
 //! [`FORMAT_VERSION`] grows. Integers are LEB128 varints (zigzag if signed), floats are 4 bytes
 //! little-endian, a string is its length and its bytes, an `Option` is 0 or 1 and the value.
+//!
+//! | version | |
+//! |---|---|
+//! | 1 | one threshold, the header's |
+//! | 2 | the threshold follows the scores: the header ends with the rule, and each record with the threshold that it was decided by |
+//!
+//! Version 2 is written only where the threshold moves; readers of version 1 refuse it by its number.
 //!
 //! Nothing in a journal depends on the time, the host or the number of workers: the same input,
 //! model and config give the same bytes.
@@ -24,11 +32,14 @@ use super::CRC32C;
 use crate::decision::{Decision, Facts, Reason, Verdict};
 use crate::error::WireError;
 use crate::pair::{Digest, Uid};
+use crate::policy::FollowRule;
 
 /// First bytes of every journal.
 pub const MAGIC: &[u8; 8] = b"PAIRGATE";
-/// The format written; older ones are read.
+/// The format written where one threshold decides.
 pub const FORMAT_VERSION: u16 = 1;
+/// The format written where the threshold follows the scores.
+pub const FOLLOWED_VERSION: u16 = 2;
 /// Longest payload that a reader accepts, in bytes: keys and shard names are paths.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 /// Bytes that a frame adds to its payload.
@@ -37,14 +48,45 @@ pub const FRAME_OVERHEAD: usize = 8;
 /// What holds for all records of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// See [`FORMAT_VERSION`].
+    /// [`FORMAT_VERSION`], or [`FOLLOWED_VERSION`] where `follow` is set.
     pub version: u16,
     /// SHA-256 of the model bundle's manifest, which holds the digests of its files.
     pub model: Digest,
     /// SHA-256 of the settings that decisions depend on.
     pub config: Digest,
-    /// Lowest score that passed; `None` where pairs were only scored.
+    /// Lowest score that passed, where it moves the first one; `None` where pairs were only scored.
     pub threshold: Option<f32>,
+    /// How the threshold follows the scores; no bytes where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow: Option<FollowRule>,
+}
+
+impl Header {
+    /// The header of a journal, in the version that it asks for: no rule moves what is not there.
+    pub fn new(
+        model: Digest,
+        config: Digest,
+        threshold: Option<f32>,
+        follow: Option<FollowRule>,
+    ) -> Self {
+        let follow = follow.filter(|_| threshold.is_some());
+        let version = if follow.is_some() { FOLLOWED_VERSION } else { FORMAT_VERSION };
+        Self { version, model, config, threshold, follow }
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, WireError> {
+        let torn = |_| WireError::Torn { at: MAGIC.len() as u64 };
+        // The version is first, so that it can be read whatever follows it.
+        let (version, rest) = postcard::take_from_bytes::<u16>(payload).map_err(torn)?;
+        match version {
+            FORMAT_VERSION => {
+                let (model, config, threshold) = postcard::from_bytes(rest).map_err(torn)?;
+                Ok(Self { version, model, config, threshold, follow: None })
+            }
+            FOLLOWED_VERSION => postcard::from_bytes(payload).map_err(torn),
+            found => Err(WireError::Version { found }),
+        }
+    }
 }
 
 /// One decision.
@@ -69,6 +111,25 @@ impl Record<'_> {
     pub fn decision(&self) -> Decision {
         Decision { verdict: self.verdict, reason: self.reason, facts: self.facts }
     }
+}
+
+/// One decision of a journal whose threshold follows the scores.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FollowedRecord<'a> {
+    /// The decision.
+    #[serde(borrow)]
+    pub record: Record<'a>,
+    /// Lowest score that passed then.
+    pub threshold: f32,
+}
+
+/// The record in a payload of a journal of this version, and the threshold that moved with it.
+fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
+    if version == FOLLOWED_VERSION {
+        let FollowedRecord { record, threshold } = postcard::from_bytes(payload).ok()?;
+        return Some((record, Some(threshold)));
+    }
+    Some((postcard::from_bytes(payload).ok()?, None))
 }
 
 /// Writes one frame to the front of `buffer` and gives the part used.
@@ -109,10 +170,11 @@ pub(crate) fn payload(bytes: &[u8]) -> Option<&[u8]> {
     unframe(bytes).filter(|(_, behind)| behind.is_empty()).map(|(payload, _)| payload)
 }
 
-/// The record in the frame that is all of `bytes`.
+/// The record in the frame that is all of `bytes`, of a journal of this version, and the threshold
+/// that moved with it.
 #[cfg(feature = "std")]
-pub(crate) fn record(bytes: &[u8]) -> Option<Record<'_>> {
-    postcard::from_bytes(payload(bytes)?).ok()
+pub(crate) fn record(bytes: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
+    read_record(payload(bytes)?, version)
 }
 
 /// Reads a journal that lies in memory, without copying.
@@ -122,6 +184,7 @@ pub struct Journal<'a> {
     bytes: &'a [u8],
     at: usize,
     torn: bool,
+    threshold: Option<f32>,
 }
 
 impl<'a> Journal<'a> {
@@ -136,13 +199,15 @@ impl<'a> Journal<'a> {
         let body = bytes.strip_prefix(MAGIC).ok_or(WireError::NotAJournal)?;
         let torn = WireError::Torn { at: MAGIC.len() as u64 };
         let (payload, rest) = unframe(body).ok_or(torn)?;
-        // The version is first, so that it can be read whatever follows it.
-        let (version, _) = postcard::take_from_bytes::<u16>(payload).map_err(|_| torn)?;
-        if version != FORMAT_VERSION {
-            return Err(WireError::Version { found: version });
-        }
-        let header = postcard::from_bytes(payload).map_err(|_| torn)?;
-        Ok(Self { header, bytes, at: bytes.len() - rest.len(), torn: false })
+        let header = Header::read(payload)?;
+        let (at, threshold) = (bytes.len() - rest.len(), header.threshold);
+        Ok(Self { header, bytes, at, torn: false, threshold })
+    }
+
+    /// Lowest score that passed when the record that was given last was decided; the header's before
+    /// the first one.
+    pub fn threshold(&self) -> Option<f32> {
+        self.threshold
     }
 
     /// The journal's header.
@@ -165,13 +230,15 @@ impl<'a> Iterator for Journal<'a> {
         if rest.is_empty() || self.torn {
             return None;
         }
+        let version = self.header.version;
         let record = unframe(rest)
-            .and_then(|(payload, behind)| Some((postcard::from_bytes(payload).ok()?, behind)));
-        let Some((record, behind)) = record else {
+            .and_then(|(payload, behind)| Some((read_record(payload, version)?, behind)));
+        let Some(((record, threshold), behind)) = record else {
             self.torn = true;
             return Some(Err(WireError::Torn { at: self.offset() }));
         };
         self.at = self.bytes.len() - behind.len();
+        self.threshold = threshold.or(self.threshold);
         Some(Ok(record))
     }
 }

@@ -16,7 +16,8 @@ pub mod sender;
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 pub use journal::{
-    FORMAT_VERSION, FRAME_OVERHEAD, Header, Journal, MAGIC, MAX_PAYLOAD, Record, frame,
+    FOLLOWED_VERSION, FORMAT_VERSION, FRAME_OVERHEAD, FollowedRecord, Header, Journal, MAGIC,
+    MAX_PAYLOAD, Record, frame,
 };
 #[cfg(feature = "std")]
 pub(crate) use journal::{payload, record};

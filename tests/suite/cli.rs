@@ -192,6 +192,51 @@ fn scores_name_the_reason_and_score_all_the_same() {
     assert!(row("damaged")["score"].is_null() && row("meadow")["reason"].is_null());
 }
 
+/// The same pairs as lines and as a table.
+#[test]
+fn scores_as_a_table_are_those_of_the_lines() {
+    let temp = tempfile::tempdir().unwrap();
+    let (lines, table) = (temp.path().join("s.jsonl"), temp.path().join("s.csv"));
+    for path in [&lines, &table] {
+        run(pairgate(["score", &pairs(), &damaged(), "-o", &text(path)]), 1);
+    }
+    let lines = fs::read_to_string(lines).unwrap();
+    let mut table = csv::Reader::from_path(table).unwrap();
+    let names = table.headers().unwrap().clone();
+    let mut rows = 0;
+    for (line, row) in lines.lines().zip(table.records()) {
+        let (line, row): (Value, _) = (serde_json::from_str(line).unwrap(), row.unwrap());
+        for (name, field) in names.iter().zip(&row).filter(|(name, _)| line.get(name).is_some()) {
+            let value = match &line[name] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                value => value.to_string(),
+            };
+            assert_eq!(field, value, "{name}");
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, 13);
+    let extra = names.iter().any(|name| name == "licence");
+    assert!(extra, "{names:?}");
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn scores_as_parquet_are_one_file() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("s.parquet");
+    let output = run(pairgate(["score", &pairs(), "-o", &text(&path), "--json"]), 0);
+    let reader = SerializedFileReader::new(fs::File::open(&path).unwrap()).unwrap();
+    let metadata = reader.metadata().file_metadata();
+    assert_eq!(metadata.num_rows(), 12);
+    let about = metadata.key_value_metadata().unwrap();
+    let model = about.iter().find(|pair| pair.key == "pairgate.model").unwrap();
+    assert_eq!(Value::from(model.value.clone()), summary(&output)["model_digest"]);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+}
+
 /// `--keep` against DataComp's rule on the scores that `score` gives.
 #[test]
 fn keep_is_datacomps_fraction_rule() {

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod core;
 mod decode;
+mod follow;
 mod frames;
 mod full_size;
 mod gate;

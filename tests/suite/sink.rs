@@ -8,6 +8,7 @@ mod scores;
 mod several;
 mod shards;
 mod store;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fs;

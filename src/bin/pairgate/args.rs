@@ -31,7 +31,7 @@ pub struct Args {
 pub enum Command {
     /// Keep the good pairs: kept shards, a decision journal and a summary.
     Filter(FilterArgs),
-    /// Score every pair and copy nothing: one line a pair.
+    /// Score every pair and copy nothing: JSON lines, Parquet or CSV.
     Score(ScoreArgs),
     /// Take a camera's frames, caption them, and keep the good pairs.
     Capture(CaptureArgs),
@@ -400,6 +400,7 @@ Examples:
   pairgate filter shards/ -o kept                      the model's recommended threshold
   pairgate filter 0000*.tar --keep 15% -o kept         the best 15 % (reads the input twice)
   curl -s URL | pairgate filter - --threshold 0.28 -o kept
+  crawl | pairgate filter - --keep 15% --follow -o kept    the threshold follows the scores
   pairgate filter photos/ -o kept --rejected why       20 rejected pairs a reason, to look at
   pairgate filter --format frames /dev/ttyACM0 -o kept  what a microcontroller sends, after
                                                        stty -F /dev/ttyACM0 raw 115200")]
@@ -420,6 +421,8 @@ pub struct FilterArgs {
     /// twice; on standard input the model's calibration gives the threshold.
     #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
     pub keep: Option<f64>,
+    #[command(flatten)]
+    pub follow: FollowArgs,
     /// What becomes of pairs that cannot be judged [default: the config's, else drop].
     #[arg(long, value_enum)]
     pub on_error: Option<OnErrorArg>,
@@ -457,7 +460,8 @@ Examples:
   libcamera-vid -t 0 --codec mjpeg -o - | pairgate capture - --caption '{label}' \\
       --labels /run/labels --interval 2s -o kept
   pairgate capture recorded.mjpeg --caption 'a street in {place}' --place Bern -o kept
-  pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept     captions come with them")]
+  pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept     captions come with them
+  pairgate capture /dev/video0 --labels now.txt --keep 10% --follow -o kept")]
 pub struct CaptureArgs {
     /// A video device, a file or pipe of JPEG pictures one after the other, or - for standard input.
     #[arg(value_name = "CAMERA")]
@@ -493,6 +497,8 @@ pub struct CaptureArgs {
     /// Share to keep, by the model's calibration, such as 15%.
     #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
     pub keep: Option<f64>,
+    #[command(flatten)]
+    pub follow: FollowArgs,
     /// The cheap rules in front of the model [default: the config's, else basic].
     #[arg(long, value_enum)]
     pub rules: Option<RulesArg>,
@@ -509,6 +515,19 @@ pub struct CaptureArgs {
     pub json: bool,
     #[command(flatten)]
     pub mqtt: MqttArgs,
+}
+
+/// A threshold that follows the scores.
+#[derive(Debug, ClapArgs)]
+pub struct FollowArgs {
+    /// Let the threshold follow the scores of an input that is read once, so that what is kept stays
+    /// the share of --keep; and warn where the scores drift. Windows are the config's [follow].
+    #[arg(long, conflicts_with = "threshold")]
+    pub follow: bool,
+    /// With --follow: the threshold to begin with, -1 to 1 [default: the config's, else by the model's
+    /// calibration].
+    #[arg(long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
+    pub first_threshold: Option<f32>,
 }
 
 /// An MQTT broker that is told of a run; nothing of it in a binary without the feature `mqtt`.
@@ -529,20 +548,23 @@ pub struct MqttArgs {
     pub mqtt_node: Option<String>,
 }
 
-/// Score every pair and copy nothing: one JSON line a pair, with its key, its score or null, and
-/// the reason that speaks against it or null. Pairs that break a rule are scored too.
+/// Score every pair and copy nothing: one line or row a pair, with its key, its score or null, the
+/// reason that speaks against it or null, and the sample's metadata. Pairs that break a rule are
+/// scored too.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   pairgate score shards/ -o scores.jsonl
+  pairgate score shards/ -o scores.parquet             for pandas, polars, DuckDB; or scores.csv
   pairgate score shards/ -o scores.pairgate && pairgate replay scores.pairgate --keep 15%
   pairgate score pairs.jsonl -o - | jq .score
   pairgate score --format frames camera.bin -o scores.jsonl")]
 pub struct ScoreArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// File for the scores, written whole or not at all; - is standard output. NAME.pairgate is a
-    /// decision journal, for `replay`.
+    /// File for the scores, written whole or not at all; - is standard output. NAME.parquet and
+    /// NAME.csv are tables, metadata as typed columns; NAME.pairgate is a decision journal, for
+    /// `replay`; all else is JSON lines.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// The rules that are noted as a reason [default: the config's, else basic].

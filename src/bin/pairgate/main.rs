@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod followed;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;

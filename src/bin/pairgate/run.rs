@@ -12,6 +12,7 @@ use pairgate::config::file::Layers;
 use pairgate::config::{Config, Need};
 use pairgate::decision::Verdict;
 use pairgate::error::ModelError;
+use pairgate::follow::{Drift, Follow};
 use pairgate::gate::{Gate, GateSettings};
 use pairgate::kernels::Team;
 use pairgate::model::Model;
@@ -80,12 +81,20 @@ impl Session {
 
     /// What a journal of this model and these settings begins with.
     pub fn header(&self, settings: &GateSettings) -> wire::Header {
-        wire::Header {
-            version: wire::FORMAT_VERSION,
-            model: self.model.digest(),
-            config: settings.digest(self.model.arithmetic()),
-            threshold: settings.policy.threshold,
+        let config = settings.digest(self.model.arithmetic());
+        let threshold = settings.policy.threshold;
+        wire::Header::new(self.model.digest(), config, threshold, settings.follow)
+    }
+
+    /// What follows the scores by these settings, where they say so.
+    pub fn follow(&self, settings: &GateSettings) -> Option<Follow> {
+        let rule = settings.follow?;
+        let (alarm, manifest) = (self.config.follow.drift_alarm, self.model.manifest());
+        let drift = (alarm > 0.0).then(|| Drift::new(&manifest.score_quantiles, alarm)).flatten();
+        if alarm > 0.0 && drift.is_none() {
+            log::warn!("the model is not calibrated: nothing tells whether the scores drift");
         }
+        Some(Follow::new(rule, settings.policy, drift))
     }
 
     /// Runs all of `inputs` through gates with `settings` into `sink`.
@@ -96,9 +105,22 @@ impl Session {
         sink: &mut dyn Sink,
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
+        self.run_following(inputs, settings, None, sink, pass)
+    }
+
+    /// The same, where `follow`, if it is there, decides.
+    pub fn run_following(
+        &self,
+        inputs: Inputs,
+        settings: GateSettings,
+        follow: Option<&mut Follow>,
+        sink: &mut dyn Sink,
+        pass: Pass,
+    ) -> Result<Outcome, Box<dyn Error>> {
         let gates = self.gates(settings, Need::without_capture)?;
         let mut progress = Progress::new(pass, inputs.meter());
-        Ok(self.run_gates(Box::new(inputs), gates, sink, |counts| progress.show(counts)))
+        let watch = |counts: &_| progress.show(counts);
+        Ok(self.run_gates(Box::new(inputs), gates, follow, sink, watch))
     }
 
     /// Refuses a run that [`gates`](Self::gates) would refuse; no gate is made where there is no
@@ -140,10 +162,12 @@ impl Session {
         &self,
         source: Box<dyn Source>,
         gates: Vec<Gate>,
+        follow: Option<&mut Follow>,
         sink: &mut dyn Sink,
         watch: impl FnMut(&Counts),
     ) -> Outcome {
-        pipeline::run(source, gates, sink, &self.config.pipeline, &self.signals, watch)
+        let config = &self.config.pipeline;
+        pipeline::run_following(source, gates, sink, config, &self.signals, follow, watch)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
-use pairgate::config::PolicyConfig;
 use pairgate::config::file::Layers;
+use pairgate::config::{Config, FollowConfig};
 use pairgate::model::manifest::Manifest;
+use pairgate::policy::FollowRule;
 use pairgate::rules::Rules;
 
-use crate::args::{InputArgs, LayerArgs, RulesArg};
+use crate::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
 
 /// What messages call values that options say.
 pub const COMMAND_LINE: &str = "command line";
@@ -43,7 +44,8 @@ pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Bo
     Ok(layers)
 }
 
-/// A threshold or a share that was said outweighs either of a file.
+/// A threshold or a share that was said outweighs either of a file; a threshold stands, whatever a file
+/// says of following the scores.
 pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>) {
     if threshold.is_some() || keep.is_some() {
         layers.unset("policy", "threshold");
@@ -51,21 +53,41 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
     }
     if let Some(threshold) = threshold {
         layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+        layers.set("follow", "enabled", false, COMMAND_LINE);
     }
     if let Some(keep) = keep {
         layers.set("policy", "keep", keep, COMMAND_LINE);
     }
 }
 
-/// The threshold for an input that is read once: the policy's, what the model's calibration gives
-/// for the policy's share, or what the model recommends.
-pub fn stream_threshold(policy: &PolicyConfig, manifest: &Manifest) -> Result<f32, Box<dyn Error>> {
-    match (policy.threshold, policy.keep) {
+/// What the options say of following the scores.
+pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
+    if args.follow {
+        layers.set("follow", "enabled", true, COMMAND_LINE);
+    }
+    if let Some(first) = args.first_threshold {
+        layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
+    }
+}
+
+/// How the threshold of a checked config follows the scores, where it does.
+pub fn follow_rule(config: &Config) -> Option<FollowRule> {
+    let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
+    let keep = config.policy.keep.filter(|_| enabled)?;
+    Some(FollowRule { keep, warm_up, window, every })
+}
+
+/// The threshold for an input that is read once: the policy's, the first one of those that follow the
+/// scores, what the model's calibration gives for the policy's share, or what the model recommends.
+pub fn stream_threshold(config: &Config, manifest: &Manifest) -> Result<f32, Box<dyn Error>> {
+    let first = config.follow.first_threshold.filter(|_| config.follow.enabled);
+    match (config.policy.threshold.or(first), config.policy.keep) {
         (Some(threshold), _) => Ok(threshold),
         (None, Some(fraction)) => {
             let threshold = manifest.calibrated_threshold(fraction).ok_or(
                 "a share needs its input twice, which a stream does not allow, and the model is \
-                 not calibrated: give --threshold, or a bundle with score_quantiles",
+                 not calibrated: give --threshold, or --first-threshold with --follow, or a bundle with \
+                 score_quantiles (pairgate calibrate --into)",
             )?;
             log::info!("a share of a stream: the model's calibration gives {threshold:.4}");
             Ok(threshold)

@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use pairgate::capture::queue::Taken;
 use pairgate::decision::Verdict;
+use pairgate::follow::Follow;
 use pairgate::gate::GateSettings;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
 use serde_json::{Map, Value, json};
 
+use crate::followed::Followed;
 use crate::memory;
 
 /// Prints to standard output. A reader that has seen enough (`| head`) is no error.
@@ -32,6 +34,8 @@ pub struct Summary {
     passing: &'static str,
     /// Whether standard output is taken by something else.
     pub to_stderr: bool,
+    /// Where the threshold went that follows the scores.
+    followed: Option<Followed>,
     /// What became of a camera's frames before the gate.
     pub taken: Option<Taken>,
     started: Instant,
@@ -49,6 +53,7 @@ impl Summary {
             threshold: None,
             passing,
             to_stderr: false,
+            followed: None,
             taken: None,
             started: Instant::now(),
         };
@@ -60,6 +65,14 @@ impl Summary {
     pub fn set_threshold(&mut self, settings: &GateSettings) {
         self.threshold = settings.policy.threshold;
         self.config_digest = settings.digest(self.arithmetic).to_string();
+    }
+
+    /// Takes where the threshold went, where it follows the scores; the last one is then the
+    /// summary's.
+    pub fn set_followed(&mut self, follow: Option<&Follow>) {
+        let Some(follow) = follow else { return };
+        self.followed = Some(Followed::of(follow, self.threshold));
+        self.threshold = follow.threshold();
     }
 
     /// Prints to standard output, or to standard error where the other is taken.
@@ -95,6 +108,9 @@ impl Summary {
             "pairs_per_second": outcome.read as f64 / seconds,
             "peak_memory_bytes": memory::account("VmHWM"),
         });
+        if let Some(followed) = &self.followed {
+            summary["follow"] = followed.json();
+        }
         if let Some(Taken { read, shed, early, backed_off }) = self.taken {
             summary["frames"] =
                 json!({ "read": read, "shed": shed, "early": early, "backed_off": backed_off });
@@ -133,6 +149,9 @@ impl Summary {
                 "\nframes {read}: {early} within the interval, {shed} shed (no place), {backed_off} \
                  left out for heat or battery"
             );
+        }
+        if let Some(followed) = &self.followed {
+            let _ = writeln!(text, "\n{followed}");
         }
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");

@@ -102,6 +102,10 @@ struct Announcer {
 }
 
 impl ShardObserver for Announcer {
+    fn set_threshold(&mut self, threshold: f32) {
+        self.threshold = Some(threshold);
+    }
+
     fn stored(&mut self, judged: &Judged, shard: &Path, key: &str) {
         self.queue.hold(payload::kept(judged, shard, key, self.threshold));
     }

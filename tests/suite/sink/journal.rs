@@ -17,13 +17,20 @@ use super::{accept_all, decided, kept, to};
 
 fn header() -> wire::Header {
     let version = wire::FORMAT_VERSION;
-    wire::Header { version, model: Digest([1; 32]), config: Digest([2; 32]), threshold: Some(0.2) }
+    wire::Header {
+        version,
+        model: Digest([1; 32]),
+        config: Digest([2; 32]),
+        threshold: Some(0.2),
+        follow: None,
+    }
 }
 
 fn record(judged: &Judged) -> OwnedRecord {
     let Judged { sample, uid, decision } = judged.clone();
     let Decision { verdict, reason, facts } = decision;
-    OwnedRecord { uid, key: sample.key, shard: sample.shard.to_string(), verdict, reason, facts }
+    let (key, shard) = (sample.key, sample.shard.to_string());
+    OwnedRecord { uid, key, shard, verdict, reason, facts, threshold: None }
 }
 
 fn journal(folder: &Path, pairs: &[Judged]) -> PathBuf {

@@ -21,6 +21,7 @@ fn journal() -> (TempDir, PathBuf) {
         model: Default::default(),
         config: Default::default(),
         threshold: Some(0.5),
+        follow: None,
     };
     let pairs: Vec<_> = (0..COUNT)
         .map(|n| if n % 3 == 0 { rejected(&format!("{n:04}")) } else { kept(&format!("{n:04}")) })

@@ -7,9 +7,10 @@ use std::path::Path;
 use pairgate::pair::Uid;
 use pairgate::sink::Sink;
 use pairgate::sink::scores::ScoresSink;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use super::{accept_all, decided, kept, listing, to};
+use super::{accept_all, decided, kept, listing, member, to};
 
 #[test]
 fn scores_are_these_lines() {
@@ -34,6 +35,21 @@ fn scores_are_these_lines() {
         "\n",
     ];
     assert_eq!(fs::read_to_string(&path).unwrap(), expected.concat());
+}
+
+#[test]
+fn lines_carry_metadata_where_there_are_some() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("scores.jsonl");
+    let mut pairs = vec![kept("a"), kept("b"), kept("c")];
+    pairs[0].sample.members.push(member("json", br#"{"score":"theirs","n":NaN,"l":[1]}"#));
+    pairs[1].sample.members.push(member("json", b"[]"));
+    accept_all(&mut ScoresSink::create(&path).unwrap(), &pairs);
+    let lines = fs::read_to_string(&path).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines[0]["metadata"], json!({ "score": "theirs", "n": null, "l": [1] }));
+    assert_eq!(lines[0]["score"], Value::Null);
+    assert!(lines[1..].iter().all(|line| line.get("metadata").is_none()));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pairgate::config::StorageConfig;
 use pairgate::decision::Verdict;
 use pairgate::pair::Digest;
+use pairgate::policy::FollowRule;
 use pairgate::sink::journal::JournalFile;
 use pairgate::sink::output::OutputFolder;
 use pairgate::sink::store::{Resumed, StoreSink};
@@ -23,7 +24,27 @@ const HEADER: wire::Header = wire::Header {
     model: Digest([1; 32]),
     config: Digest([2; 32]),
     threshold: Some(0.2),
+    follow: None,
 };
+
+/// A threshold that follows the scores is in the journal, also where a folder is gone on with.
+#[test]
+fn moved_thresholds_are_journalled_before_and_after_going_on() {
+    let folder = tempdir().unwrap();
+    let rule = FollowRule { keep: 0.15, warm_up: 1, window: 100, every: 1 };
+    let header = wire::Header::new(HEADER.model, HEADER.config, Some(0.2), Some(rule));
+    let open = || StoreSink::resume(folder.path(), &config(2, 0), header, None).unwrap().0;
+    let mut sink = open();
+    sink.accept(&stored(0)).unwrap();
+    sink.set_threshold(0.3);
+    accept_all(&mut sink, &[stored(1), rejected("r")]);
+    let mut sink = open();
+    sink.set_threshold(0.4);
+    accept_all(&mut sink, &[stored(2)]);
+    let journal = JournalFile::open(&folder.path().join(OutputFolder::JOURNAL)).unwrap();
+    let thresholds: Vec<_> = journal.map(|record| record.unwrap().threshold).collect();
+    assert_eq!(thresholds, [Some(0.2), Some(0.3), Some(0.3), Some(0.4)]);
+}
 
 fn config(shard_pairs: u64, sync_pairs: u64) -> StorageConfig {
     StorageConfig { shard_pairs, sync_pairs, ..StorageConfig::default() }

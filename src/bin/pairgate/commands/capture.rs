@@ -21,6 +21,8 @@ use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
 use pairgate::pair::Size;
 use pairgate::sink::Sink;
+use pairgate::sink::journal::JournalFile;
+use pairgate::sink::output::OutputFolder;
 use pairgate::sink::store::{Resumed, StoreSink};
 use pairgate::source::frames::FramesSource;
 use pairgate::source::{Meter, Source};
@@ -43,8 +45,8 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
     let config = &session.config;
     let mut settings = GateSettings::of(config);
-    settings.policy.threshold =
-        Some(settings::stream_threshold(&config.policy, session.model.manifest())?);
+    settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
+    settings.follow = settings::follow_rule(config);
     let gates = session.gates(settings, |need| need.with_sink(plan.queue_bytes()))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
@@ -53,6 +55,10 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let observer = listener.observer(header.threshold);
     let (store, resumed) = StoreSink::resume(&args.output, &config.storage, header, observer)?;
     tell(&args.output, resumed);
+    let mut follow = session.follow(&settings);
+    if let Some(follow) = &mut follow {
+        follow.catch_up(JournalFile::open(&args.output.join(OutputFolder::JOURNAL))?)?;
+    }
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     listener.add_to(&mut sinks);
 
@@ -67,9 +73,10 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let watch = |counts: &_| progress.show(counts);
-    let outcome = session.run_gates(Box::new(source), gates, &mut sinks, watch);
+    let outcome = session.run_gates(Box::new(source), gates, follow.as_mut(), &mut sinks, watch);
     drop(progress);
     summary.taken = Some(queue.taken());
+    summary.set_followed(follow.as_ref());
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);
     Ok(exit_code(&outcome))
@@ -79,6 +86,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_layers(&args.layers)?;
     settings::set_policy(&mut layers, args.threshold, args.keep);
+    settings::set_follow(&mut layers, &args.follow);
     if let Some(rules) = args.rules {
         settings::set_rules(&mut layers, rules);
     }

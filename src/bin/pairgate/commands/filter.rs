@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pairgate::config::file::Layers;
-use pairgate::config::{PolicyConfig, StorageConfig};
+use pairgate::config::{Config, StorageConfig};
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
@@ -41,8 +41,8 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
     let inputs = session.open(&args.input)?;
-    let policy = &session.config.policy;
-    let cut = resolve_cut(policy, session.model.manifest(), inputs.is_repeatable())?;
+    let config = &session.config;
+    let cut = resolve_cut(config, session.model.manifest(), inputs.is_repeatable())?;
     let mut settings = GateSettings::of(&session.config);
     // Before an earlier run's files are removed: this run may be refused for its memory.
     session.check_memory(settings, |need| need.without_capture().with_sink(plan.queue_bytes()))?;
@@ -52,11 +52,17 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let outcome = match cut {
         Cut::At(threshold) => {
             settings.policy.threshold = Some(threshold);
+            settings.follow = settings::follow_rule(config);
             summary.set_threshold(&settings);
-            let storage = &session.config.storage;
+            let storage = &config.storage;
             let (header, output) = (session.header(&settings), output.as_deref());
             let mut sinks = sinks(args, storage, output, header, &listener)?;
-            session.run(inputs, settings, &mut sinks, Pass::Filtering)?
+            let mut follow = session.follow(&settings);
+            let following = follow.as_mut();
+            let pass = Pass::Filtering;
+            let outcome = session.run_following(inputs, settings, following, &mut sinks, pass)?;
+            summary.set_followed(follow.as_ref());
+            outcome
         }
         Cut::Fraction(fraction) => {
             let mut passes =
@@ -75,6 +81,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_input(&args.input, args.rules)?;
     settings::set_policy(&mut layers, args.threshold, args.keep);
+    settings::set_follow(&mut layers, &args.follow);
     if let Some(on_error) = args.on_error {
         let name = match on_error {
             OnErrorArg::Drop => "drop",
@@ -89,13 +96,13 @@ fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
 }
 
 fn resolve_cut(
-    policy: &PolicyConfig,
+    config: &Config,
     manifest: &Manifest,
     repeatable: bool,
 ) -> Result<Cut, Box<dyn Error>> {
-    match (policy.threshold, policy.keep) {
-        (None, Some(fraction)) if repeatable => Ok(Cut::Fraction(fraction)),
-        _ => settings::stream_threshold(policy, manifest).map(Cut::At),
+    match config.policy.keep {
+        Some(fraction) if repeatable && !config.follow.enabled => Ok(Cut::Fraction(fraction)),
+        _ => settings::stream_threshold(config, manifest).map(Cut::At),
     }
 }
 

@@ -66,6 +66,7 @@ impl Account {
             "rejected_reasons": reasons(Verdict::Rejected),
             "failed_reasons": reasons(Verdict::Failed),
             "threshold": self.header.threshold,
+            "follow": self.header.follow,
             "model_digest": self.header.model.to_string(),
             "config_digest": self.header.config.to_string(),
             "damage": self.found.damage,
@@ -96,7 +97,10 @@ fn ls(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
     );
     let rows = accounts.iter().map(|account| {
         let total = |verdict| account.counts.total(verdict);
-        let threshold = account.header.threshold.map_or("-".into(), |t| format!("{t:.4}"));
+        let threshold = match (account.header.follow, account.header.threshold) {
+            (Some(_), _) => "followed".into(),
+            (None, threshold) => threshold.map_or("-".into(), |t| format!("{t:.4}")),
+        };
         format!(
             "{:>10} {:>10} {:>10} {:>10} {threshold:>9}  {}  {}{}\n",
             account.found.records,
@@ -145,7 +149,7 @@ fn cat(args: &CatArgs) -> Result<ExitCode, Box<dyn Error>> {
 
 fn line(record: &OwnedRecord) -> Value {
     let facts = record.facts;
-    json!({
+    let mut line = json!({
         "uid": record.uid.to_string(),
         "key": record.key,
         "shard": record.shard,
@@ -156,7 +160,11 @@ fn line(record: &OwnedRecord) -> Value {
         "width": facts.size.width,
         "height": facts.size.height,
         "sha256": facts.content.to_string(),
-    })
+    });
+    if let Some(threshold) = record.threshold {
+        line["threshold"] = threshold.into();
+    }
+    line
 }
 
 fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {

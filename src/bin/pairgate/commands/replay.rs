@@ -232,6 +232,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
 fn settings(session: &Session, header: &wire::Header) -> Result<GateSettings, Box<dyn Error>> {
     let mut settings = GateSettings::of(&session.config);
     settings.policy.threshold = header.threshold;
+    settings.follow = header.follow;
     for screening in [Screening::Stop, Screening::Note] {
         settings.screening = screening;
         if settings.digest(session.model.arithmetic()) == header.config {

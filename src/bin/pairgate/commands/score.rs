@@ -4,14 +4,17 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::policy::Policy;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
 use pairgate::sink::scores::ScoresSink;
+use pairgate::sink::table::{Format, TableSink};
+use pairgate::wire;
 
 use crate::args::ScoreArgs;
-use crate::progress::Pass;
+use crate::progress::{Pass, Progress};
 use crate::run::{Session, exit_code};
 use crate::summary::Summary;
 
@@ -28,14 +31,28 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
     };
-    let mut sink: Box<dyn Sink> = if args.output.extension().is_some_and(|e| e == "pairgate") {
-        Box::new(JournalSink::create(&args.output, session.header(&settings))?)
-    } else {
-        Box::new(ScoresSink::create(&args.output)?)
-    };
+    let table = Format::of(&args.output).map_or(0, Format::memory);
+    let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
+    let mut sink = sink(&args.output, session.header(&settings))?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
-    let outcome = session.run(inputs, settings, &mut *sink, Pass::Scoring)?;
+    let mut progress = Progress::new(Pass::Scoring, inputs.meter());
+    let watch = |counts: &_| progress.show(counts);
+    let outcome = session.run_gates(Box::new(inputs), gates, None, &mut *sink, watch);
+    drop(progress);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
+}
+
+/// The form of the output, by its name.
+fn sink(output: &Path, header: wire::Header) -> Result<Box<dyn Sink>, RunError> {
+    if let Some(format) = Format::of(output) {
+        return Ok(Box::new(TableSink::create(output, format, header)?));
+    }
+    Ok(match output.extension() {
+        Some(extension) if extension == "pairgate" => {
+            Box::new(JournalSink::create(output, header)?)
+        }
+        _ => Box::new(ScoresSink::create(output)?),
+    })
 }

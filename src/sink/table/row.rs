@@ -1,0 +1,126 @@
+//! One pair as a row of cells.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::column::{Cell, Column, Kind, fixed};
+use crate::decision::{Facts, Reason};
+use crate::pair::{Digest, Uid};
+use crate::sink::Judged;
+use crate::sink::scores::MAX_METADATA;
+use crate::source::json_object;
+
+/// Largest integer up to which a 64-bit float holds all of them.
+pub(super) const MAX_WHOLE_FLOAT: u64 = 1 << 53;
+
+/// What a table keeps of a pair. Metadata stay as they were read: parsed, they take many times the
+/// memory.
+#[derive(Debug)]
+pub(super) struct Row {
+    uid: Uid,
+    key: String,
+    shard: Arc<str>,
+    reason: Reason,
+    facts: Facts,
+    json: Vec<u8>,
+}
+
+impl Row {
+    /// The row of a pair, and whether its metadata were too large to be carried.
+    pub fn of(judged: &Judged) -> (Self, bool) {
+        let Judged { sample, uid, decision } = judged;
+        let json = sample.member("json").unwrap_or_default();
+        let fits = json.len() <= MAX_METADATA;
+        let row = Self {
+            uid: *uid,
+            key: sample.key.clone(),
+            shard: sample.shard.clone(),
+            reason: decision.reason,
+            facts: decision.facts,
+            json: if fits { json.to_vec() } else { Vec::new() },
+        };
+        (row, !fits)
+    }
+
+    /// Bytes that the row takes, about.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.json.len()
+    }
+
+    /// The metadata; empty where there are none, or they are no object.
+    pub fn metadata(&self) -> Map<String, Value> {
+        json_object(&self.json).unwrap_or_default()
+    }
+
+    /// The row's cells, one for each of `columns`; `fields` are those that the columns behind the
+    /// fixed ones are for. Gives the number of values that went to the last column, because no
+    /// other one holds them.
+    pub fn cells<'a>(
+        &'a self,
+        columns: &[Column],
+        fields: &[String],
+        cells: &mut Vec<Cell<'a>>,
+    ) -> u64 {
+        cells.clear();
+        cells.extend(self.fixed_cells());
+        let mut metadata = self.metadata();
+        for (field, column) in fields.iter().zip(&columns[fixed().len()..]) {
+            let value = metadata.get_mut(field).map_or(Value::Null, Value::take);
+            cells.push(fit(value, column.kind).unwrap_or_else(|value| {
+                metadata.insert(field.clone(), value);
+                Cell::Null
+            }));
+        }
+        metadata.retain(|_, value| !value.is_null());
+        let left = metadata.len() as u64;
+        cells.push(if left == 0 { Cell::Null } else { as_json(&Value::Object(metadata)) });
+        left
+    }
+
+    fn fixed_cells(&self) -> [Cell<'_>; 9] {
+        let Facts { score, caption_length, size, content } = self.facts;
+        let score = score.filter(|score| score.is_finite());
+        let reason = (self.reason != Reason::Passed).then(|| self.reason.name());
+        [
+            Cell::Text(Cow::Owned(self.uid.to_string())),
+            Cell::Text(Cow::Borrowed(&self.key)),
+            Cell::Text(Cow::Borrowed(&self.shard)),
+            score.map_or(Cell::Null, Cell::Score),
+            reason.map_or(Cell::Null, |reason| Cell::Text(Cow::Borrowed(reason))),
+            Cell::Whole(size.width),
+            Cell::Whole(size.height),
+            Cell::Whole(caption_length),
+            match content == Digest::default() {
+                true => Cell::Null,
+                false => Cell::Text(Cow::Owned(content.to_string())),
+            },
+        ]
+    }
+}
+
+/// The value as a cell of a column of this kind, or given back where the column would change it.
+fn fit(value: Value, kind: Kind) -> Result<Cell<'static>, Value> {
+    match (kind, value) {
+        (_, Value::Null) => Ok(Cell::Null),
+        (Kind::Json, value) => Ok(as_json(&value)),
+        (Kind::Bool, Value::Bool(value)) => Ok(Cell::Bool(value)),
+        (Kind::Text, Value::String(text)) => Ok(Cell::Text(Cow::Owned(text))),
+        (Kind::Int64, value) => value.as_i64().map(Cell::Int).ok_or(value),
+        (Kind::Float64, value) => whole_or_float(&value).map(Cell::Float).ok_or(value),
+        (_, value) => Err(value),
+    }
+}
+
+/// A number that is a 64-bit float, exactly.
+fn whole_or_float(value: &Value) -> Option<f64> {
+    match value.as_i64() {
+        Some(whole) => (whole.unsigned_abs() <= MAX_WHOLE_FLOAT).then_some(whole as f64),
+        None => value.as_f64().filter(|_| value.is_f64()),
+    }
+}
+
+fn as_json(value: &Value) -> Cell<'static> {
+    Cell::Text(Cow::Owned(value.to_string()))
+}

@@ -1,0 +1,85 @@
+//! Where a single file of results goes: a file that appears whole or not at all, or a stream.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::RunError;
+use crate::sink::file::{PartialFile, failed};
+
+/// A writer that must be [published](Target::publish); dropped before that, no file has appeared.
+pub(super) struct Target {
+    to: To,
+    path: PathBuf,
+}
+
+enum To {
+    /// Appears under its name when the run is done.
+    File(PartialFile),
+    /// A pipe, a terminal, a device: something that cannot be renamed.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Target {
+    /// The file at `path`, which appears, or is replaced, when it is published; `-` is standard
+    /// output. What is not a plain file, such as a named pipe, is written directly.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be opened.
+    pub fn create(path: &Path) -> Result<Self, RunError> {
+        if path == Path::new("-") {
+            return Ok(Self::over(Box::new(io::stdout()), Path::new("standard output")));
+        }
+        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if is_special {
+            let file = fs::OpenOptions::new().write(true).open(path).map_err(failed(path))?;
+            return Ok(Self::over(Box::new(file), path));
+        }
+        // A link stays, and what it points to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Ok(Self { to: To::File(PartialFile::create(&path)?), path })
+    }
+
+    /// A stream, buffered here; `path` is what errors call it.
+    pub fn over(writer: Box<dyn Write + Send>, path: &Path) -> Self {
+        let buffered = Box::new(BufWriter::with_capacity(64 << 10, writer));
+        Self { to: To::Stream(buffered), path: path.to_owned() }
+    }
+
+    /// What errors call it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings everything to where it belongs, a file under its name.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written.
+    pub fn publish(self) -> Result<(), RunError> {
+        match self.to {
+            To::File(file) => file.publish(),
+            To::Stream(mut stream) => stream.flush().map_err(failed(&self.path)),
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.to {
+            To::File(file) => file.write(bytes),
+            To::Stream(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::File(file) => file.flush(),
+            To::Stream(stream) => stream.flush(),
+        }
+    }
+}
+
+/// The error of a sink whose file has got its name, or whose run has failed.
+pub(super) fn closed() -> io::Error {
+    io::Error::other("it is already closed")
+}

@@ -1,0 +1,436 @@
+//! Scores and metadata as tables, read back by the `csv` crate's and the `parquet` crate's readers.
+
+use std::fs;
+use std::path::Path;
+
+use pairgate::decision::{Facts, Reason, Verdict};
+use pairgate::pair::{Digest, Size, Uid};
+use pairgate::sink::table::{Format, TableSink, WINDOW_BYTES, WINDOW_ROWS};
+use pairgate::sink::{Judged, Sink};
+use pairgate::wire;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use super::{accept_all, decided, judged, kept, listing, member};
+
+const HEADER: wire::Header = wire::Header {
+    version: wire::FORMAT_VERSION,
+    model: Digest([0xaa; 32]),
+    config: Digest([0xbb; 32]),
+    threshold: None,
+    follow: None,
+};
+
+const FIXED: [&str; 9] =
+    ["uid", "key", "shard", "score", "reason", "width", "height", "caption_length", "sha256"];
+
+/// A pair with this `.json` member.
+fn carrying(key: &str, json: &str) -> Judged {
+    let mut pair = kept(key);
+    pair.sample.members.push(member("json", json.as_bytes()));
+    pair
+}
+
+fn table(path: &Path) -> TableSink {
+    TableSink::create(path, Format::of(path).unwrap(), HEADER).unwrap()
+}
+
+/// The table's names, and its rows as CSV's fields.
+fn csv_of(pairs: &[Judged]) -> (Vec<String>, Vec<Vec<String>>) {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    accept_all(&mut table(&path), pairs);
+    read_csv(&path)
+}
+
+fn read_csv(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let fields = |record: &csv::StringRecord| record.iter().map(str::to_owned).collect();
+    let names = fields(reader.headers().unwrap());
+    (names, reader.records().map(|record| fields(&record.unwrap())).collect())
+}
+
+/// One column of a table that was read as CSV.
+fn column<'t>((names, rows): &'t (Vec<String>, Vec<Vec<String>>), name: &str) -> Vec<&'t str> {
+    let place = names.iter().position(|n| n == name).unwrap_or_else(|| panic!("{name}: {names:?}"));
+    rows.iter().map(|row| row[place].as_str()).collect()
+}
+
+#[test]
+fn tables_have_these_rows_as_csv() {
+    let mut pairs = decided();
+    pairs[0].uid = Uid([0xab; 16]);
+    pairs[1].sample.key = "quote\" comma, and\nline".into();
+    pairs[1].uid = Uid([0; 16]);
+    pairs[1].decision.facts.score = Some(f32::NAN);
+    pairs[0].sample.members.push(member("json", br#"{"url":"https://a/?b=\u00e9","likes":3}"#));
+    pairs.truncate(2);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    accept_all(&mut table(&path), &pairs);
+    let expected = [
+        "uid,key,shard,score,reason,width,height,caption_length,sha256,likes,url,metadata_other\r\n",
+        "abababababababababababababababab,000000000,00000.tar,0.25,,640,480,9,",
+        "0303030303030303030303030303030303030303030303030303030303030303,3,https://a/?b=é,\r\n",
+        "00000000000000000000000000000000,\"quote\"\" comma, and\nline\",00000.tar,,low_similarity,",
+        "0,0,0,,,,\r\n",
+    ];
+    assert_eq!(fs::read_to_string(&path).unwrap(), expected.concat());
+    assert_eq!(listing(folder.path()), ["t.csv"]);
+}
+
+#[test]
+fn fields_give_typed_columns() {
+    let kinds = kinds_of(&[
+        carrying(
+            "a",
+            r#"{"i":1,"f":0.5,"m":1,"b":true,"s":"x","l":[1],"o":{"p":1},"x":1,"n":null}"#,
+        ),
+        carrying("b", r#"{"i":-2,"f":NaN,"m":2.5,"b":null,"s":"5","l":[],"o":null,"x":"1"}"#),
+        kept("without"),
+    ]);
+    let expected = [
+        ("b", "bool"),
+        ("f", "float64"),
+        ("i", "int64"),
+        ("l", "json"),
+        ("m", "float64"),
+        ("n", "json"),
+        ("o", "json"),
+        ("s", "string"),
+        ("x", "json"),
+        ("metadata_other", "json"),
+    ];
+    assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind.to_owned())));
+}
+
+/// Columns of metadata and their types, told by their values' form in a table of one more row of
+/// each type, which must be in the last column unless it fits.
+fn kinds_of(pairs: &[Judged]) -> Vec<(String, String)> {
+    let (names, _) = csv_of(pairs);
+    let fields = &names[FIXED.len()..];
+    let kind = |name: &String| {
+        let fits = |value: Value| {
+            let mut late = pairs.to_vec();
+            late.extend((pairs.len()..WINDOW_ROWS).map(|n| kept(&n.to_string())));
+            late.push(carrying("late", &json!({ name: value }).to_string()));
+            let table = csv_of(&late);
+            column(&table, "metadata_other").last().unwrap().is_empty()
+        };
+        if name == "metadata_other" || fits(json!([1])) {
+            "json"
+        } else if fits(json!(true)) {
+            "bool"
+        } else if fits(json!("text")) {
+            "string"
+        } else if fits(json!(0.5)) {
+            "float64"
+        } else {
+            "int64"
+        }
+    };
+    fields.iter().map(|name| (name.clone(), kind(name).to_owned())).collect()
+}
+
+#[test]
+fn nothing_is_rounded_where_numbers_do_not_fit() {
+    let beyond = [
+        r#"{"n":9007199254740993,"u":18446744073709551615}"#,
+        r#"{"n":0.5,"u":1}"#,
+        r#"{"n":-1,"u":2}"#,
+    ];
+    let pairs: Vec<_> = beyond.iter().map(|json| carrying("k", json)).collect();
+    let table = csv_of(&pairs);
+    assert_eq!(column(&table, "n"), ["9007199254740993", "0.5", "-1"]);
+    assert_eq!(column(&table, "u"), ["18446744073709551615", "1", "2"]);
+}
+
+#[test]
+fn mixed_text_is_json_that_tells_strings_from_numbers() {
+    let table = csv_of(&[carrying("a", r#"{"x":"1"}"#), carrying("b", r#"{"x":1}"#)]);
+    assert_eq!(column(&table, "x"), ["\"1\"", "1"]);
+}
+
+#[test]
+fn names_that_are_taken_get_a_prefix() {
+    let json = r#"{"key":"k2","Score":1,"metadata_key":"k3","":"e","url":1,"URL":2,
+                   "metadata_other":"o"}"#;
+    let table = csv_of(&[carrying("k1", json)]);
+    let expected = [
+        "metadata_",
+        "metadata_Score",
+        "URL",
+        "metadata_key",
+        "metadata_metadata_key",
+        "metadata_metadata_other",
+        "metadata_url",
+        "metadata_other",
+    ];
+    assert_eq!(table.0[FIXED.len()..], expected);
+    assert_eq!(column(&table, "key"), ["k1"]);
+    assert_eq!(column(&table, "metadata_key"), ["k2"]);
+    assert_eq!(column(&table, "metadata_metadata_key"), ["k3"]);
+    let mut lower: Vec<_> = table.0.iter().map(|name| name.to_lowercase()).collect();
+    lower.sort();
+    lower.dedup();
+    assert_eq!(lower.len(), table.0.len(), "as SQL reads them, no two are the same");
+}
+
+/// A field that appears late, and a late value of another type.
+#[test]
+fn what_comes_late_is_in_the_last_column() {
+    let mut pairs: Vec<_> =
+        (0..WINDOW_ROWS).map(|n| carrying(&n.to_string(), r#"{"likes":1,"w":0.5}"#)).collect();
+    pairs.push(carrying("type", r#"{"likes":"many","w":2}"#));
+    pairs.push(carrying("field", r#"{"likes":7,"w":9007199254740993,"new":[null],"null":null}"#));
+    let table = csv_of(&pairs);
+    assert_eq!(table.0[FIXED.len()..], ["likes", "w", "metadata_other"]);
+    assert_eq!(column(&table, "likes")[WINDOW_ROWS..], ["", "7"]);
+    assert_eq!(column(&table, "w")[WINDOW_ROWS..], ["2", ""]);
+    let rest = &column(&table, "metadata_other")[WINDOW_ROWS - 1..];
+    assert_eq!(rest, ["", r#"{"likes":"many"}"#, r#"{"new":[null],"w":9007199254740993}"#]);
+}
+
+/// The window is bounded in bytes too, and so are columns.
+#[test]
+fn what_is_held_back_is_bounded() {
+    let large = format!(r#"{{"t":"{}"}}"#, "x".repeat(WINDOW_BYTES / 10));
+    let mut pairs: Vec<_> = (0..10).map(|n| carrying(&n.to_string(), &large)).collect();
+    pairs.push(carrying("late", r#"{"new":1}"#));
+    let table = csv_of(&pairs);
+    assert_eq!(column(&table, "metadata_other")[10], r#"{"new":1}"#);
+
+    let fields: serde_json::Map<String, Value> =
+        (0..1000).map(|n| (format!("f{n:04}"), n.into())).collect();
+    let many = Value::Object(fields).to_string();
+    let table = csv_of(&[carrying("many", &many)]);
+    assert_eq!(table.0.len(), FIXED.len() + 256 + 1);
+    let rest: Value = serde_json::from_str(column(&table, "metadata_other")[0]).unwrap();
+    assert_eq!(rest.as_object().unwrap().len(), 1000 - 256);
+}
+
+#[test]
+fn hostile_metadata_are_no_error() {
+    let deep = "[".repeat(100_000);
+    let huge = format!(r#"{{"t":"{}"}}"#, "x".repeat(2 << 20));
+    let long = format!(r#"{{"{}":1}}"#, "n".repeat(1000));
+    for json in ["[1]", "{", "nothing", "", "\"text\"", "{\"a\":1e999}", &deep, &huge, "\u{feff}{}"]
+    {
+        let table = csv_of(&[carrying("k", json), kept("next")]);
+        assert_eq!(table.0.len(), FIXED.len() + 1, "{:.20}", json);
+        assert_eq!(column(&table, "key"), ["k", "next"]);
+    }
+    let table = csv_of(&[carrying("k", &long)]);
+    assert_eq!(column(&table, "metadata_other"), [long.as_str()]);
+}
+
+#[test]
+fn an_empty_input_gives_a_table_without_rows() {
+    let (names, rows) = csv_of(&[]);
+    assert_eq!(names[..9], FIXED);
+    assert!(names.len() == 10 && rows.is_empty());
+}
+
+#[test]
+fn tables_appear_when_the_run_is_done() {
+    let folder = tempdir().unwrap();
+    for name in ["t.csv", "t.parquet"] {
+        let path = folder.path().join(name);
+        fs::write(&path, "an earlier run's").unwrap();
+        if cfg!(not(feature = "parquet")) && name == "t.parquet" {
+            let error = TableSink::create(&path, Format::Parquet, HEADER).err().unwrap();
+            assert!(error.to_string().contains("feature `parquet`"), "{error}");
+            continue;
+        }
+        let mut sink = table(&path);
+        (0..2 * WINDOW_ROWS).for_each(|n| sink.accept(&kept(&n.to_string())).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"an earlier run's");
+        drop(sink);
+        assert_eq!(fs::read(&path).unwrap(), b"an earlier run's", "{name}");
+        accept_all(&mut table(&path), &[kept("a")]);
+        assert_ne!(fs::read(&path).unwrap(), b"an earlier run's");
+        assert!(
+            TableSink::create(&folder.path().join("no").join(name), Format::Csv, HEADER).is_err()
+        );
+    }
+    assert_eq!(listing(folder.path()), ["t.csv", "t.parquet"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn full_device_is_an_error() {
+    let Some(full) = super::full_device() else { return };
+    let formats = [Format::Csv, Format::Parquet];
+    for format in formats.into_iter().filter(|f| *f == Format::Csv || cfg!(feature = "parquet")) {
+        let mut sink = TableSink::create(full, format, HEADER).unwrap();
+        sink.accept(&kept("a")).unwrap();
+        let error = sink.finish().unwrap_err();
+        assert_eq!(super::to(&error), "/dev/full", "{format:?}");
+        assert!(error.to_string().contains("No space left"), "{format:?}: {error}");
+
+        // Also in the middle of a run, and then nothing more is taken.
+        let mut sink = TableSink::create(full, format, HEADER).unwrap();
+        let large = format!(r#"{{"t":"{}"}}"#, "0123456789".repeat(50_000));
+        let failed = (0..1000).find_map(|n| sink.accept(&carrying(&n.to_string(), &large)).err());
+        assert!(failed.unwrap().to_string().contains("No space left"), "{format:?}");
+        sink.accept(&kept("a")).unwrap_err();
+        sink.finish().unwrap_err();
+    }
+}
+
+#[test]
+fn extensions_tell_the_format() {
+    let of = |name: &str| Format::of(Path::new(name));
+    assert_eq!(of("a/b.PARQUET"), Some(Format::Parquet));
+    assert_eq!(of("b.csv"), Some(Format::Csv));
+    assert_eq!([of("-"), of("b.jsonl"), of("parquet"), of(".csv"), of("b.pairgate")], [None; 5]);
+}
+
+#[cfg(feature = "parquet")]
+mod parquet_files {
+    use std::fs::File;
+
+    use parquet::basic::Type;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
+
+    use super::*;
+
+    fn open(pairs: &[Judged]) -> SerializedFileReader<File> {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join("t.parquet");
+        accept_all(&mut table(&path), pairs);
+        SerializedFileReader::new(File::open(path).unwrap()).unwrap()
+    }
+
+    /// The rows, nulls left out.
+    fn rows(reader: &SerializedFileReader<File>) -> Vec<Vec<(String, Field)>> {
+        let present = |row: parquet::record::Row| {
+            let columns = row.get_column_iter().map(|(name, field)| (name.clone(), field.clone()));
+            columns.filter(|(_, field)| *field != Field::Null).collect()
+        };
+        reader.get_row_iter(None).unwrap().map(|row| present(row.unwrap())).collect()
+    }
+
+    fn text(text: &str) -> Field {
+        Field::Str(text.to_owned())
+    }
+
+    #[test]
+    fn values_come_back_typed() {
+        let mut pairs = decided();
+        pairs[0].uid = Uid([0xab; 16]);
+        pairs[0].sample.members.push(member(
+            "json",
+            r#"{"i":-5,"f":0.25,"b":true,"s":"é\n","l":[1,"x"],"width":4000}"#.as_bytes(),
+        ));
+        pairs[1].sample.key = "ключ\n\"".into();
+        pairs[1].decision.facts.score = Some(f32::NAN);
+        pairs.truncate(2);
+        let reader = open(&pairs);
+        let rows = rows(&reader);
+        let expected = [
+            ("uid", text(&"ab".repeat(16))),
+            ("key", text("000000000")),
+            ("shard", text("00000.tar")),
+            ("score", Field::Float(0.25)),
+            ("width", Field::UInt(640)),
+            ("height", Field::UInt(480)),
+            ("caption_length", Field::UInt(9)),
+            ("sha256", text(&"03".repeat(32))),
+            ("b", Field::Bool(true)),
+            ("f", Field::Double(0.25)),
+            ("i", Field::Long(-5)),
+            ("l", text(r#"[1,"x"]"#)),
+            ("s", text("é\n")),
+            ("metadata_width", Field::Long(4000)),
+        ];
+        assert_eq!(rows[0], expected.map(|(name, field)| (name.to_owned(), field)));
+        let reason = ("reason".to_owned(), text("low_similarity"));
+        assert!(rows[1].contains(&("key".to_owned(), text("ключ\n\""))));
+        assert!(rows[1].contains(&reason) && rows[1].len() == 7, "{:?}", rows[1]);
+    }
+
+    #[test]
+    fn the_file_tells_where_it_comes_from() {
+        let reader = open(&[carrying("a", r#"{"l":[]}"#)]);
+        let metadata = reader.metadata();
+        let about = metadata.file_metadata().key_value_metadata().unwrap();
+        let value =
+            |key: &str| about.iter().find(|pair| pair.key == key).unwrap().value.clone().unwrap();
+        assert_eq!(value("pairgate.version"), env!("CARGO_PKG_VERSION"));
+        assert_eq!(value("pairgate.model"), "aa".repeat(32));
+        assert_eq!(value("pairgate.config"), "bb".repeat(32));
+        let columns: Value = serde_json::from_str(&value("pairgate.columns")).unwrap();
+        assert_eq!((&columns["l"], &columns["score"]), (&json!("json"), &json!("float32")));
+        let group = metadata.row_group(0);
+        let shard = group.columns().iter().find(|c| c.column_path().string() == "shard").unwrap();
+        assert!(shard.dictionary_page_offset().is_some());
+        assert!(group.columns().iter().all(|column| column.statistics().is_some()));
+    }
+
+    #[test]
+    fn an_empty_input_gives_columns_and_no_rows() {
+        let reader = open(&[]);
+        let metadata = reader.metadata().file_metadata();
+        assert_eq!(metadata.num_rows(), 0);
+        let columns = metadata.schema_descr().columns();
+        let names: Vec<_> = columns.iter().map(|column| column.name().to_owned()).collect();
+        assert_eq!(names[..9], FIXED);
+        assert_eq!(columns[3].physical_type(), Type::FLOAT);
+    }
+
+    /// Rows come in groups of bounded bytes, whatever a row holds.
+    #[test]
+    fn row_groups_are_bounded() {
+        let fat = format!(r#"{{"t":"{}"}}"#, "x".repeat(1_000_000));
+        let pairs: Vec<_> = (0..100).map(|n| carrying(&n.to_string(), &fat)).collect();
+        let reader = open(&pairs);
+        let groups = reader.metadata().row_groups();
+        assert!((3..=4).contains(&groups.len()), "{}", groups.len());
+        let rows: i64 = groups.iter().map(|group| group.num_rows()).sum();
+        assert_eq!(rows, 100);
+        let keys = rows_of_key(&reader);
+        assert!(keys.iter().enumerate().all(|(n, key)| *key == n.to_string()));
+    }
+
+    fn rows_of_key(reader: &SerializedFileReader<File>) -> Vec<String> {
+        let key = |row: Vec<(String, Field)>| match &row[1].1 {
+            Field::Str(key) => key.clone(),
+            other => panic!("{other:?}"),
+        };
+        rows(reader).into_iter().map(key).collect()
+    }
+
+    /// More rows than a batch of the encoder, nulls at every place, equal scores.
+    #[test]
+    fn nulls_and_ties_stay_in_their_rows() {
+        let pair = |n: usize| {
+            let mut pair = judged(&n.to_string(), Verdict::Kept, Reason::Passed);
+            let score = (!n.is_multiple_of(3)).then_some((n % 7) as f32 / 8.0);
+            pair.decision.facts = Facts { score, size: Size::new(n as u32, 1), ..Facts::default() };
+            if n.is_multiple_of(5) {
+                pair.sample.members.push(member("json", format!(r#"{{"n":{n}}}"#).as_bytes()));
+            }
+            pair
+        };
+        let pairs: Vec<_> = (0..10_000).map(pair).collect();
+        let reader = open(&pairs);
+        for (n, row) in rows(&reader).into_iter().enumerate() {
+            let has = |name: &str, field| row.contains(&(name.to_owned(), field));
+            assert!(has("key", text(&n.to_string())) && has("width", Field::UInt(n as u32)), "{n}");
+            let scored = row.iter().any(|(name, _)| name == "score");
+            assert_eq!(scored, n % 3 > 0, "{n}");
+            assert!(!scored || has("score", Field::Float((n % 7) as f32 / 8.0)), "{n}");
+            assert_eq!(has("n", Field::Long(n as i64)), n % 5 == 0, "{n}");
+        }
+    }
+
+    #[test]
+    fn sizes_above_two_thousand_million_stay_unsigned() {
+        let mut pair = kept("a");
+        pair.decision.facts.size = Size::new(u32::MAX, 0);
+        let rows = rows(&open(&[pair]));
+        assert!(rows[0].contains(&("width".to_owned(), Field::UInt(u32::MAX))));
+    }
+}
