@@ -30,5 +30,6 @@ variable=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$target")_RUSTFLAGS
 export "$variable=${!variable:-} $flags"
 
 program=$(cargo build --profile small --locked --bin pairgate --target "$target" \
-    --no-default-features --features "${FEATURES:-cli}" --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
+    --no-default-features --features "${FEATURES:-cli}" \
+    --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 printf '%s: %s bytes\n' "$program" "$(stat -c %s "$program")"
