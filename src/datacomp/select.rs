@@ -1,5 +1,5 @@
-//! All rows of a pool through the filters: row groups in parallel, each in batches, and the rows of a
-//! batch in parallel too, so that one big group keeps all cores busy.
+//! All rows of a pool through the filters: row groups in parallel, each in batches. Where groups are
+//! few the rows of a batch are shared too, so that one big group keeps all cores busy.
 //!
 //! What is held of the whole pool are the uids of kept rows and, for a fraction, the scores.
 
@@ -88,12 +88,20 @@ impl Tables {
         watch: &(dyn Fn(u64) + Sync),
     ) -> Result<Selection, RunError> {
         let thresholds = self.thresholds(filter, watch)?;
+        // Where groups are many they are enough for all threads. A thread that waits for its part of a
+        // batch would begin other groups meanwhile, and hold their batches too.
+        let splits = self.groups.len() < 4 * rayon::current_num_threads();
+        let thresholds = &thresholds;
         let parts = self.groups.par_iter().map(|group| {
-            watched(&group.path, || Pass { group, filter, thresholds: &thresholds }.run(watch))
+            watched(&group.path, || Pass { group, filter, thresholds, splits }.run(watch))
         });
         let parts: Vec<Part> = parts.collect::<Result<_, _>>()?;
-        let mut selection =
-            Selection { uids: Vec::new(), endings: [0; _], thresholds, malformed: Vec::new() };
+        let mut selection = Selection {
+            uids: Vec::new(),
+            endings: [0; _],
+            thresholds: thresholds.clone(),
+            malformed: Vec::new(),
+        };
         for part in parts {
             selection.uids.extend(part.uids);
             selection.malformed.extend(part.malformed);
@@ -256,7 +264,7 @@ impl<'a> ScoreColumn<'a> {
             Self::Run(scores) => {
                 let find = |uid: &Result<Uid, Ending>| scores.find(uid.as_ref().ok()?);
                 out.clear();
-                out.par_extend(uids.par_iter().map(|uid| find(uid).map(f64::from)));
+                out.extend(uids.iter().map(|uid| find(uid).map(f64::from)));
                 Ok(())
             }
         }
@@ -310,6 +318,8 @@ struct Pass<'a> {
     group: &'a Group,
     filter: &'a Filter,
     thresholds: &'a [f64],
+    /// Whether threads share the rows of a batch.
+    splits: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -353,16 +363,19 @@ impl<'a> Pass<'a> {
         let mut endings = std::mem::take(&mut batch.endings);
         endings.clear();
         endings.resize(rows, Ending::Kept);
-        endings.par_chunks_mut(CHUNK).enumerate().for_each_init(
-            Scratch::default,
-            |scratch, (chunk, endings)| {
-                let first = chunk * CHUNK;
-                for (i, ending) in endings.iter_mut().enumerate() {
-                    *ending = self.row_ending(batch, first + i, scratch);
-                }
-                self.near_target(batch, first, endings);
-            },
-        );
+        let test = |scratch: &mut Scratch, (chunk, endings): (usize, &mut [Ending])| {
+            let first = chunk * CHUNK;
+            for (i, ending) in endings.iter_mut().enumerate() {
+                *ending = self.row_ending(batch, first + i, scratch);
+            }
+            self.near_target(batch, first, endings);
+        };
+        if self.splits {
+            endings.par_chunks_mut(CHUNK).enumerate().for_each_init(Scratch::default, test);
+        } else {
+            let mut scratch = Scratch::default();
+            endings.chunks_mut(CHUNK).enumerate().for_each(|part| test(&mut scratch, part));
+        }
         batch.endings = endings;
     }
 

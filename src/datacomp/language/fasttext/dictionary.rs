@@ -1,6 +1,7 @@
 //! Words, their n-grams, and labels: from a text to rows of the input matrix.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::ops::Range;
 
@@ -41,7 +42,7 @@ enum Buckets {
     /// One for each bucket.
     All,
     /// One for some buckets.
-    Some(HashMap<u32, u32>),
+    Some(HashMap<u32, u32, BuildHasherDefault<BucketHasher>>),
     /// None at all.
     None,
 }
@@ -217,6 +218,25 @@ impl Dictionary {
     }
 }
 
+/// Buckets are hashes already: they are only spread over all bits.
+#[derive(Debug, Default)]
+struct BucketHasher(u64);
+
+impl Hasher for BucketHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        let spread = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = spread ^ spread >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Buckets {
     fn read(reader: &mut Reader<impl io::Read>, pruned: i64) -> io::Result<Self> {
         let Ok(pruned) = u64::try_from(pruned) else {
@@ -226,7 +246,7 @@ impl Buckets {
             return Ok(Self::None);
         }
         reader.room_for(pruned, 8)?;
-        let mut rows = HashMap::with_capacity(pruned as usize);
+        let mut rows = HashMap::with_capacity_and_hasher(pruned as usize, Default::default());
         for _ in 0..pruned {
             let (bucket, row) = (reader.i32()?, reader.i32()?);
             let row = u32::try_from(row).ok().filter(|&row| u64::from(row) < pruned);
