@@ -181,8 +181,10 @@ class Pool:
     def image_based(self, k: int) -> np.ndarray:
         df = self.tables[k]
         caption = np.array([t is not None and len(fasttext.tokenize(t)) > 1 and len(t) > 5 for t in df.text])
-        images = np.load(self.paths[k].with_suffix(".npz"))["l14_img"].astype("f4")
-        return self.english[k] & caption & np.isin(np.argmax(images @ self.centroids.T, axis=1), self.targets)
+        # In double precision: in single, BLAS makes the products with two equal centroids differ now and then.
+        images = np.load(self.paths[k].with_suffix(".npz"))["l14_img"].astype("f8")
+        products = (images @ self.centroids.T.astype("f8")).astype("f4")
+        return self.english[k] & caption & np.isin(np.argmax(products, axis=1), self.targets)
 
     def uids(self, masks: list[np.ndarray]) -> np.ndarray:
         """The subset: sorted, and as often as rows have a uid."""
