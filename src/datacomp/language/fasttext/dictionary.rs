@@ -15,6 +15,8 @@ const END: &[u8] = b"</s>";
 const LABEL: &[u8] = b"__label__";
 /// An empty place of the table.
 const FREE: u32 = u32::MAX;
+/// Rows of n-grams that are held, 16 MiB of them.
+const MOST_KNOWN: usize = 4 << 20;
 /// Steps past taken places of the table that no words come near by chance.
 const MOST_STEPS: usize = 4096;
 
@@ -34,6 +36,10 @@ pub(super) struct Dictionary {
     word_ngrams: usize,
     min_n: usize,
     max_n: usize,
+    /// The rows of the n-grams of the first words, which are the most frequent ones, and where those of
+    /// each end: what would be hashed again for most words of a text.
+    known_rows: Vec<u32>,
+    known_ends: Vec<u32>,
 }
 
 /// The rows that n-grams have behind those of the words.
@@ -72,7 +78,7 @@ impl Dictionary {
             label_counts.extend((kind == 1).then_some(count));
         }
         let table = table_of(&letters, &entries)?;
-        Ok(Self {
+        let mut dictionary = Self {
             letters,
             entries,
             words: words as u32,
@@ -83,7 +89,34 @@ impl Dictionary {
             word_ngrams: arguments.word_ngrams,
             min_n: arguments.min_n,
             max_n: arguments.max_n,
-        })
+            known_rows: Vec::new(),
+            known_ends: Vec::new(),
+        };
+        dictionary.learn_words();
+        Ok(dictionary)
+    }
+
+    /// Finds the n-grams of words beforehand, as long as there is room.
+    fn learn_words(&mut self) {
+        let mut word = Vec::new();
+        for place in 0..self.words {
+            let longest = self.max_n * (self.entry(place).len() + 2);
+            if self.known_rows.len() + longest > MOST_KNOWN {
+                break;
+            }
+            let mut rows = std::mem::take(&mut self.known_rows);
+            self.add_ngrams(self.entry(place), &mut word, &mut rows);
+            self.known_rows = rows;
+            self.known_ends.push(self.known_rows.len() as u32);
+        }
+    }
+
+    /// The rows of the n-grams of a word, where they are held.
+    fn known(&self, place: u32) -> Option<&[u32]> {
+        let place = place as usize;
+        let end = *self.known_ends.get(place)?;
+        let start = place.checked_sub(1).map_or(0, |before| self.known_ends[before]);
+        Some(&self.known_rows[start as usize..end as usize])
     }
 
     /// Rows that the input matrix must have.
@@ -156,19 +189,23 @@ impl Dictionary {
         }
         scratch.hashes.push(hash.cast_signed());
         scratch.rows.extend(place);
+        match place.and_then(|place| self.known(place)) {
+            Some(known) => scratch.rows.extend_from_slice(known),
+            None => self.add_ngrams(word, &mut scratch.word, &mut scratch.rows),
+        }
+    }
+
+    /// Adds the n-grams of a word in brackets, for which there is room in `bracketed`. They are of whole
+    /// characters, by their bytes; a bracket alone is none, and the end of a line has none.
+    fn add_ngrams(&self, word: &[u8], bracketed: &mut Vec<u8>, rows: &mut Vec<u32>) {
         if word == END || self.max_n == 0 {
             return;
         }
-        scratch.word.clear();
-        scratch.word.push(b'<');
-        scratch.word.extend(word);
-        scratch.word.push(b'>');
-        self.add_ngrams(&scratch.word, &mut scratch.rows);
-    }
-
-    /// Adds the n-grams of a word in its brackets. They are of whole characters, by their bytes; a
-    /// bracket alone is none.
-    fn add_ngrams(&self, word: &[u8], rows: &mut Vec<u32>) {
+        bracketed.clear();
+        bracketed.push(b'<');
+        bracketed.extend(word);
+        bracketed.push(b'>');
+        let word = bracketed.as_slice();
         for start in (0..word.len()).filter(|&at| starts_character(word[at])) {
             let (mut end, mut hash) = (start, SEED);
             for n in 1..=self.max_n {
