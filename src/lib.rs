@@ -19,7 +19,7 @@
 //! | none | the `no_std` core: [`pair`], [`decision`], [`policy`], [`rules`], [`config`], [`wire`], [`ring`], [`stats`], [`error`] |
 //! | `std` | decoding, inference through tract, sources, sinks, the pipeline |
 //! | `cli` (default) | the `pairgate` binary |
-//! | `parquet` (default) | tables of scores as Parquet: [`sink::table`] |
+//! | `parquet` (default) | tables of scores as Parquet: [`sink::table`]; DataComp's metadata and filters: most of [`datacomp`] |
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
@@ -38,6 +38,8 @@ pub mod wire;
 
 #[cfg(feature = "std")]
 pub mod capture;
+#[cfg(feature = "std")]
+pub mod datacomp;
 #[cfg(feature = "std")]
 pub mod decode;
 #[cfg(feature = "std")]

@@ -90,9 +90,15 @@ pub fn pooled_score(reason: Reason, facts: &Facts) -> Option<f32> {
 /// `scores` must be finite; their order is changed.
 pub fn fraction_threshold(scores: &mut [f32], fraction: f64) -> Option<f32> {
     let last = scores.len().checked_sub(1)?;
-    let index = ((scores.len() as f64 * fraction) as usize).min(last);
+    let index = fraction_index(scores.len(), fraction).min(last);
     let (_, threshold, _) = scores.select_nth_unstable_by(index, |a, b| b.total_cmp(a));
     Some(*threshold)
+}
+
+/// The place of DataComp's threshold among `count` scores in descending order, counted from 0:
+/// `int(count * fraction)`. With a fraction of 1 it is past the end.
+pub fn fraction_index(count: usize, fraction: f64) -> usize {
+    (count as f64 * fraction) as usize
 }
 
 /// Reads a fraction of the pool: `15%` or `0.15`; above 0, at most 1.

@@ -12,7 +12,7 @@ const BUFFER: usize = 1 << 20;
 /// A file under a temporary name, `.{name}.partial`, until it is published. Dropped before that,
 /// it stays behind under the temporary name.
 #[derive(Debug)]
-pub(super) struct PartialFile {
+pub(crate) struct PartialFile {
     writer: BufWriter<File>,
     partial: PathBuf,
     path: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct PartialFile {
 
 impl PartialFile {
     /// Starts a file that will be called `path`; what a killed run left of it is lost.
-    pub(super) fn create(path: &Path) -> Result<Self, RunError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, RunError> {
         let partial = partial_path(path).map_err(failed(path))?;
         let file = File::create(&partial).map_err(failed(&partial))?;
         let writer = BufWriter::with_capacity(BUFFER, file);
@@ -34,7 +34,7 @@ impl PartialFile {
     }
 
     /// Brings the bytes to disk, then gives the file its name, replacing a file of that name.
-    pub(super) fn publish(self) -> Result<(), RunError> {
+    pub(crate) fn publish(self) -> Result<(), RunError> {
         let Self { writer, partial, path } = self;
         let file = writer.into_inner().map_err(|error| failed(&partial)(error.into_error()))?;
         file.sync_all().map_err(failed(&partial))?;

@@ -27,6 +27,8 @@ mod replay;
 mod report;
 mod sink;
 mod source;
+#[cfg(feature = "parquet")]
+mod subset;
 mod support;
 mod text;
 mod wire;

@@ -1,5 +1,7 @@
 //! The command line, as it is said.
 
+mod subset;
+
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -8,6 +10,10 @@ use pairgate::model::Arithmetic;
 use pairgate::pair::Size;
 use pairgate::policy::parse_fraction;
 use pairgate::source::InputFormat;
+
+#[cfg(feature = "parquet")]
+pub use subset::ArchArg;
+pub use subset::{FilterArg, SubsetArgs};
 
 /// A gate for image-text pairs: scores each pair with a small data filtering network and lets
 /// only good pairs reach storage.
@@ -41,6 +47,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// A page to look at: histogram, reasons, sources, contact sheets, a slider at the threshold.
     Report(ReportArgs),
+    /// Apply DataComp's filters to its metadata, or take a gate's decisions: a subset file.
+    Subset(SubsetArgs),
     /// Decision journals: list, print, check, repair.
     #[command(subcommand)]
     Journal(JournalCommand),

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         args::Command::Calibrate(args) => commands::calibrate::run(&args),
         args::Command::Replay(args) => commands::replay::run(&args),
         args::Command::Report(args) => commands::report::run(&args),
+        args::Command::Subset(args) => commands::subset::run(&args),
         args::Command::Journal(command) => commands::journal::run(&command),
         args::Command::Config(command) => commands::config::run(&command),
         args::Command::Model(command) => commands::model::run(&command),

@@ -1,0 +1,309 @@
+//! Metadata tables: parquet files, read column by column in batches, without arrow.
+
+mod column;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
+use parquet::data_type::ByteArray;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+
+use super::{unread, wrong};
+use crate::error::RunError;
+use column::Typed;
+
+/// What the numbers of a column are, as pandas compares them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// 16 bits.
+    Half,
+    /// 32 bits.
+    Single,
+    /// 64 bits, and whole numbers.
+    Double,
+}
+
+impl Precision {
+    /// `number`, rounded as NumPy rounds a plain number that is compared with such a column.
+    pub fn round(self, number: f64) -> f64 {
+        match self {
+            Self::Half => half::f16::from_f64(number).to_f64(),
+            Self::Single => f64::from(number as f32),
+            Self::Double => number,
+        }
+    }
+}
+
+/// The tables that `paths` are, or that the folders among them hold (not those below), in the order
+/// of their names.
+///
+/// # Errors
+/// [`RunError::Source`] for a path that cannot be read and for a folder without tables.
+pub fn tables_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, RunError> {
+    let mut tables = Vec::new();
+    for path in paths {
+        let is_folder = fs::metadata(path).map_err(unread(path))?.is_dir();
+        if !is_folder {
+            tables.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path).map_err(unread(path))?;
+        let files = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut files: Vec<_> = files.collect::<io::Result<_>>().map_err(unread(path))?;
+        files.retain(|file| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            name.ends_with(".parquet") && !name.starts_with('.')
+        });
+        if files.is_empty() {
+            return Err(unread(path)(wrong("the folder holds no .parquet")));
+        }
+        files.sort();
+        tables.extend(files);
+    }
+    Ok(tables)
+}
+
+/// One table.
+pub struct Table {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+}
+
+impl Table {
+    /// Opens the table at `path` and reads its footer.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where it is no parquet file.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let file = File::open(path).map_err(unread(path))?;
+        let reader = SerializedFileReader::new(file).map_err(|why| unread(path)(io_error(why)))?;
+        Ok(Self { path: path.to_owned(), reader })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Rows of each row group.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where the footer says that they are fewer than none.
+    pub fn groups(&self) -> Result<Vec<u64>, RunError> {
+        let groups = self.reader.metadata().row_groups().iter();
+        let rows = groups.map(|group| u64::try_from(group.num_rows()).map_err(io::Error::other));
+        rows.collect::<io::Result<_>>().map_err(unread(&self.path))
+    }
+
+    /// How precise the numbers of the column `name` are.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where there is no such column, or it holds something else.
+    pub fn precision(&self, name: &str) -> Result<Precision, RunError> {
+        let (_, column) = self.find(name)?;
+        match number_kind(&column) {
+            Some(NumberKind::Half) => Ok(Precision::Half),
+            Some(NumberKind::Single) => Ok(Precision::Single),
+            Some(_) => Ok(Precision::Double),
+            None => Err(self.wrong_type(&column, "numbers")),
+        }
+    }
+
+    /// Checks that the column `name` holds text.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where there is no such column, or it holds something else.
+    pub fn check_text(&self, name: &str) -> Result<(), RunError> {
+        let (_, column) = self.find(name)?;
+        match column.physical_type() {
+            Physical::BYTE_ARRAY if column.converted_type() != ConvertedType::DECIMAL => Ok(()),
+            _ => Err(self.wrong_type(&column, "text")),
+        }
+    }
+
+    /// The texts of the column `name` in a row group.
+    ///
+    /// # Errors
+    /// As for [`check_text`](Self::check_text).
+    pub fn texts(&self, group: usize, name: &str) -> Result<Texts, RunError> {
+        self.check_text(name)?;
+        let (index, column) = self.find(name)?;
+        let typed = self.typed(group, index, &column)?;
+        Ok(Texts { typed, at: self.place(name) })
+    }
+
+    /// The numbers of the column `name` in a row group.
+    ///
+    /// # Errors
+    /// As for [`precision`](Self::precision).
+    pub fn numbers(&self, group: usize, name: &str) -> Result<Numbers, RunError> {
+        let (index, column) = self.find(name)?;
+        let Some(kind) = number_kind(&column) else {
+            return Err(self.wrong_type(&column, "numbers"));
+        };
+        let column = match kind {
+            NumberKind::Half => Number::Half(self.typed(group, index, &column)?),
+            NumberKind::Single => Number::Single(self.typed(group, index, &column)?),
+            NumberKind::Double => Number::Double(self.typed(group, index, &column)?),
+            NumberKind::Signed32 => Number::Signed32(self.typed(group, index, &column)?),
+            NumberKind::Unsigned32 => Number::Unsigned32(self.typed(group, index, &column)?),
+            NumberKind::Signed64 => Number::Signed64(self.typed(group, index, &column)?),
+            NumberKind::Unsigned64 => Number::Unsigned64(self.typed(group, index, &column)?),
+        };
+        Ok(Numbers { column, at: self.place(name) })
+    }
+
+    fn typed<T: parquet::data_type::DataType>(
+        &self,
+        group: usize,
+        index: usize,
+        column: &ColumnDescriptor,
+    ) -> Result<Typed<T>, RunError> {
+        let reader = self.reader.get_row_group(group).and_then(|g| g.get_column_reader(index));
+        let reader = reader.map_err(|why| self.place(column.name()).failed(io_error(why)))?;
+        let reader = T::get_column_reader(reader)
+            .ok_or_else(|| self.place(column.name()).failed(wrong("it is of another type")))?;
+        Ok(Typed::new(reader, column.max_def_level() > 0))
+    }
+
+    fn find(&self, name: &str) -> Result<(usize, ColumnDescPtr), RunError> {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        let columns = schema.columns();
+        let named = |column: &ColumnDescriptor| {
+            column.path().parts().first().is_some_and(|part| part == name)
+        };
+        let Some(index) = columns.iter().position(|column| named(column)) else {
+            let fields = schema.root_schema().get_fields();
+            let names: Vec<_> = fields.iter().map(|field| field.name()).collect();
+            let why = format!("there is none; the table has {}", names.join(", "));
+            return Err(self.place(name).failed(wrong(why)));
+        };
+        let column = columns[index].clone();
+        if column.path().parts().len() > 1 || column.max_rep_level() > 0 {
+            return Err(self.place(name).failed(wrong("it holds lists or structures")));
+        }
+        Ok((index, column))
+    }
+
+    fn wrong_type(&self, column: &ColumnDescriptor, wanted: &str) -> RunError {
+        let (physical, converted) = (column.physical_type(), column.converted_type());
+        let why = format!("it holds {physical} ({converted}), not {wanted}");
+        self.place(column.name()).failed(wrong(why))
+    }
+
+    fn place(&self, column: &str) -> Place {
+        Place { path: self.path.clone(), column: column.to_owned() }
+    }
+}
+
+/// A column of a table, for errors.
+#[derive(Debug, Clone)]
+struct Place {
+    path: PathBuf,
+    column: String,
+}
+
+impl Place {
+    fn failed(&self, why: io::Error) -> RunError {
+        let text = format!("column {:?}: {why}", self.column);
+        unread(&self.path)(io::Error::new(why.kind(), text))
+    }
+}
+
+/// The texts of a column, one after the other.
+pub struct Texts {
+    typed: Typed<parquet::data_type::ByteArrayType>,
+    at: Place,
+}
+
+impl Texts {
+    /// Replaces `out` with the next `rows` texts; `None` for null.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where the column is damaged.
+    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<ByteArray>>) -> Result<(), RunError> {
+        out.clear();
+        let read = self.typed.read(rows, |text| out.push(text.cloned()));
+        read.map_err(|why| self.at.failed(why))
+    }
+}
+
+/// The numbers of a column, one after the other.
+pub struct Numbers {
+    column: Number,
+    at: Place,
+}
+
+enum Number {
+    Half(Typed<parquet::data_type::FixedLenByteArrayType>),
+    Single(Typed<parquet::data_type::FloatType>),
+    Double(Typed<parquet::data_type::DoubleType>),
+    Signed32(Typed<parquet::data_type::Int32Type>),
+    Unsigned32(Typed<parquet::data_type::Int32Type>),
+    Signed64(Typed<parquet::data_type::Int64Type>),
+    Unsigned64(Typed<parquet::data_type::Int64Type>),
+}
+
+impl Numbers {
+    /// Replaces `out` with the next `rows` numbers; `None` for null.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where the column is damaged.
+    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<f64>>) -> Result<(), RunError> {
+        out.clear();
+        let read = match &mut self.column {
+            Number::Half(column) => column.read(rows, |x| out.push(x.map(|x| half(x.data())))),
+            Number::Single(column) => column.read(rows, |x| out.push(x.map(|&x| x.into()))),
+            Number::Double(column) => column.read(rows, |x| out.push(x.copied())),
+            Number::Signed32(column) => column.read(rows, |x| out.push(x.map(|&x| x.into()))),
+            Number::Unsigned32(column) => {
+                column.read(rows, |x| out.push(x.map(|&x| f64::from(x.cast_unsigned()))))
+            }
+            Number::Signed64(column) => column.read(rows, |x| out.push(x.map(|&x| x as f64))),
+            Number::Unsigned64(column) => {
+                column.read(rows, |x| out.push(x.map(|&x| x.cast_unsigned() as f64)))
+            }
+        };
+        read.map_err(|why| self.at.failed(why))
+    }
+}
+
+fn half(bytes: &[u8]) -> f64 {
+    bytes.try_into().map_or(f64::NAN, |bytes| half::f16::from_le_bytes(bytes).to_f64())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NumberKind {
+    Half,
+    Single,
+    Double,
+    Signed32,
+    Unsigned32,
+    Signed64,
+    Unsigned64,
+}
+
+/// What a column's numbers are; `None` where it holds none.
+fn number_kind(column: &ColumnDescriptor) -> Option<NumberKind> {
+    use ConvertedType as C;
+    match (column.physical_type(), column.converted_type()) {
+        (Physical::FLOAT, _) => Some(NumberKind::Single),
+        (Physical::DOUBLE, _) => Some(NumberKind::Double),
+        (Physical::INT32, C::NONE | C::INT_8 | C::INT_16 | C::INT_32) => Some(NumberKind::Signed32),
+        (Physical::INT32, C::UINT_8 | C::UINT_16 | C::UINT_32) => Some(NumberKind::Unsigned32),
+        (Physical::INT64, C::NONE | C::INT_64) => Some(NumberKind::Signed64),
+        (Physical::INT64, C::UINT_64) => Some(NumberKind::Unsigned64),
+        (Physical::FIXED_LEN_BYTE_ARRAY, _) => {
+            let is_half = column.logical_type_ref() == Some(&LogicalType::Float16);
+            is_half.then_some(NumberKind::Half)
+        }
+        _ => None,
+    }
+}
+
+fn io_error(why: parquet::errors::ParquetError) -> io::Error {
+    wrong(why.to_string())
+}

@@ -1,0 +1,49 @@
+//! DataComp's side of things: its metadata, its filters by name, and the subset files that its
+//! resharder takes.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`subset_file`] | the uids of a subset, as `.npy` or as they lie in memory |
+//! | [`scores`] | scores that a run made, found again by uid |
+//! | [`metadata`] | columns of parquet tables, in batches |
+//! | [`embeddings`] | the arrays beside a table, and other NumPy files |
+//! | [`language`] | whether a caption is English: built in, or by a fastText model |
+//! | [`centroids`] | the centroid nearest to an embedding |
+//! | [`threshold`] | the score that a fraction of a pool is taken by |
+//! | [`filter`] | what a row must pass, and why it does not |
+//! | [`select`] | all rows of a pool through the filters |
+//!
+//! All but the first two need the feature `parquet`.
+
+#[cfg(feature = "parquet")]
+pub mod centroids;
+#[cfg(feature = "parquet")]
+pub mod embeddings;
+#[cfg(feature = "parquet")]
+pub mod filter;
+#[cfg(feature = "parquet")]
+pub mod language;
+#[cfg(feature = "parquet")]
+pub mod metadata;
+pub mod scores;
+#[cfg(feature = "parquet")]
+pub mod select;
+pub mod subset_file;
+#[cfg(feature = "parquet")]
+pub mod threshold;
+
+use std::io;
+use std::path::Path;
+
+use crate::error::RunError;
+
+/// Names the file in an I/O error of reading.
+fn unread(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
+    move |why| RunError::Source { from: path.display().to_string(), why }
+}
+
+/// A file whose bytes are not what they should be.
+#[cfg(feature = "parquet")]
+fn wrong(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
