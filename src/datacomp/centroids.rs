@@ -20,7 +20,7 @@ impl Centroids {
     /// # Errors
     /// What is wrong: no centroid, or a target that is none.
     pub fn new(size: usize, values: Vec<f32>, targets: &[i64]) -> Result<Self, String> {
-        if size == 0 || values.is_empty() || values.len() % size != 0 {
+        if size == 0 || values.is_empty() || !values.len().is_multiple_of(size) {
             return Err("there is no centroid".into());
         }
         let count = values.len() / size;
@@ -57,7 +57,7 @@ impl Centroids {
             self.multiply(embeddings, centroids, Sizes { rows, columns, ..self.sizes() }, products);
             for (best, products) in best.iter_mut().zip(products.chunks_exact(columns)) {
                 for (place, &product) in products.iter().enumerate() {
-                    if !best.0.is_nan() && !(product <= best.0) {
+                    if !best.0.is_nan() && (product > best.0 || product.is_nan()) {
                         *best = (product, block * BLOCK + place);
                     }
                 }

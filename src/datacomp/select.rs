@@ -241,14 +241,14 @@ fn batches(rows: u64) -> impl Iterator<Item = usize> {
 
 /// The scores of one test in a row group.
 enum ScoreColumn<'a> {
-    Column(Numbers),
+    Column(Box<Numbers>),
     Run(&'a super::scores::UidScores),
 }
 
 impl<'a> ScoreColumn<'a> {
     fn open(table: &Table, group: usize, source: &'a ScoreSource) -> Result<Self, RunError> {
         Ok(match source {
-            ScoreSource::Column(name) => Self::Column(table.numbers(group, name)?),
+            ScoreSource::Column(name) => Self::Column(Box::new(table.numbers(group, name)?)),
             ScoreSource::Run(scores) => Self::Run(scores),
         })
     }

@@ -11,9 +11,9 @@ use pairgate::pair::Size;
 use pairgate::policy::parse_fraction;
 use pairgate::source::InputFormat;
 
+pub use subset::SubsetArgs;
 #[cfg(feature = "parquet")]
-pub use subset::ArchArg;
-pub use subset::{FilterArg, SubsetArgs};
+pub use subset::{ArchArg, FilterArg};
 
 /// A gate for image-text pairs: scores each pair with a small data filtering network and lets
 /// only good pairs reach storage.
