@@ -3,26 +3,27 @@
 //!
 //! What is held of the whole pool are the uids of kept rows and, for a fraction, the scores.
 
+mod batch;
+mod pass;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use parquet::data_type::ByteArray;
 use rayon::prelude::*;
 
 use super::embeddings::{Rows, beside};
-use super::filter::{Ending, Filter, ImageBased, Limit, ScoreSource, score_ending};
-use super::language::fasttext::Scratch;
-use super::metadata::{Numbers, Precision, Table, Texts};
+use super::filter::{Ending, Filter, ImageBased, Limit, ScoreSource, ScoreTest};
+use super::metadata::{Precision, Table};
+use super::scores::UidScores;
 use super::threshold::Pool;
 use super::{unread, wrong};
 use crate::error::RunError;
 use crate::pair::Uid;
 
-/// Rows of a batch.
-const BATCH: usize = 8192;
-/// Rows that one thread tests in a go.
-const CHUNK: usize = 256;
+use batch::{Batch, ScoreColumn, batches};
+use pass::{Part, Pass};
+
 /// Malformed uids that are named.
 const NAMED: usize = 5;
 
@@ -119,7 +120,7 @@ impl Tables {
         watch: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<f64>, RunError> {
         let tests = filter.scores.iter().enumerate();
-        let threshold = |(place, test): (usize, &super::filter::ScoreTest)| match test.limit {
+        let threshold = |(place, test): (usize, &ScoreTest)| match test.limit {
             Limit::AtLeast(number) => Ok(number),
             Limit::Fraction(fraction) => {
                 Ok(self.pool(place, &test.source, watch)?.threshold(fraction))
@@ -187,7 +188,7 @@ fn survey(path: &Path, filter: &Filter) -> Result<Vec<Group>, RunError> {
             table.precision("original_width")?;
             table.precision("original_height")?;
         }
-        let precision = |test: &super::filter::ScoreTest| match &test.source {
+        let precision = |test: &ScoreTest| match &test.source {
             ScoreSource::Column(name) => table.precision(name),
             ScoreSource::Run(_) => Ok(Precision::Single),
         };
@@ -234,243 +235,11 @@ fn embeddings(
     Rows::open(&beside(table), &images.array, rows, images.centroids.size(), range)
 }
 
-/// The sizes of the batches of so many rows.
-fn batches(rows: u64) -> impl Iterator<Item = usize> {
-    (0..rows).step_by(BATCH).map(move |first| (rows - first).min(BATCH as u64) as usize)
-}
-
-/// The scores of one test in a row group.
-enum ScoreColumn<'a> {
-    Column(Box<Numbers>),
-    Run(&'a super::scores::UidScores),
-}
-
-impl<'a> ScoreColumn<'a> {
-    fn open(table: &Table, group: usize, source: &'a ScoreSource) -> Result<Self, RunError> {
-        Ok(match source {
-            ScoreSource::Column(name) => Self::Column(Box::new(table.numbers(group, name)?)),
-            ScoreSource::Run(scores) => Self::Run(scores),
-        })
-    }
-
-    fn read(
-        &mut self,
-        rows: usize,
-        uids: &[Result<Uid, Ending>],
-        out: &mut Vec<Option<f64>>,
-    ) -> Result<(), RunError> {
-        match self {
-            Self::Column(numbers) => numbers.read(rows, out),
-            Self::Run(scores) => {
-                let find = |uid: &Result<Uid, Ending>| scores.find(uid.as_ref().ok()?);
-                out.clear();
-                out.extend(uids.iter().map(|uid| find(uid).map(f64::from)));
-                Ok(())
-            }
-        }
-    }
-}
-
-/// What is read of some rows.
-#[derive(Default)]
-struct Batch {
-    uid_texts: Vec<Option<ByteArray>>,
-    uids: Vec<Result<Uid, Ending>>,
-    captions: Vec<Option<ByteArray>>,
-    widths: Vec<Option<f64>>,
-    heights: Vec<Option<f64>>,
-    column: Vec<Option<f64>>,
-    scores: Vec<Vec<Option<f64>>>,
-    embeddings: Vec<f32>,
-    endings: Vec<Ending>,
-}
-
-impl Batch {
-    fn parse_uids(&mut self) {
-        let parse = |text: &Option<ByteArray>| {
-            let text = text.as_ref().ok_or(Ending::UidMissing)?;
-            let text = std::str::from_utf8(text.data()).map_err(|_| Ending::UidMalformed)?;
-            text.parse().map_err(|_| Ending::UidMalformed)
-        };
-        self.uids.clear();
-        self.uids.extend(self.uid_texts.iter().map(parse));
-    }
-}
-
-/// What came of a row group.
-struct Part {
-    uids: Vec<Uid>,
-    endings: [u64; Ending::ALL.len()],
-    malformed: Vec<String>,
-}
-
-/// The columns of a row group that a filter reads.
-struct Columns<'a> {
-    uids: Texts,
-    captions: Option<Texts>,
-    sizes: Option<[Numbers; 2]>,
-    scores: Vec<ScoreColumn<'a>>,
-    embeddings: Option<Rows>,
-}
-
-/// One row group on its way through the filters.
-struct Pass<'a> {
-    group: &'a Group,
-    filter: &'a Filter,
-    thresholds: &'a [f64],
-    /// Whether threads share the rows of a batch.
-    splits: bool,
-}
-
-impl<'a> Pass<'a> {
-    fn run(&self, watch: &(dyn Fn(u64) + Sync)) -> Result<Part, RunError> {
-        let mut columns = self.columns()?;
-        let mut part = Part { uids: Vec::new(), endings: [0; _], malformed: Vec::new() };
-        let mut batch = Batch::default();
-        batch.scores.resize(columns.scores.len(), Vec::new());
-        let mut first = self.group.first;
-        for rows in batches(self.group.rows) {
-            columns.read(rows, &mut batch)?;
-            self.test(rows, &mut batch);
-            self.account(first, &batch, &mut part);
-            first += rows as u64;
-            watch(rows as u64);
-        }
-        Ok(part)
-    }
-
-    fn columns(&self) -> Result<Columns<'a>, RunError> {
-        let Self { group, filter, .. } = self;
-        let table = Table::open(&group.path)?;
-        let text = |name| table.texts(group.place, name);
-        let number = |name| table.numbers(group.place, name);
-        let sizes = || Ok::<_, RunError>([number("original_width")?, number("original_height")?]);
-        let scores = filter.scores.iter();
-        let range = group.first..group.first + group.rows;
-        let embeddings = |images| embeddings(&group.path, images, group.table_rows, range.clone());
-        Ok(Columns {
-            uids: text("uid")?,
-            captions: filter.reads_captions().then(|| text("text")).transpose()?,
-            sizes: filter.basic.then(sizes).transpose()?,
-            scores: scores
-                .map(|test| ScoreColumn::open(&table, group.place, &test.source))
-                .collect::<Result<_, _>>()?,
-            embeddings: filter.image_based.as_ref().map(embeddings).transpose()?,
-        })
-    }
-
-    fn test(&self, rows: usize, batch: &mut Batch) {
-        let mut endings = std::mem::take(&mut batch.endings);
-        endings.clear();
-        endings.resize(rows, Ending::Kept);
-        let test = |scratch: &mut Scratch, (chunk, endings): (usize, &mut [Ending])| {
-            let first = chunk * CHUNK;
-            for (i, ending) in endings.iter_mut().enumerate() {
-                *ending = self.row_ending(batch, first + i, scratch);
-            }
-            self.near_target(batch, first, endings);
-        };
-        if self.splits {
-            endings.par_chunks_mut(CHUNK).enumerate().for_each_init(Scratch::default, test);
-        } else {
-            let mut scratch = Scratch::default();
-            endings.chunks_mut(CHUNK).enumerate().for_each(|part| test(&mut scratch, part));
-        }
-        batch.endings = endings;
-    }
-
-    /// Tests one row, what is cheap first, all but its embedding.
-    fn row_ending(&self, batch: &Batch, row: usize, scratch: &mut Scratch) -> Ending {
-        if let Err(ending) = batch.uids[row] {
-            return ending;
-        }
-        if self.filter.basic {
-            let ending = Filter::size_ending(batch.widths[row], batch.heights[row]);
-            if ending != Ending::Kept {
-                return ending;
-            }
-        }
-        for (place, scores) in batch.scores.iter().enumerate() {
-            let ending = score_ending(scores[row], self.threshold(place));
-            if ending != Ending::Kept {
-                return ending;
-            }
-        }
-        if self.filter.reads_captions() {
-            return self.filter.caption_ending(batch.captions[row].as_ref(), scratch);
-        }
-        Ending::Kept
-    }
-
-    /// What the scores of a test must reach in this table.
-    fn threshold(&self, place: usize) -> f64 {
-        match self.filter.scores[place].limit {
-            Limit::AtLeast(number) => self.group.precisions[place].round(number),
-            Limit::Fraction(_) => self.thresholds[place],
-        }
-    }
-
-    /// Tests the embeddings of those rows that passed everything else.
-    fn near_target(&self, batch: &Batch, first: usize, endings: &mut [Ending]) {
-        let Some(images) = &self.filter.image_based else {
-            return;
-        };
-        let size = images.centroids.size();
-        let open: Vec<usize> = (0..endings.len()).filter(|&i| endings[i] == Ending::Kept).collect();
-        let mut embeddings = Vec::with_capacity(open.len() * size);
-        for &i in &open {
-            embeddings.extend_from_slice(&batch.embeddings[(first + i) * size..][..size]);
-        }
-        for (i, near) in open.into_iter().zip(images.centroids.near_target(&embeddings)) {
-            if !near {
-                endings[i] = Ending::NotNearTarget;
-            }
-        }
-    }
-
-    fn account(&self, first: u64, batch: &Batch, part: &mut Part) {
-        for (row, &ending) in batch.endings.iter().enumerate() {
-            part.endings[ending as usize] += 1;
-            match (ending, &batch.uids[row]) {
-                (Ending::Kept, Ok(uid)) => part.uids.push(*uid),
-                (Ending::UidMalformed, _) if part.malformed.len() < NAMED => {
-                    let text = batch.uid_texts[row].as_ref().map_or(&[][..], |text| text.data());
-                    let text: String = String::from_utf8_lossy(text).chars().take(40).collect();
-                    let (path, row) = (self.group.path.display(), first + row as u64);
-                    part.malformed.push(format!("{path}: row {row}: {text:?}"));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Columns<'_> {
-    fn read(&mut self, rows: usize, batch: &mut Batch) -> Result<(), RunError> {
-        self.uids.read(rows, &mut batch.uid_texts)?;
-        batch.parse_uids();
-        if let Some(captions) = &mut self.captions {
-            captions.read(rows, &mut batch.captions)?;
-        }
-        if let Some([widths, heights]) = &mut self.sizes {
-            widths.read(rows, &mut batch.widths)?;
-            heights.read(rows, &mut batch.heights)?;
-        }
-        for (column, scores) in self.scores.iter_mut().zip(&mut batch.scores) {
-            column.read(rows, &batch.uids, scores)?;
-        }
-        if let Some(embeddings) = &mut self.embeddings {
-            embeddings.read(rows, &mut batch.embeddings)?;
-        }
-        Ok(())
-    }
-}
-
 /// Reads the scores of a table with the columns `uid` and `score`, as `pairgate score` writes it.
 ///
 /// # Errors
 /// [`RunError::Source`] that names the column.
-pub fn scores_in_table(path: &Path) -> Result<super::scores::UidScores, RunError> {
+pub fn scores_in_table(path: &Path) -> Result<UidScores, RunError> {
     watched(path, || {
         let table = Table::open(path)?;
         let mut batch = Batch::default();
@@ -490,6 +259,6 @@ pub fn scores_in_table(path: &Path) -> Result<super::scores::UidScores, RunError
                 }
             }
         }
-        Ok(super::scores::UidScores::new(scores, malformed))
+        Ok(UidScores::new(scores, malformed))
     })
 }
