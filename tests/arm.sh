@@ -12,13 +12,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/cross.sh
 
-# Modules of the suite; none are all.
-modules=()
+# Modules of the suite; none are all. What they need of cargo's features.
+modules=() features=()
 case ${1:-} in
 '') aarch64=(cortex-a53 cortex-a72 neoverse-n1 max) armv7=(cortex-a15) ;;
 short)
     aarch64=(cortex-a53 neoverse-n1) armv7=()
     modules=(bits:: core:: decode:: gate:: kernels:: prepare:: text:: wire::)
+    features=(--no-default-features --features cli)
     ;;
 *) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
@@ -34,7 +35,8 @@ suite() {
     local name=${1//-/_} binary runner cpu
     name=CARGO_TARGET_${name^^}_RUNNER
     printf '\n== %s: build\n' "$1"
-    binary=$(cargo test --profile emulated --locked --target "$1" --no-run --message-format=json-render-diagnostics |
+    binary=$(cargo test --profile emulated --locked --target "$1" "${features[@]}" --no-run \
+        --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -n 1)
     for cpu in "${@:2}"; do
         runner="${!name} -cpu $cpu"
