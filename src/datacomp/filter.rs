@@ -23,8 +23,6 @@ pub const B32_SCORES: &str = "clip_b32_similarity_score";
 pub const L14_SCORES: &str = "clip_l14_similarity_score";
 /// The lowest ViT-B/32 score that laion2b takes.
 pub const LAION_THRESHOLD: f64 = 0.28;
-/// The array of embeddings that image_based compares.
-pub const L14_IMAGES: &str = "l14_img";
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,19 +14,6 @@ pub enum Pool {
 }
 
 impl Pool {
-    /// Rows with and without a number.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Single(scores) => scores.len(),
-            Self::Double(scores) => scores.len(),
-        }
-    }
-
-    /// Whether there is no row.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The score that rows must reach so that `fraction` of the pool is kept: as NumPy sorts, with
     /// NaN below all numbers, the one at [`fraction_index`]. It is NaN, which no row reaches, where
     /// that row has no number. A fraction of 1, at which DataComp's script fails, takes the lowest

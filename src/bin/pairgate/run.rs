@@ -118,9 +118,21 @@ impl Session {
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
         let gates = self.gates(settings, Need::without_capture)?;
+        Ok(self.run_through(inputs, gates, follow, sink, pass))
+    }
+
+    /// The same through gates that are made already.
+    pub fn run_through(
+        &self,
+        inputs: Inputs,
+        gates: Vec<Gate>,
+        follow: Option<&mut Follow>,
+        sink: &mut dyn Sink,
+        pass: Pass,
+    ) -> Outcome {
         let mut progress = Progress::new(pass, inputs.meter());
         let watch = |counts: &_| progress.show(counts);
-        Ok(self.run_gates(Box::new(inputs), gates, follow, sink, watch))
+        self.run_gates(Box::new(inputs), gates, follow, sink, watch)
     }
 
     /// Refuses a run that [`gates`](Self::gates) would refuse; no gate is made where there is no

@@ -83,11 +83,6 @@ impl Table {
         Ok(Self { path: path.to_owned(), reader })
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Rows of each row group.
     ///
     /// # Errors

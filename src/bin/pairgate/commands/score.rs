@@ -14,7 +14,7 @@ use pairgate::sink::table::{Format, TableSink};
 use pairgate::wire;
 
 use crate::args::ScoreArgs;
-use crate::progress::{Pass, Progress};
+use crate::progress::Pass;
 use crate::run::{Session, exit_code};
 use crate::summary::Summary;
 
@@ -36,10 +36,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut sink = sink(&args.output, session.header(&settings))?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
-    let mut progress = Progress::new(Pass::Scoring, inputs.meter());
-    let watch = |counts: &_| progress.show(counts);
-    let outcome = session.run_gates(Box::new(inputs), gates, None, &mut *sink, watch);
-    drop(progress);
+    let outcome = session.run_through(inputs, gates, None, &mut *sink, Pass::Scoring);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome))
 }
