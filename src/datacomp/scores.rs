@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -10,7 +10,6 @@ use super::unread;
 use crate::error::RunError;
 use crate::pair::Uid;
 use crate::sink::journal::JournalFile;
-use crate::sink::output::OutputFolder;
 
 /// The scores of a run by uid.
 #[derive(Debug, Clone, Default)]
@@ -97,12 +96,4 @@ pub fn read_journal(path: &Path) -> Result<UidScores, RunError> {
         Ok((record.uid, record.facts.score.unwrap_or(f32::NAN)))
     });
     Ok(UidScores::new(scores.collect::<Result<_, RunError>>()?, 0))
-}
-
-/// The journal that `path` is, or that the folder at `path` holds.
-pub fn journal_at(path: &Path) -> Option<PathBuf> {
-    if path.is_dir() {
-        return Some(path.join(OutputFolder::JOURNAL)).filter(|path| path.is_file());
-    }
-    path.extension().is_some_and(|extension| extension == "pairgate").then(|| path.to_owned())
 }

@@ -253,6 +253,13 @@ fn the_command_checks_shows_and_packs() {
     run(pairgate(["config", "pack", "--board", "rpi4", "-o", packed.to_str().unwrap()]), 0);
     assert_eq!(unpack(&std::fs::read(&packed).unwrap()).unwrap(), board("rpi4"));
 
+    let following = folder.path().join("following.toml");
+    std::fs::write(&following, "[policy]\nkeep = 0.15\n[follow]\nenabled = true\n").unwrap();
+    let following = following.to_str().unwrap();
+    let out = pairgate(["config", "pack", "-c", following, "-o", packed.to_str().unwrap()]);
+    let err = String::from_utf8(run(out, 0).stderr).unwrap();
+    assert!(err.contains("[follow] is left out"), "{err}");
+
     std::fs::write(mine, "[memory]\nceiling_bytes = \"9 MiB\"\n").unwrap();
     let out = run(pairgate(["config", "check", "--board", "rpi-zero-2w", "-c", mine]), 2);
     let err = String::from_utf8(out.stderr).unwrap();

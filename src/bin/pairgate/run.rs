@@ -105,23 +105,11 @@ impl Session {
         sink: &mut dyn Sink,
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
-        self.run_following(inputs, settings, None, sink, pass)
-    }
-
-    /// The same, where `follow`, if it is there, decides.
-    pub fn run_following(
-        &self,
-        inputs: Inputs,
-        settings: GateSettings,
-        follow: Option<&mut Follow>,
-        sink: &mut dyn Sink,
-        pass: Pass,
-    ) -> Result<Outcome, Box<dyn Error>> {
         let gates = self.gates(settings, Need::without_capture)?;
-        Ok(self.run_through(inputs, gates, follow, sink, pass))
+        Ok(self.run_through(inputs, gates, None, sink, pass))
     }
 
-    /// The same through gates that are made already.
+    /// The same through gates that are made already, where `follow`, if it is there, decides.
     pub fn run_through(
         &self,
         inputs: Inputs,
@@ -133,19 +121,6 @@ impl Session {
         let mut progress = Progress::new(pass, inputs.meter());
         let watch = |counts: &_| progress.show(counts);
         self.run_gates(Box::new(inputs), gates, follow, sink, watch)
-    }
-
-    /// Refuses a run that [`gates`](Self::gates) would refuse; no gate is made where there is no
-    /// ceiling.
-    pub fn check_memory(
-        &self,
-        settings: GateSettings,
-        part: impl Fn(Need) -> Need,
-    ) -> Result<(), Box<dyn Error>> {
-        match self.config.memory.ceiling_bytes {
-            0 => Ok(()),
-            _ => self.gates(settings, part).map(drop),
-        }
     }
 
     /// One gate for each worker; refuses a run whose worst case, or what `part` leaves of it, is

@@ -17,7 +17,7 @@ use pairgate::sink::{Judged, Sink};
 use pairgate::sketch::{ScoreSketch, known_to, sample_size};
 use serde_json::json;
 
-use super::journal::journal_in;
+use super::journal::{journal_at, journal_in};
 use crate::args::CalibrateArgs;
 use crate::progress::Pass;
 use crate::run::{Session, exit_code};
@@ -47,11 +47,6 @@ pub fn run(args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(code)
 }
 
-fn is_journal(path: &Path) -> bool {
-    let named = path.extension().is_some_and(|extension| extension == "pairgate");
-    named || journal_in(path) != *path && journal_in(path).is_file()
-}
-
 /// Scores of pairs that reach the threshold: neither rule nor fault speaks against them.
 struct Pool {
     sketch: ScoreSketch,
@@ -77,7 +72,7 @@ impl Pool {
     /// Reads journals and scores everything else.
     fn read(&mut self, args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
         let (journals, inputs): (Vec<_>, Vec<_>) =
-            args.input.inputs.iter().cloned().partition(|path| is_journal(path));
+            args.input.inputs.iter().cloned().partition(|path| journal_at(path).is_some());
         journals.iter().try_for_each(|path| self.read_journal(path))?;
         if inputs.is_empty() { Ok(ExitCode::SUCCESS) } else { self.score(args, &inputs) }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use pairgate::config::file::Layers;
 use pairgate::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate::config::{Config, Need};
+use pairgate::config::{Config, FollowConfig, Need};
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -84,6 +84,9 @@ fn tables(config: &Config) -> Result<Vec<(String, Table)>, Box<dyn Error>> {
 
 fn write_packed(args: &PackArgs) -> Result<(), Box<dyn Error>> {
     let config = settings::of_layers(&args.layers)?.resolve()?;
+    if config.follow != FollowConfig::default() {
+        log::warn!("[follow] is left out: firmware scores nothing");
+    }
     let mut buffer = [0; MAX_BYTES];
     let packed = pack(&config, &mut buffer)?;
     // What firmware cannot read back is not written.

@@ -9,7 +9,7 @@ use pairgate::config::file::Layers;
 use pairgate::config::{Config, StorageConfig};
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
-use pairgate::gate::GateSettings;
+use pairgate::gate::{Gate, GateSettings};
 use pairgate::model::manifest::Manifest;
 use pairgate::pipeline::{Outcome, decide_again};
 use pairgate::policy::fraction_threshold;
@@ -43,16 +43,19 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = session.open(&args.input)?;
     let config = &session.config;
     let cut = resolve_cut(config, session.model.manifest(), inputs.is_repeatable())?;
-    let mut settings = GateSettings::of(&session.config);
+    let mut settings = GateSettings::of(config);
+    if let Cut::At(threshold) = cut {
+        settings.policy.threshold = Some(threshold);
+        settings.follow = settings::follow_rule(config);
+    }
     // Before an earlier run's files are removed: this run may be refused for its memory.
-    session.check_memory(settings, |need| need.without_capture().with_sink(plan.queue_bytes()))?;
+    let queue = plan.queue_bytes();
+    let gates = session.gates(settings, |need| need.without_capture().with_sink(queue))?;
     let output = prepare_output(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let outcome = match cut {
-        Cut::At(threshold) => {
-            settings.policy.threshold = Some(threshold);
-            settings.follow = settings::follow_rule(config);
+        Cut::At(_) => {
             summary.set_threshold(&settings);
             let storage = &config.storage;
             let (header, output) = (session.header(&settings), output.as_deref());
@@ -60,14 +63,14 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
             let mut follow = session.follow(&settings);
             let following = follow.as_mut();
             let pass = Pass::Filtering;
-            let outcome = session.run_following(inputs, settings, following, &mut sinks, pass)?;
+            let outcome = session.run_through(inputs, gates, following, &mut sinks, pass);
             summary.set_followed(follow.as_ref());
             outcome
         }
         Cut::Fraction(fraction) => {
             let mut passes =
                 TwoPasses { args, session: &session, settings, output, listener: &listener };
-            let outcome = passes.run(inputs, fraction)?;
+            let outcome = passes.run(inputs, gates, fraction)?;
             summary.set_threshold(&passes.settings);
             outcome
         }
@@ -168,12 +171,17 @@ struct TwoPasses<'a> {
 }
 
 impl TwoPasses<'_> {
-    fn run(&mut self, inputs: Inputs, fraction: f64) -> Result<Outcome, Box<dyn Error>> {
+    fn run(
+        &mut self,
+        inputs: Inputs,
+        gates: Vec<Gate>,
+        fraction: f64,
+    ) -> Result<Outcome, Box<dyn Error>> {
         let provisional = Provisional::new(self.output.as_deref());
         let header = self.session.header(&self.settings);
         let journal = JournalSink::create(&provisional.path, header)?;
         let mut first = FirstPass { journal, scores: Vec::new() };
-        let mut outcome = self.session.run(inputs, self.settings, &mut first, Pass::Scoring)?;
+        let mut outcome = self.session.run_through(inputs, gates, None, &mut first, Pass::Scoring);
         if outcome.error.is_some() || outcome.interrupted {
             // What has passed so far waits for a threshold that will not come.
             outcome.unstored += outcome.counts.remove(Verdict::Kept);

@@ -34,6 +34,14 @@ pub fn journal_in(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(OutputFolder::JOURNAL) } else { path.to_owned() }
 }
 
+/// The same where other inputs are possible: a folder without a journal, or a file of another name,
+/// is none.
+pub fn journal_at(path: &Path) -> Option<PathBuf> {
+    let journal = journal_in(path);
+    let named = journal.extension().is_some_and(|extension| extension == "pairgate");
+    (named && (journal.is_file() || !path.is_dir())).then_some(journal)
+}
+
 /// What a journal comes to.
 struct Account {
     path: PathBuf,

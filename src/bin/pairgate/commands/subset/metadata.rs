@@ -12,12 +12,13 @@ use pairgate::datacomp::filter::{
 use pairgate::datacomp::language::Identifier;
 use pairgate::datacomp::language::fasttext::FastText;
 use pairgate::datacomp::metadata::tables_in;
-use pairgate::datacomp::scores::{UidScores, journal_at, read_journal, read_lines};
+use pairgate::datacomp::scores::{UidScores, read_journal, read_lines};
 use pairgate::datacomp::select::{Selection, Tables, scores_in_table};
 use serde_json::Value;
 
 use super::Found;
 use crate::args::{ArchArg, FilterArg, SubsetArgs};
+use crate::commands::journal::journal_at;
 use crate::progress::Steps;
 
 /// Runs all rows through the filters that are asked for.

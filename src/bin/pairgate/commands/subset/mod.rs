@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use pairgate::datacomp::scores::journal_at;
 use pairgate::datacomp::subset_file::{self, Form};
 use pairgate::decision::Verdict;
 use pairgate::pair::Uid;
 use pairgate::sink::journal::JournalFile;
 use serde_json::{Map, Value, json};
 
+use super::journal::journal_at;
 use crate::args::SubsetArgs;
 use crate::run::SOME_FAILED;
 use crate::summary::print;
