@@ -28,10 +28,12 @@ import ctypes
 import errno
 import mmap
 import os
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import traceback
 
 PAGE = 4096
 LARGE_PAGE = 2 << 20
@@ -83,6 +85,7 @@ SCAN(fscanf, FILE *in)
 """
 
 libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 
 
 def load_bochs():
@@ -317,6 +320,7 @@ class Process:
         cpu.rax = result & (1 << 64) - 1
 
     def pass_on(self, number, arguments):
+        """Makes a call of this machine's; the program's memory lies in this process's."""
         host = self.memory.host
         given = [number]
         for form, argument in zip(PASSED_ON[number], arguments):
@@ -486,7 +490,7 @@ def run(bochs, size, arguments):
     stack = fill_stack(memory, size - PAGE, arguments, os.environ, auxiliary)
 
     session = bochs.Session()
-    session.missing_page_handler = lambda address: None
+    session.missing_page_handler = lambda address: None  # none is: the tables lead to no other
     state, segment = first_state(bochs, entry, stack, calls)
     cpu = session.cpu
     cpu.state = state
@@ -523,15 +527,20 @@ def main():
     options = parser.parse_args()
     if not options.program:
         parser.error("no program is named")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Bochs would run on
     try:
         bochs = load_bochs()
         prepare_bochs(bochs, options.cpu)
         run(bochs, up(options.memory << 20, LARGE_PAGE), options.program)
     except Stop as stop:
+        status = stop.status
         if str(stop):
-            print(f"x86_emulator: {stop}", file=sys.stderr, flush=True)
-        # The module does not survive its own clean-up.
-        os._exit(stop.status)
+            print(f"x86_emulator: {stop}", file=sys.stderr)
+    except Exception:
+        status = OWN_FAULT
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(status)  # the module does not survive its own clean-up
 
 
 main()
