@@ -497,13 +497,12 @@ def run(bochs, size, arguments):
     process = Process(memory, cpu, segment, heap)
     ended = []
 
-    # Nothing may be thrown through Bochs.
     def system_call(*_):
         try:
             process.call()
         except OSError as error:
             cpu.rax = -error.errno & (1 << 64) - 1
-        except BaseException as error:
+        except BaseException as error:  # none may go through Bochs
             ended.append(error)
             session.stop()
 
@@ -543,4 +542,5 @@ def main():
     os._exit(status)  # the module does not survive its own clean-up
 
 
-main()
+if __name__ == "__main__":
+    main()
