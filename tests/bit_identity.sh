@@ -4,7 +4,9 @@
 #
 #   tests/bit_identity.sh [IN...]      folders and shards; by default the pairs of the repository
 #
-#   x86-64   scalar, avx2, and the VNNI set of this machine
+#   x86-64   scalar, avx2, and the VNNI set of this machine; where it has none, those of an emulated
+#            processor, if X86_EMULATOR is the command that runs a statically linked program on one:
+#            X86_EMULATOR="python tests/x86_emulator.py" tests/bit_identity.sh
 #   aarch64  cortex-a53 (NEON), neoverse-n1 (dot products), max (i8mm)
 #   armv7    cortex-a15 (plain Rust)
 #
@@ -31,9 +33,9 @@ score() {
         [ $? = 1 ] # Some pairs could not be judged; that must be the same everywhere too.
 }
 
-# The program for a target: `program TARGET`
+# A program for a target: `program TARGET --bin|--example NAME`
 program() {
-    cargo build --release --locked --target "$1" --bin pairgate --message-format=json-render-diagnostics |
+    cargo build --release --locked --target "$@" --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 
@@ -47,7 +49,29 @@ on_this_machine() {
     for set in $here; do
         score "x86_64-$set" env PAIRGATE_ISA="$set" "$binary"
     done
-    [[ $here == *vnni* ]] || skipped+=("x86-64 VNNI: this machine has $here")
+    [[ $here == *vnni* ]] || emulated_vnni "$here"
+}
+
+# The VNNI sets, on a processor that has them; it runs one thread. `emulated_vnni SETS_OF_THIS_MACHINE`
+emulated_vnni() {
+    local set name log binary
+    if [ -z "${X86_EMULATOR:-}" ]; then
+        skipped+=("x86-64 VNNI: this machine has $1, and X86_EMULATOR names no emulator")
+        return
+    fi
+    binary=$(RUSTFLAGS="-C target-feature=+crt-static" program x86_64-unknown-linux-gnu --example score_pairs)
+    for set in avxvnni avx512vnni; do
+        name=x86_64-$set
+        compared+=("$name")
+        [ -s "$work/$name.jsonl" ] && continue
+        printf '== %s\n' "$name"
+        log=$work/$name.log
+        # Words of a command. 1 says that some pairs could not be judged; the program names its set.
+        # shellcheck disable=SC2086
+        { PAIRGATE_ISA=$set $X86_EMULATOR "$binary" "${inputs[@]}" > "$work/$name.part" 2> "$log" ||
+            [ $? = 1 ]; } && grep -qx "score_pairs: int8 on $set" "$log" || { cat "$log" >&2; exit 2; }
+        mv "$work/$name.part" "$work/$name.jsonl"
+    done
 }
 
 # `emulated TARGET CPU...`
@@ -58,7 +82,7 @@ emulated() {
         return
     fi
     name=CARGO_TARGET_${name^^}_RUNNER
-    binary=$(program "$1")
+    binary=$(program "$1" --bin pairgate)
     for cpu in "${@:2}"; do
         # Words of a command.
         # shellcheck disable=SC2086
