@@ -97,7 +97,6 @@ def load_bochs():
             subprocess.run(build, input=C23, text=True, check=True)
             ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
     import bochscpu
-    import bochscpu.cpu
     import bochscpu.memory
 
     return bochscpu
