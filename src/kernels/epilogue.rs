@@ -329,9 +329,12 @@ impl Strip<'_> {
     }
 }
 
-/// Fetches a cache line into the first-level cache, if there is one at the address.
+/// Fetches a cache line into the first-level cache, if there is one at the address; does nothing on
+/// 32-bit machines.
 #[inline(always)]
 fn prefetch(place: *const f32) {
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = place;
     // SAFETY: a hint, which no address makes invalid; every x86-64 machine has SSE.
     #[cfg(target_arch = "x86_64")]
     unsafe {
