@@ -19,7 +19,7 @@ modules=() further=() features=() aarch64=() armv7=()
 case ${1:-} in
 '') aarch64=(cortex-a53 cortex-a72 neoverse-n1 max) armv7=(cortex-a15) ;;
 short)
-    aarch64=(cortex-a53 neoverse-n1) armv7=()
+    aarch64=(cortex-a53 neoverse-n1)
     modules=(bits:: core:: decode:: gate:: kernels:: prepare:: text:: wire::)
     further=(bits:: kernels::)
     features=(--no-default-features --features cli)
