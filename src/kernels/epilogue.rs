@@ -330,7 +330,7 @@ impl Strip<'_> {
 }
 
 /// Fetches a cache line into the first-level cache, if there is one at the address; does nothing on
-/// 32-bit machines.
+/// machines but x86-64 and aarch64.
 #[inline(always)]
 fn prefetch(place: *const f32) {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
