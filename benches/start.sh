@@ -32,9 +32,8 @@ done
 median() { sort -n "$1" | sed -n 11p; }
 first=$(median "$work/1.microseconds") number=0
 for program in "$@"; do
-    number=$((number + 1)) time=$(median "$work/$number.microseconds")
-    printf '%4d ms (%d.%02d of the first)  %3d.%d MB  %s\n' $((time / 1000)) \
-        $((time / first)) $((time * 100 / first % 100)) \
-        $(($(median "$work/$number.bytes") / 1000000)) \
-        $(($(median "$work/$number.bytes") / 100000 % 10)) "$program"
+    number=$((number + 1))
+    echo "$(median "$work/$number.microseconds") $(median "$work/$number.bytes")" | awk -v first="$first" \
+        '{ printf "%4.0f ms (%.2f of the first)  %5.1f MB  ", $1 / 1e3, $1 / first, $2 / 1e6 }'
+    echo "$program"
 done

@@ -33,8 +33,7 @@ cross_target "$target"
 linker=$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin/gcc-ld
 flags="$flags -C force-unwind-tables=no -C link-arg=-B$linker -C link-arg=-fuse-ld=lld"
 flags="$flags -C link-arg=-Wl,--icf=all,--strip-all,-z,pack-relative-relocs"
-settings=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$target")
-rustflags=${settings}_RUSTFLAGS runner=${settings}_RUNNER
+rustflags=$(cross_setting "$target" RUSTFLAGS)
 export "$rustflags=${!rustflags:-} $flags"
 
 program=$(cargo build --profile small --locked --bin pairgate --target "$target" \
@@ -48,6 +47,7 @@ size "$program"
 packed=$program-packed
 "$upx" -qqq --nrv2e -9 --force-overwrite -o "$packed" "$program"
 # Started here before it is on a board: versions of UPX have made programs that crash as they end.
+runner=$(cross_setting "$target" RUNNER)
 # Words of a command.
 # shellcheck disable=SC2086
 ${!runner} "$packed" --version > /dev/null || {

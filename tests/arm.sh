@@ -43,14 +43,14 @@ suite() {
         skipped="$skipped $*"
         return 0
     fi
-    local name=${1//-/_} binary runner cpu run=("${modules[@]}")
-    name=CARGO_TARGET_${name^^}_RUNNER
+    local setting binary runner cpu run=("${modules[@]}")
+    setting=$(cross_setting "$1" RUNNER)
     printf '\n== %s: build\n' "$1"
     binary=$(cargo test --profile emulated --locked --target "$1" "${features[@]}" --test suite --no-run \
         --message-format=json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*suite-[^"]*\)".*/\1/p' | tail -n 1)
     for cpu in "${@:2}"; do
-        runner="${!name} -cpu $cpu"
+        runner="${!setting} -cpu $cpu"
         printf '\n== %s on %s\n' "$1" "$cpu"
         PAIRGATE_RUNNER=$runner $runner "$binary" "${run[@]}" || failed="$failed $cpu"
         run=("${further[@]}")

@@ -76,17 +76,17 @@ emulated_vnni() {
 
 # `emulated TARGET CPU...`
 emulated() {
-    local name=${1//-/_} binary cpu
+    local runner binary cpu
     if ! cross_target "$1"; then
         skipped+=("$*: no toolchain, see above")
         return
     fi
-    name=CARGO_TARGET_${name^^}_RUNNER
+    runner=$(cross_setting "$1" RUNNER)
     binary=$(program "$1" --bin pairgate)
     for cpu in "${@:2}"; do
         # Words of a command.
         # shellcheck disable=SC2086
-        score "${1%%-*}-$cpu" ${!name} -cpu "$cpu" "$binary"
+        score "${1%%-*}-$cpu" ${!runner} -cpu "$cpu" "$binary"
     done
 }
 

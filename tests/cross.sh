@@ -1,8 +1,9 @@
 # Building for other machines; a library for the scripts beside it, which source it:
 #
-#   cross_target TARGET    lets cargo build for TARGET, link, and run under qemu what it built
+#   cross_target TARGET          lets cargo build for TARGET, link, and run under qemu what it built
+#   cross_setting TARGET KEY     the name of cargo's variable for KEY of TARGET: RUNNER, once prepared
 #
-# It gives 1, and says why on standard error, where that cannot be had. What is tried, in turn:
+# The first gives 1, and says why on standard error, where that cannot be had. What is tried, in turn:
 #
 #   1. a script ../shared/cross/setup-cross.sh beside the repository, called as `SCRIPT PREFIX TARGET`,
 #      which leaves PREFIX/env.sh; another place is named by PAIRGATE_CROSS_SETUP
@@ -22,6 +23,11 @@ cross_target() {
         cross_by_script "$setup" "$1" && return
     fi
     cross_by_toolchain "$1"
+}
+
+cross_setting() {
+    local target=${1//-/_}
+    echo "CARGO_TARGET_${target^^}_$2"
 }
 
 # With the script's own tools. `cross_by_script SCRIPT TARGET`
@@ -73,8 +79,6 @@ cross_by_toolchain() {
             return 1
         }
     done
-    local name=${1//-/_}
-    name=CARGO_TARGET_${name^^}
-    [ -z "$linker" ] || export "${name}_LINKER=$linker"
-    export "${name}_RUNNER=$runner"
+    [ -z "$linker" ] || export "$(cross_setting "$1" LINKER)=$linker"
+    export "$(cross_setting "$1" RUNNER)=$runner"
 }

@@ -60,7 +60,7 @@ arm)
         *) target=aarch64-unknown-linux-gnu ;;
         esac
         cross_target $target
-        runner=CARGO_TARGET_$(tr a-z- A-Z_ <<< $target)_RUNNER
+        runner=$(cross_setting $target RUNNER)
         binary=$(build --target $target)
         echo "== $cpu"
         # Words of a command.
