@@ -43,6 +43,8 @@ pub mod datacomp;
 #[cfg(feature = "std")]
 pub mod decode;
 #[cfg(feature = "std")]
+pub mod disk;
+#[cfg(feature = "std")]
 pub mod follow;
 #[cfg(feature = "std")]
 pub mod gate;

@@ -14,9 +14,9 @@ use std::path::Path;
 use datasketches::tdigest::TDigestMut;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{Disk, failed, write_whole};
 use crate::error::RunError;
 use crate::pair::Digest;
-use crate::sink::file::{failed, write_whole};
 use crate::wire;
 
 /// First bytes of every sketch file.
@@ -112,7 +112,7 @@ impl ScoreSketch {
         let mut frame = vec![0; digest.len() + 256];
         let frame = wire::frame(&header, &mut frame).map_err(io::Error::other);
         let bytes = [MAGIC, frame.map_err(failed(path))?].concat();
-        write_whole(path, &bytes)
+        write_whole(&Disk::system(), path, &bytes)
     }
 
     /// Reads a sketch, and the digest of the model whose scores it holds.

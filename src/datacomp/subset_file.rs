@@ -7,9 +7,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::disk::{Disk, PartialFile, failed};
 use crate::error::RunError;
 use crate::pair::Uid;
-use crate::sink::file::{PartialFile, failed};
 
 /// How the uids are laid down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Form {
 /// [`RunError::Sink`] if it cannot be written.
 pub fn write(path: &Path, form: Form, uids: &[Uid]) -> Result<(), RunError> {
     debug_assert!(uids.is_sorted());
-    let mut file = PartialFile::create(path)?;
+    let mut file = PartialFile::create(&Disk::system(), path)?;
     write_to(&mut file, form, uids).map_err(failed(path))?;
     file.publish()
 }

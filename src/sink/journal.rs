@@ -8,9 +8,9 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use crate::decision::{Decision, Facts, Reason, Verdict};
+use crate::disk::{Disk, failed};
 use crate::error::{RunError, WireError};
 use crate::pair::Uid;
-use crate::sink::file::{failed, sync_parent};
 use crate::sink::names::cut;
 use crate::sink::{Judged, Sink};
 use crate::source::Sample;
@@ -41,7 +41,7 @@ impl JournalSink {
         let file = File::create_new(path).map_err(failed(path))?;
         let mut sink = Self::over(file, path, header)?;
         sink.sync()?;
-        sync_parent(path)?;
+        Disk::system().sync_parent(path)?;
         Ok(sink)
     }
 

@@ -1,7 +1,6 @@
 //! Where decided pairs go: kept shards, the decision journal, a look at what was rejected, scores
 //! as lines or a table, an MQTT broker.
 
-pub(crate) mod file;
 pub mod journal;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::decision::Reason;
+use crate::disk::{Disk, failed};
 use crate::error::RunError;
-use crate::sink::file::{failed, sync_folder};
 
 /// A folder that is ready for a run's results.
 #[derive(Debug, Clone)]
@@ -157,7 +157,7 @@ fn remove(folder: &Path, files: &[PathBuf]) -> Result<(), RunError> {
     for parent in files.iter().filter_map(|file| file.parent()).filter(|parent| *parent != folder) {
         let _ = fs::remove_dir(parent);
     }
-    sync_folder(folder)
+    Disk::system().sync_folder(folder)
 }
 
 fn refuse(folder: &Path, earlier: Option<&PathBuf>, advice: &str) -> Result<(), RunError> {

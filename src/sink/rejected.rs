@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::decision::{Reason, Verdict};
+use crate::disk::failed;
 use crate::error::RunError;
 use crate::pair::Size;
-use crate::sink::file::failed;
 use crate::sink::names::{distinct_extensions, flat_key};
 use crate::sink::output::refuse_rejected;
 use crate::sink::{Judged, Sink};

@@ -14,9 +14,9 @@ use serde::Deserialize;
 
 use crate::config::SampleLimits;
 use crate::decision::Verdict;
+use crate::disk::{Disk, failed, hidden_path, partial_path};
 use crate::error::{RunError, WireError};
 use crate::model::bundle::sha256;
-use crate::sink::file::{failed, hidden_path, partial_path, sync_folder};
 use crate::sink::journal::{JournalFile, JournalSink, OwnedRecord, wire_error};
 use crate::sink::observer::ShardObserver;
 use crate::sink::output::{OutputFolder, shard_name, stats_name};
@@ -98,7 +98,7 @@ pub(super) fn resume(
     journal.sync()?;
     if let Some(left) = left {
         fs::remove_file(&left).map_err(failed(&left))?;
-        sync_folder(folder)?;
+        Disk::system().sync_folder(folder)?;
     }
     Ok((shards, journal, resumed))
 }
@@ -235,7 +235,7 @@ fn leavings(folder: &Path, number: usize) -> Result<Option<PathBuf>, RunError> {
     // Killed while it was gone on with: what was written since is less than what was left.
     if !left.exists() && partial.exists() {
         fs::rename(&partial, &left).map_err(failed(&left))?;
-        sync_folder(folder)?;
+        Disk::system().sync_folder(folder)?;
     }
     Ok(left.exists().then_some(left))
 }

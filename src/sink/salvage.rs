@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{Disk, failed, hidden_path};
 use crate::error::RunError;
-use crate::sink::file::{failed, hidden_path, sync_parent};
 use crate::sink::journal::OwnedRecord;
 use crate::wire;
 
@@ -203,7 +203,7 @@ pub fn repair(path: &Path, backup: &Path) -> Result<Found, RunError> {
         .or_else(|_| fs::copy(path, backup).map(drop))
         .map_err(failed(backup))?;
     fs::rename(&scratch, path).map_err(failed(path))?;
-    sync_parent(path)?;
+    Disk::system().sync_parent(path)?;
     Ok(found)
 }
 

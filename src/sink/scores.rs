@@ -17,9 +17,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::decision::Reason;
+use crate::disk::failed;
 use crate::error::RunError;
 use crate::pair::Digest;
-use crate::sink::file::failed;
 use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, Sink};
 

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::decision::{Decision, Verdict};
+use crate::disk::{Disk, PartialFile, failed, write_whole};
 use crate::error::RunError;
-use crate::sink::file::{PartialFile, failed, write_whole};
 use crate::sink::names::{distinct_extensions, safe_key};
 use crate::sink::observer::ShardObserver;
 use crate::sink::output::{refuse_shards, shard_name, stats_name};
@@ -201,7 +201,7 @@ impl std::fmt::Debug for OpenShard {
 
 impl OpenShard {
     fn create(path: &Path) -> Result<Self, RunError> {
-        let tar = tar::Builder::new(PartialFile::create(path)?);
+        let tar = tar::Builder::new(PartialFile::create(&Disk::system(), path)?);
         let since = Instant::now();
         Ok(Self { tar, path: path.to_owned(), samples: 0, since, keys: HashMap::new() })
     }
@@ -305,7 +305,7 @@ impl Share {
     /// Writes the statistics to `path`.
     pub(super) fn write(self, path: &Path, end: SystemTime) -> Result<(), RunError> {
         let text = serde_json::to_vec_pretty(&self.stats(end)).map_err(io::Error::from);
-        write_whole(path, &text.map_err(failed(path))?)
+        write_whole(&Disk::system(), path, &text.map_err(failed(path))?)
     }
 
     fn stats(self, end: SystemTime) -> Stats {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::config::StorageConfig;
 use crate::decision::Verdict;
+use crate::disk::failed;
 use crate::error::RunError;
-use crate::sink::file::failed;
 use crate::sink::journal::JournalSink;
 use crate::sink::observer::ShardObserver;
 use crate::sink::output::{OutputFolder, shard_bytes};

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{Disk, PartialFile, failed};
 use crate::error::RunError;
-use crate::sink::file::{PartialFile, failed};
 
 /// A writer that must be [published](Target::publish); dropped before that, no file has appeared.
 pub(super) struct Target {
@@ -37,7 +37,7 @@ impl Target {
         }
         // A link stays, and what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Self { to: To::File(PartialFile::create(&path)?), path })
+        Ok(Self { to: To::File(PartialFile::create(&Disk::system(), &path)?), path })
     }
 
     /// A stream, buffered here; `path` is what errors call it.

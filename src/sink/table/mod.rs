@@ -42,8 +42,8 @@ mod survey;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk::failed;
 use crate::error::RunError;
-use crate::sink::file::failed;
 use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, Sink};
 use crate::wire;

@@ -1,0 +1,52 @@
+//! One writer a folder.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::failed;
+use crate::error::RunError;
+
+/// The file that is held; it stays, because taking it away could take another run's.
+const NAME: &str = ".pairgate.lock";
+
+/// A folder that this process alone writes to, until this is dropped or the process ends, however it
+/// ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _held: File,
+}
+
+impl FolderLock {
+    /// Takes `folder`, which must be there.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] that names the process that has it, or if the system refuses.
+    pub fn take(folder: &Path) -> Result<Self, RunError> {
+        let path = folder.join(NAME);
+        let opened =
+            File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.map_err(failed(&path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(failed(folder)(held(&path))),
+            Err(TryLockError::Error(why)) if why.kind() == io::ErrorKind::Unsupported => {
+                log::warn!(
+                    "{}: this file system has no locks; see to it that one run at a time writes here",
+                    folder.display()
+                );
+            }
+            Err(TryLockError::Error(why)) => return Err(failed(&path)(why)),
+        }
+        // For messages alone: where it cannot be written, the lock holds all the same.
+        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        Ok(Self { _held: file })
+    }
+}
+
+fn held(path: &Path) -> io::Error {
+    let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let who = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
+    let why = format!("{who} is writing into this folder; wait for it, or name another folder");
+    io::Error::new(io::ErrorKind::ResourceBusy, why)
+}
