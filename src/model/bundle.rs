@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::file::{self, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, ModelFile, refuse_size};
 use super::graph::Graph;
 use super::manifest::Manifest;
 use crate::error::ModelError;
@@ -15,10 +15,6 @@ use crate::pair::Digest;
 
 /// Name of the manifest in a bundle.
 pub const MANIFEST: &str = "bundle.toml";
-/// Largest manifest, tokenizer or golden file, in bytes: Gemma's tokenizer has 34 MB.
-const MAX_TEXT_BYTES: u64 = 256 << 20;
-/// Largest file with weights, in bytes.
-const MAX_WEIGHT_BYTES: u64 = 16 << 30;
 /// Entries that are looked at in a bundle that is one tar.
 const MAX_TAR_ENTRIES: usize = 256;
 
@@ -135,8 +131,7 @@ impl Bundle {
     }
 
     fn from_tar(path: &Path) -> Result<Self, ModelError> {
-        let named = |why| ModelError::Read { file: path.display().to_string(), why };
-        let mut file = File::open(path).map_err(named)?;
+        let mut file = ModelFile::open(path, MAX_WEIGHT_BYTES)?;
         refuse_compressed(path, &mut file)?;
         let mut first = read_tar(path, &mut file, |name| name == MANIFEST)?;
         let toml = first.remove(MANIFEST).ok_or_else(|| missing(MANIFEST))?;
@@ -189,9 +184,7 @@ pub fn sha256(bytes: &[u8]) -> Digest {
 /// [`ModelError::Read`], and [`ModelError::TooBig`] for what no model has.
 pub fn file_digest(path: &Path) -> Result<Digest, ModelError> {
     let failed = |why| ModelError::Read { file: path.display().to_string(), why };
-    let mut file = File::open(path).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    refuse_size(&path.display().to_string(), bytes, MAX_WEIGHT_BYTES)?;
+    let mut file = ModelFile::open(path, MAX_WEIGHT_BYTES)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -215,27 +208,16 @@ fn missing(name: &str) -> ModelError {
     ModelError::Read { file: name.to_owned(), why }
 }
 
-fn refuse_size(file: &str, bytes: u64, limit: u64) -> Result<(), ModelError> {
-    let fits = bytes <= limit;
-    fits.then_some(()).ok_or_else(|| ModelError::TooBig { file: file.to_owned(), bytes, limit })
-}
-
 /// Reads a file that is not weights.
 ///
 /// # Errors
 /// [`ModelError::Read`], [`ModelError::TooBig`].
 pub fn read_text(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let failed = |why| ModelError::Read { file: path.display().to_string(), why };
-    let file = File::open(path).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    refuse_size(&path.display().to_string(), bytes, MAX_TEXT_BYTES)?;
-    let mut text = Vec::new();
-    file.take(MAX_TEXT_BYTES).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
+    file::read(path, MAX_TEXT_BYTES)
 }
 
 /// A compressed bundle is never unpacked on the fly: a small file could become a huge one.
-fn refuse_compressed(path: &Path, file: &mut File) -> Result<(), ModelError> {
+fn refuse_compressed(path: &Path, file: &mut ModelFile) -> Result<(), ModelError> {
     const MAGICS: [(&[u8], &str); 5] = [
         (&[0x1f, 0x8b], "gzip"),
         (b"PK\x03\x04", "zip"),
@@ -257,13 +239,13 @@ fn refuse_compressed(path: &Path, file: &mut File) -> Result<(), ModelError> {
 /// The files of a tar that are `wanted`, by base name.
 fn read_tar(
     path: &Path,
-    file: &mut File,
+    file: &mut ModelFile,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, ModelError> {
     let name = path.display().to_string();
     let failed = |why| ModelError::Read { file: name.clone(), why };
-    let length = file.seek(SeekFrom::End(0)).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut room = file.size();
+    file.go_to(0).map_err(failed)?;
     let mut archive = tar::Archive::new(file);
     let mut files = BTreeMap::new();
     for entry in archive.entries().map_err(failed)?.take(MAX_TAR_ENTRIES) {
@@ -272,9 +254,10 @@ fn read_tar(
             entry.path().map_err(failed)?.file_name().map(|n| n.to_string_lossy().into_owned());
         let Some(base) = base.filter(|base| wanted(base)) else { continue };
         // A sparse entry states a size that the archive need not hold.
-        refuse_size(&format!("{name}: {base}"), entry.size(), length)?;
+        refuse_size(&format!("{name}: {base}"), entry.size(), room)?;
         let mut bytes = Vec::new();
-        entry.take(length).read_to_end(&mut bytes).map_err(failed)?;
+        entry.take(room).read_to_end(&mut bytes).map_err(failed)?;
+        room = room.saturating_sub(bytes.len() as u64);
         files.insert(base, bytes);
     }
     Ok(files)

@@ -2,7 +2,6 @@
 //!
 //! `models/export/golden.py` writes them; its docstring specifies the format.
 
-use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::ImageLimits;
 use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
+use crate::model::file::{self, MAX_TEXT_BYTES};
 use crate::pair::Size;
 
 /// The format that this version reads.
@@ -85,11 +85,9 @@ impl Golden {
     /// Reads a golden file from disk.
     ///
     /// # Errors
-    /// As [`Golden::parse`], and [`ModelError::Read`].
+    /// As [`Golden::parse`], [`ModelError::Read`] and [`ModelError::TooBig`].
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = path.display().to_string();
-        let json = fs::read(path).map_err(|why| ModelError::Read { file: file.clone(), why })?;
-        Self::parse(&file, &json)
+        Self::parse(&path.display().to_string(), &file::read(path, MAX_TEXT_BYTES)?)
     }
 }
 
@@ -117,11 +115,10 @@ impl Picture {
                 make(*width, *height, *seed, rgb);
                 Ok(())
             }
-            Self::File { file } => {
-                let path = folder.join(file);
+            Self::File { file: picture } => {
+                let path = folder.join(picture);
                 let name = path.display().to_string();
-                let bytes =
-                    fs::read(&path).map_err(|why| ModelError::Read { file: name.clone(), why })?;
+                let bytes = file::read(&path, MAX_TEXT_BYTES)?;
                 let limits = ImageLimits::default();
                 let decoded =
                     probe(&bytes, &limits).and_then(|header| decode(&bytes, &header, &limits, rgb));

@@ -4,7 +4,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `manifest`, `bundle` | what a bundle says, and its files found whole |
+//! | `file`, `manifest`, `bundle` | files of strangers; what a bundle says, and its files found whole |
 //! | `graph` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
 //! | `rounding`, `tower` | operators that the engine lacks; a graph in tract, planned for each shape |
 //! | `golden`, `witness`, `selfcheck`, `verify` | what the model says in the software it comes from |
@@ -13,6 +13,7 @@
 
 pub mod bundle;
 pub mod calibrate;
+mod file;
 pub mod golden;
 pub mod graph;
 pub mod import;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::bundle::{MANIFEST, file_digest};
+use super::file::{MAX_WEIGHT_BYTES, ModelFile};
 use crate::error::ModelError;
 
 /// The working folder of a new bundle, which goes with it unless it is published.
@@ -53,19 +54,23 @@ impl NewBundle {
         fs::write(&path, bytes).map_err(|why| written(&path, why))
     }
 
-    /// Copies a file to the path `name` in the bundle, whose folders are made.
+    /// Copies a regular file to the path `name` in the bundle, whose folders are made.
     ///
     /// # Errors
-    /// [`ModelError`] that names the file that cannot be read or written.
+    /// [`ModelError`] that names the file that cannot be read or written; [`ModelError::Write`] for
+    /// a name that leads out of the bundle.
     pub fn copy(&self, from: &Path, name: &str) -> Result<(), ModelError> {
-        let failed = |why| ModelError::Read { file: from.display().to_string(), why };
         let path = self.work.join(name);
-        let save = |read: &mut fs::File| {
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+            let why = "its path leads out of the bundle";
+            return Err(written(Path::new(name), io::Error::new(io::ErrorKind::InvalidInput, why)));
+        }
+        let save = |mut read: ModelFile| {
             fs::create_dir_all(path.parent().unwrap_or(&self.work))?;
-            io::copy(read, &mut fs::File::create(&path)?)
+            io::copy(&mut read, &mut fs::File::create(&path)?)
         };
-        let mut read = fs::File::open(from).map_err(failed)?;
-        save(&mut read).map(|_| ()).map_err(|why| written(&path, why))
+        let read = ModelFile::open(from, MAX_WEIGHT_BYTES)?;
+        save(read).map(|_| ()).map_err(|why| written(&path, why))
     }
 
     /// SHA-256 of all files but the manifest. Those that were told before are not read again:

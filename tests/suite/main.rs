@@ -17,6 +17,7 @@ mod kernels;
 mod mcu;
 mod memory;
 mod model;
+mod model_files;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod operators;

@@ -76,3 +76,18 @@ pub fn imported(name: &str, variant: Option<&str>) -> (TempDir, Imported) {
     run_import(&import_of(fixture(name), variant))
         .unwrap_or_else(|e| panic!("{name} {variant:?}: {e}"))
 }
+
+/// Makes a named pipe, which nobody writes to.
+#[cfg(unix)]
+pub fn named_pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success(), "{}", path.display());
+}
+
+/// What `work` gives, if it ends within a minute: what waits for a pipe never does.
+pub fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(work()));
+    let limit = std::time::Duration::from_secs(60);
+    heard.recv_timeout(limit).unwrap_or_else(|why| panic!("{what}: {why}"))
+}

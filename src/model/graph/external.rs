@@ -1,10 +1,12 @@
 //! Weights that lie in a file beside the graph's.
 
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 
-use tract_onnx::data_resolver::{MmapDataResolver, ModelDataResolver as _};
 use tract_onnx::pb::{GraphProto, StringStringEntryProto, TensorProto};
+
+use crate::error::ModelError;
+use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
 
 /// ONNX's `TensorProto.DataLocation.EXTERNAL`.
 pub(super) const EXTERNAL: i32 = 1;
@@ -22,15 +24,29 @@ pub(super) fn read(tensor: &TensorProto, folder: &Path) -> Result<Vec<u8>, Strin
     if location.is_empty() || location.contains(['/', '\\']) || location == ".." {
         return Err(format!("{location:?} is not a file name"));
     }
-    let number = |key| entry(tensor, key).map(str::parse::<usize>).transpose();
+    let number = |key| entry(tensor, key).map(str::parse::<u64>).transpose();
     let place = |why| format!("{location}: its place is not a number: {why}");
     let offset = number("offset").map_err(place)?.unwrap_or(0);
     let length = number("length").map_err(place)?;
+    let file = ModelFile::open(&folder.join(location), MAX_WEIGHT_BYTES);
+    let file = file.map_err(|error| match error {
+        ModelError::Read { why, .. } => format!("{location}: {why}"),
+        error => error.to_string(),
+    })?;
+    range(file, offset, length).map_err(|why| format!("{location}: {why}"))
+}
+
+/// `length` bytes from `offset` on; without a length, all of them.
+fn range(mut file: ModelFile, offset: u64, length: Option<u64>) -> io::Result<Vec<u8>> {
+    file.go_to(offset)?;
+    let length = length.unwrap_or(file.size() - offset);
     let mut bytes = Vec::new();
-    let read =
-        MmapDataResolver.read_bytes_from_path(&mut bytes, &folder.join(location), offset, length);
-    read.map_err(|why| format!("{why:#}"))?;
-    Ok(bytes)
+    file.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == length {
+        return Ok(bytes);
+    }
+    let why = format!("{length} bytes from byte {offset} on are more than it has");
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, why))
 }
 
 /// A value of a tensor's place in another file.

@@ -24,6 +24,7 @@ use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use tract_onnx::prelude::{Framework as _, InferenceModel};
 
+use super::file::{self, MAX_ONNX_BYTES};
 use super::{int8, rounding};
 use crate::error::ModelError;
 use crate::kernels::Isa;
@@ -61,14 +62,17 @@ impl Graph {
         Self::sound(file, model, None)
     }
 
-    /// Reads an ONNX file, which is mapped into memory, and the files beside it that hold weights.
+    /// Reads an ONNX file and the files beside it that hold weights.
     ///
     /// # Errors
-    /// As [`Graph::parse`].
+    /// As [`Graph::parse`]; [`ModelError::Read`] and [`ModelError::TooBig`] for a file that cannot
+    /// be read.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let file = path.display().to_string();
-        let model = tract_onnx::onnx().proto_model_for_path(path);
-        let model = model.map_err(|why| not_onnx(&file, &format!("{why:#}")))?;
+        let model = {
+            let bytes = file::read(path, MAX_ONNX_BYTES)?;
+            ModelProto::decode(bytes.as_slice()).map_err(|why| not_onnx(&file, &why))?
+        };
         Self::sound(&file, model, path.parent())
     }
 

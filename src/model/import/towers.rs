@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::{Sources, logits, probe, transformers, weights};
 use crate::error::ModelError;
+use crate::model::file::MAX_ONNX_BYTES;
 use crate::model::graph::Graph;
 use crate::model::graph::survey::facts;
 use crate::model::new_bundle::NewBundle;
 use crate::model::tower::{self, Side};
-
-/// Most bytes of a protobuf file.
-const MAX_ONNX_BYTES: usize = i32::MAX as usize;
 
 /// The ONNX files of a folder.
 pub(super) enum Towers {
@@ -185,7 +183,7 @@ fn tell_graph(graph: Graph, side: Side, draft: &mut Draft) -> Result<(), ModelEr
 /// Writes a graph with all its weights in it.
 fn write_graph(graph: &Graph, side: Side, bundle: &NewBundle) -> Result<(), ModelError> {
     let bytes = graph.to_bytes();
-    if bytes.len() > MAX_ONNX_BYTES {
+    if bytes.len() as u64 > MAX_ONNX_BYTES {
         let why = format!(
             "its {side} tower has {} bytes, and an ONNX file holds {MAX_ONNX_BYTES}: export the towers by themselves",
             bytes.len()

@@ -1,14 +1,15 @@
 //! Weights that a folder holds beside its graphs: the projections of towers that were exported
 //! without them, and the logit scale.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::Read as _;
 use std::path::Path;
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use tract_onnx::pb::TensorProto;
 
+use crate::error::ModelError;
+use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
 use crate::model::graph::constants::{Kind, Values};
 
 /// The weights' file.
@@ -31,7 +32,10 @@ pub(super) fn tensor(folder: &Path, name: &str) -> Result<Option<Values>, String
 
 fn read(path: &Path, name: &str) -> Result<Option<Values>, String> {
     let text = |why: std::io::Error| why.to_string();
-    let mut file = File::open(path).map_err(text)?;
+    let mut file = ModelFile::open(path, MAX_WEIGHT_BYTES).map_err(|error| match error {
+        ModelError::Read { why, .. } => why.to_string(),
+        error => error.to_string(),
+    })?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(text)?;
     let header = u64::from_le_bytes(length);
@@ -50,9 +54,9 @@ fn read(path: &Path, name: &str) -> Result<Option<Values>, String> {
         other => return Err(format!("is of type {other:?}")),
     };
     let (start, end) = info.data_offsets;
-    file.seek(SeekFrom::Start(8 + header + start as u64)).map_err(text)?;
+    file.go_to((8 + header).saturating_add(start as u64)).map_err(text)?;
     let mut data = Vec::new();
-    file.take((end - start) as u64).read_to_end(&mut data).map_err(text)?;
+    file.take(end.saturating_sub(start) as u64).read_to_end(&mut data).map_err(text)?;
     let tensor = TensorProto {
         dims: info.shape.iter().map(|dim| *dim as i64).collect(),
         data_type: kind as i32,
