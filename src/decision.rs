@@ -120,6 +120,8 @@ reasons! {
     FrameTorn = 23, Faulty, "frame_torn";
     /// The pair was sent in a version of the frames that is not read.
     FrameVersion = 24, Faulty, "frame_version";
+    /// The image that a manifest names lies outside the folder that it may name files of.
+    PathOutside = 25, Faulty, "path_outside";
 }
 
 impl fmt::Display for Reason {

@@ -1,6 +1,6 @@
 //! Puts a sample together under the limits.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -69,16 +69,12 @@ impl SampleBuilder {
     /// The bytes of the file at `path`, which would be the member `extension`; `None`, with the
     /// fault noted, if they are not [admitted](Self::admits).
     pub fn read_file(&mut self, extension: &str, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        let metadata = fs::metadata(path)?;
-        if !metadata.is_file() {
-            // Asked first, because opening a named pipe would wait for its writer.
-            return Err(io::Error::other("not a file"));
-        }
-        if !self.admits(extension, metadata.len()) {
+        let (file, bytes) = open_file(path)?;
+        if !self.admits(extension, bytes) {
             return Ok(None);
         }
-        let mut data = Vec::with_capacity(metadata.len() as usize + 1);
-        File::open(path)?.take(self.room + 1).read_to_end(&mut data)?;
+        let mut data = Vec::with_capacity(bytes as usize + 1);
+        file.take(self.room + 1).read_to_end(&mut data)?;
         // It may have grown since.
         Ok(self.admits(extension, data.len() as u64).then_some(data))
     }
@@ -93,6 +89,23 @@ impl SampleBuilder {
     pub fn finish(self) -> Sample {
         self.sample
     }
+}
+
+/// Opens a regular file, and tells its size in bytes.
+///
+/// # Errors
+/// The system's, and one for what is no regular file.
+pub(super) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let size = |metadata: Metadata| match metadata.is_file() {
+        true => Ok(metadata.len()),
+        false => Err(io::Error::other("not a file")),
+    };
+    // Asked before it is opened, because a named pipe would be waited for, and again of what was
+    // opened, because the name may lead elsewhere by then.
+    size(fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    let bytes = size(file.metadata()?)?;
+    Ok((file, bytes))
 }
 
 /// Reads up to `size` bytes, and so much memory as there really are bytes.

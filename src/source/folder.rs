@@ -15,7 +15,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ use crate::config::SampleLimits;
 use crate::decision::Reason;
 use crate::error::RunError;
 
-use super::builder::SampleBuilder;
+use super::builder::{SampleBuilder, open_file};
 use super::inputs::{Meter, Metered, is_tar_name};
 use super::tar::TarSource;
 use super::{Sample, Source, is_image, key_from_stem, unreadable};
@@ -180,7 +180,7 @@ impl FolderSource {
         let path = self.root.join(&self.folder).join(&file.name);
         let name = path.to_string_lossy();
         match open_file(&path) {
-            Ok(file) => {
+            Ok((file, _)) => {
                 let reader = Metered::new(file, self.meter.clone());
                 self.tar = Some(Box::new(TarSource::new(reader, &name, self.limits)));
                 None
@@ -254,15 +254,6 @@ impl Listed {
         let is_tar = is_tar_name(path);
         let stem = if is_tar { name.clone() } else { path.file_stem()?.to_owned() };
         Some(Self { stem, name, extension, is_tar })
-    }
-}
-
-/// Opens a plain file; asked first, because opening a named pipe would wait for its writer.
-fn open_file(path: &Path) -> io::Result<File> {
-    if fs::metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(io::Error::other("not a file"))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::RunError;
 use super::archive::Archive;
 use super::folder::{FolderSource, is_hidden};
 use super::frames::FramesSource;
-use super::manifest::ManifestSource;
+use super::manifest::{ManifestSource, folder_of};
 use super::tar::TarSource;
 use super::{Sample, Source};
 
@@ -83,6 +83,16 @@ pub enum InputFormat {
     Frames,
 }
 
+/// How inputs are read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InputOptions {
+    /// What all of them are taken for.
+    pub format: InputFormat,
+    /// The folder that manifests' image paths are relative to and below which images must lie;
+    /// without one, each manifest's own folder.
+    pub image_root: Option<PathBuf>,
+}
+
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -109,7 +119,7 @@ pub struct Inputs {
     current: Option<Box<dyn Source>>,
     /// Bytes of the inputs up to and with the current one.
     begun_bytes: u64,
-    format: InputFormat,
+    options: InputOptions,
     limits: SampleLimits,
     meter: Arc<Meter>,
 }
@@ -133,12 +143,32 @@ impl Inputs {
         paths: &[PathBuf],
         limits: SampleLimits,
     ) -> Result<Self, RunError> {
+        Self::open_with(InputOptions { format, ..InputOptions::default() }, paths, limits)
+    }
+
+    /// The same, read as `options` say.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and for an image root that is no folder.
+    pub fn open_with(
+        options: InputOptions,
+        paths: &[PathBuf],
+        limits: SampleLimits,
+    ) -> Result<Self, RunError> {
         let failed = |path: &PathBuf, why| {
             let from = path.to_string_lossy().into_owned();
             RunError::Source { from, why }
         };
+        if let Some(root) = &options.image_root {
+            let root_fails = |why| failed(root, why);
+            let is_folder = fs::metadata(root).map_err(root_fails)?.is_dir();
+            is_folder
+                .then_some(())
+                .ok_or_else(|| refused("it is no folder"))
+                .map_err(root_fails)?;
+        }
         let look_at =
-            |path: &PathBuf| Input::look_at(path, format).map_err(|why| failed(path, why));
+            |path: &PathBuf| Input::look_at(path, options.format).map_err(|why| failed(path, why));
         let inputs = paths.iter().map(look_at);
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if inputs.iter().filter(|input| input.kind == Kind::Stdin).count() > 1 {
@@ -148,7 +178,7 @@ impl Inputs {
         let total_bytes = sized.sum();
         let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
         let rest = inputs.into_iter();
-        Ok(Self { rest, current: None, begun_bytes: 0, format, limits, meter })
+        Ok(Self { rest, current: None, begun_bytes: 0, options, limits, meter })
     }
 
     /// Whether the inputs could be read a second time; asked before the first sample is read.
@@ -169,8 +199,8 @@ impl Inputs {
             Kind::Folder => Box::new(FolderSource::metered(path, limits, self.meter.clone())),
             Kind::Stream | Kind::Pipe => self.stream(file()?, &name),
             Kind::Manifest => {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                Box::new(ManifestSource::new(file()?, &name, folder, limits))
+                let root = self.options.image_root.as_deref().unwrap_or(folder_of(path));
+                Box::new(ManifestSource::new(file()?, &name, root, limits))
             }
             Kind::Stdin => self.stream(Metered::new(io::stdin(), self.meter.clone()), &name),
         })
@@ -178,7 +208,7 @@ impl Inputs {
 
     /// What comes from `reader`, which is no folder and no manifest.
     fn stream(&self, reader: impl Read + Send + 'static, name: &str) -> Box<dyn Source> {
-        match self.format {
+        match self.options.format {
             InputFormat::Auto => Box::new(TarSource::new(reader, name, self.limits)),
             InputFormat::Frames => Box::new(FramesSource::new(reader, name, self.limits)),
         }

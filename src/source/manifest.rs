@@ -5,16 +5,20 @@
 //! ```
 //! | field | meaning |
 //! |---|---|
-//! | `image` | the image file, relative to the manifest's folder |
+//! | `image` | the image file, relative to the manifest's folder or to the image root |
 //! | `caption`, else `text` | the caption |
 //! | `key` | the sample's name; without one, the line's number from 0, in 9 digits |
 //!
 //! The line itself becomes the sample's `.json` member, so all its other fields are kept, and
 //! `uid`, `original_width` and `original_height` mean what they mean there.
+//!
+//! A manifest comes from strangers, and what it names is read and may be published. So an image must
+//! lie below the manifest's folder, or below the image root where one is given, links resolved. An
+//! absolute path may say so too. A pair whose image lies elsewhere is `path_outside`.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -31,11 +35,37 @@ use super::{Sample, Source, is_image, without_bom};
 #[derive(Debug)]
 pub struct ManifestSource<R> {
     lines: BufReader<R>,
-    folder: PathBuf,
+    images: ImageRoot,
     shard: Arc<str>,
     limits: SampleLimits,
     /// Number of the next line, from 0, blank ones counted.
     number: u64,
+    refused: Refused,
+}
+
+/// The folder that images must lie below.
+#[derive(Debug)]
+struct ImageRoot {
+    /// As it was named.
+    named: PathBuf,
+    /// Without links; `None` where there is no such folder.
+    real: Option<PathBuf>,
+}
+
+/// Why an image is not read.
+enum Unread {
+    Outside,
+    Failed(io::Error),
+}
+
+/// Images that lie outside, told of at the end: a manifest may name any number of them.
+#[derive(Debug)]
+struct Refused {
+    shard: Arc<str>,
+    root: PathBuf,
+    count: u64,
+    /// The line, from 1, and the path of the first one.
+    first: Option<(u64, String)>,
 }
 
 /// A line, without its end.
@@ -59,17 +89,19 @@ impl ManifestSource<File> {
     /// # Errors
     /// The system's, if the file cannot be opened.
     pub fn open(path: &Path, limits: SampleLimits) -> io::Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = folder_of(path);
         Ok(Self::new(File::open(path)?, &path.to_string_lossy(), folder, limits))
     }
 }
 
 impl<R: Read> ManifestSource<R> {
-    /// Reads a manifest from `reader`, with image paths relative to `folder`; `shard` is what its
-    /// samples and the log call it.
+    /// Reads a manifest from `reader`, with images below `folder`, to which their paths are
+    /// relative; `shard` is what its samples and the log call it.
     pub fn new(reader: R, shard: &str, folder: &Path, limits: SampleLimits) -> Self {
-        let (lines, folder) = (BufReader::new(reader), folder.to_owned());
-        Self { lines, folder, shard: shard.into(), limits, number: 0 }
+        let (lines, shard) = (BufReader::new(reader), Arc::from(shard));
+        let images = ImageRoot::at(folder);
+        let refused = Refused::none(&shard, &images.named);
+        Self { lines, images, shard, limits, number: 0, refused }
     }
 
     /// The next line with its number; `None` at the end.
@@ -94,7 +126,7 @@ impl<R: Read> ManifestSource<R> {
         Ok(Some((number, Line::Text(line))))
     }
 
-    fn sample(&self, number: u64, line: Line) -> Sample {
+    fn sample(&mut self, number: u64, line: Line) -> Sample {
         let entry = match &line {
             Line::Text(text) => from_python_json::<Entry>(text),
             Line::TooLong => None,
@@ -117,19 +149,86 @@ impl<R: Read> ManifestSource<R> {
         {
             sample.push("txt".into(), caption.into_bytes());
         }
-        self.add_image(&mut sample, &self.folder.join(&entry.image));
+        self.add_image(&mut sample, number, &entry.image);
         sample.finish()
     }
 
-    fn add_image(&self, sample: &mut SampleBuilder, path: &Path) {
-        match sample.read_file("", path) {
-            Ok(Some(image)) => sample.push(image_extension(path, &image), image),
+    fn add_image(&mut self, sample: &mut SampleBuilder, number: u64, named: &str) {
+        let found = self.images.find(named);
+        match found.and_then(|path| sample.read_file("", &path).map_err(Unread::Failed)) {
+            Ok(Some(image)) => sample.push(image_extension(Path::new(named), &image), image),
             Ok(None) => {}
-            Err(why) => {
+            Err(Unread::Outside) => {
+                self.refused.add(number + 1, named);
+                sample.note(Reason::PathOutside);
+            }
+            Err(Unread::Failed(why)) => {
+                let path = self.images.named.join(named);
                 log::warn!("{}: image {}: {why}", self.shard, path.display());
                 sample.note(Reason::ImageMissing);
             }
         }
+    }
+}
+
+/// The folder that a manifest's paths are relative to.
+pub(super) fn folder_of(manifest: &Path) -> &Path {
+    manifest.parent().unwrap_or(Path::new(""))
+}
+
+impl ImageRoot {
+    fn at(folder: &Path) -> Self {
+        let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        Self { named: named.to_owned(), real: named.canonicalize().ok() }
+    }
+
+    /// The file that `image` names, without links. Names of what is not there are judged by
+    /// themselves, so that nothing shows what there is outside.
+    fn find(&self, image: &str) -> Result<PathBuf, Unread> {
+        let path = self.named.join(image);
+        match (path.canonicalize(), &self.real) {
+            (Ok(found), Some(root)) if found.starts_with(root) => Ok(found),
+            (Ok(_), _) => Err(Unread::Outside),
+            (Err(why), _) if self.seems_to_hold(Path::new(image)) => Err(Unread::Failed(why)),
+            (Err(_), _) => Err(Unread::Outside),
+        }
+    }
+
+    /// Whether a path stays below the root at each of its steps, by its names alone.
+    fn seems_to_hold(&self, image: &Path) -> bool {
+        let real = self.real.as_deref().unwrap_or(&self.named);
+        let below = image.strip_prefix(real).or_else(|_| image.strip_prefix(&self.named));
+        let step = |depth: u32, part: Component<'_>| match part {
+            Component::Normal(_) => Some(depth + 1),
+            Component::CurDir => Some(depth),
+            Component::ParentDir => depth.checked_sub(1),
+            Component::RootDir | Component::Prefix(_) => None,
+        };
+        below.unwrap_or(image).components().try_fold(0, step).is_some()
+    }
+}
+
+impl Refused {
+    fn none(shard: &Arc<str>, root: &Path) -> Self {
+        Self { shard: shard.clone(), root: root.to_owned(), count: 0, first: None }
+    }
+
+    fn add(&mut self, line: u64, image: &str) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (line, image.to_owned()));
+    }
+}
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        let Some((line, image)) = &self.first else { return };
+        log::warn!(
+            "{}: {} images lie outside {} and were not read, the first in line {line}, {image:?}; \
+             --image-root DIR permits what lies below DIR",
+            self.shard,
+            self.count,
+            self.root.display(),
+        );
     }
 }
 

@@ -29,7 +29,7 @@ use crate::decision::Reason;
 use crate::error::RunError;
 use crate::pair::{Digest, PairRef, Uid};
 
-pub use inputs::{InputFormat, Inputs, Meter};
+pub use inputs::{InputFormat, InputOptions, Inputs, Meter};
 pub use metadata::Metadata;
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.

@@ -14,6 +14,7 @@ mod gate;
 mod import;
 mod int8;
 mod kernels;
+mod manifest_paths;
 mod mcu;
 mod memory;
 mod model;

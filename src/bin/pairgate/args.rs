@@ -9,7 +9,7 @@ use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use pairgate::model::Arithmetic;
 use pairgate::pair::Size;
 use pairgate::policy::parse_fraction;
-use pairgate::source::InputFormat;
+use pairgate::source::{InputFormat, InputOptions};
 
 pub use subset::SubsetArgs;
 #[cfg(feature = "parquet")]
@@ -121,6 +121,8 @@ pub struct ReportArgs {
     /// shards beside the journals].
     #[arg(long, value_name = "IN", num_args = 1..)]
     pub source: Vec<PathBuf>,
+    #[command(flatten)]
+    pub images: ImageArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -209,6 +211,8 @@ pub struct ReplayArgs {
     /// With --verify: the pairs that were judged, judged again; folders, shards or manifests.
     #[arg(long, value_name = "IN", requires = "verify", num_args = 1..)]
     pub source: Vec<PathBuf>,
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// With --source: the model of the journal [default: the model in the binary].
     #[arg(short, long, value_name = "BUNDLE", requires = "source")]
     pub model: Option<PathBuf>,
@@ -361,6 +365,8 @@ pub struct VerifyArgs {
     /// With --against: pairs to compare on, as `filter` takes them.
     #[arg(value_name = "IN", requires = "against")]
     pub inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// The golden file, as the scripts in models/export write it.
     #[arg(long, value_name = "FILE", required_unless_present = "against")]
     pub golden: Option<PathBuf>,
@@ -592,6 +598,8 @@ pub struct InputArgs {
     /// What the inputs are taken for.
     #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
     pub format: FormatArg,
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// Model bundle, a folder or a tar [default: the config's, else the model in the binary].
     #[arg(short, long, value_name = "BUNDLE")]
     pub model: Option<PathBuf>,
@@ -613,6 +621,29 @@ pub struct InputArgs {
     /// How the model's products are computed.
     #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
     pub arithmetic: ArithmeticArg,
+}
+
+impl InputArgs {
+    /// How the inputs are read.
+    pub fn options(&self) -> InputOptions {
+        InputOptions { format: self.format.into(), ..self.images.options() }
+    }
+}
+
+/// Where manifests may name images.
+#[derive(Debug, ClapArgs)]
+pub struct ImageArgs {
+    /// The folder that manifests' image paths are relative to. Images must lie below it, links
+    /// resolved; absolute paths are taken too [default: each manifest's folder].
+    #[arg(long, value_name = "DIR")]
+    pub image_root: Option<PathBuf>,
+}
+
+impl ImageArgs {
+    /// How inputs are read that are told apart by their names.
+    pub fn options(&self) -> InputOptions {
+        InputOptions { image_root: self.image_root.clone(), ..InputOptions::default() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -19,7 +19,7 @@ use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{self, Outcome, Signals};
 use pairgate::sink::Sink;
-use pairgate::source::{InputFormat, Inputs, Source};
+use pairgate::source::{InputOptions, Inputs, Source};
 use pairgate::stats::Counts;
 use pairgate::wire;
 
@@ -67,16 +67,16 @@ impl Session {
 
     /// Opens the inputs of a command.
     pub fn open(&self, input: &InputArgs) -> Result<Inputs, Box<dyn Error>> {
-        self.open_paths(input.format.into(), &input.inputs)
+        self.open_paths(input.options(), &input.inputs)
     }
 
     /// Opens inputs by their paths.
     pub fn open_paths(
         &self,
-        format: InputFormat,
+        options: InputOptions,
         paths: &[PathBuf],
     ) -> Result<Inputs, Box<dyn Error>> {
-        Ok(Inputs::open_as(format, paths, self.config.sample)?)
+        Ok(Inputs::open_with(options, paths, self.config.sample)?)
     }
 
     /// What a journal of this model and these settings begins with.

@@ -95,7 +95,7 @@ impl Pool {
         self.claim(&inputs[0], session.model.digest())?;
         let settings =
             GateSettings { policy: Policy::default(), ..GateSettings::of(&session.config) };
-        let opened = session.open_paths(args.input.format.into(), inputs)?;
+        let opened = session.open_paths(args.input.options(), inputs)?;
         let outcome = session.run(opened, settings, self, Pass::Scoring)?;
         match outcome.error {
             Some(error) => Err(error.into()),

@@ -16,7 +16,6 @@ use pairgate::replay::{
     Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy,
 };
 use pairgate::sink::journal::{JournalFile, OwnedRecord};
-use pairgate::source::InputFormat;
 use pairgate::wire;
 use serde_json::{Value, json};
 
@@ -219,7 +218,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
         .into());
     }
     let settings = settings(&session, &header)?;
-    let inputs = session.open_paths(InputFormat::Auto, &args.source)?;
+    let inputs = session.open_paths(args.images.options(), &args.source)?;
     let mut sink = VerifySink::new(journal, args.examples);
     let outcome: Outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
     if let Some(error) = outcome.error {

@@ -16,7 +16,8 @@ use crate::args::ReportArgs;
 pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     let journals: Vec<PathBuf> = args.journals.iter().map(|path| journal_in(path)).collect();
     let pictures = if args.source.is_empty() { beside(&journals) } else { args.source.clone() };
-    let mut pictures = Inputs::open(&pictures, SampleLimits::default())?;
+    let mut pictures =
+        Inputs::open_with(args.images.options(), &pictures, SampleLimits::default())?;
     let page = page(&journals, &mut pictures)?;
     let written = |why| format!("writing {}: {why}", args.output.display());
     fs::write(&args.output, page).map_err(written)?;

@@ -93,7 +93,7 @@ fn with_itself(args: &VerifyArgs) -> Result<(ArithmeticArg, Verified), Box<dyn E
 /// The first pairs of the inputs whose picture and caption can be read.
 fn shown(args: &VerifyArgs) -> Result<Vec<Shown>, Box<dyn Error>> {
     let config = Config::default();
-    let mut inputs = Inputs::open(&args.inputs, config.sample)?;
+    let mut inputs = Inputs::open_with(args.images.options(), &args.inputs, config.sample)?;
     let mut pairs = Vec::new();
     while pairs.len() < args.pairs
         && let Some(sample) = inputs.next()?
