@@ -1,7 +1,11 @@
 //! The pipeline's source: frames out of the queue, with a name, a caption and metadata.
+//!
+//! A frame that brings no key gets one such as `door-20260102T030405678Z-000017-9f3a21c4`.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use serde_json::json;
 
@@ -27,8 +31,30 @@ pub struct Captured {
     pub template: Template,
     /// Where labels come from.
     pub labels: Labels,
+    /// Tells this start's keys from those of any other.
+    pub start: Start,
     /// Ends the source, though the camera goes on.
     pub stop: Arc<AtomicBool>,
+}
+
+/// A mark of one start of a camera, which no other start has but by a chance of 1 in 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start(u32);
+
+impl Start {
+    /// The mark of a new start.
+    pub fn new() -> Self {
+        // Its keys are random: a clock may be set back, and a board without one begins at the same
+        // time at each start.
+        let hash = RandomState::new().hash_one((SystemTime::now(), std::process::id()));
+        Self((hash >> 32) as u32)
+    }
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Source for Captured {
@@ -47,7 +73,7 @@ impl Captured {
             sample.fault = sample.image().and_then(|image| self.rules.fault(image));
         }
         if sample.key.is_empty() {
-            sample.key = self.key(&timestamp(time), number);
+            sample.key = self.key(time, number);
         }
         let own =
             remove(&mut sample, "txt").map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -63,12 +89,14 @@ impl Captured {
         sample
     }
 
-    /// Sensor, time and number: different also after a restart, unless the clock is set back.
-    fn key(&self, time: &str, number: u64) -> String {
+    /// Sensor, time in milliseconds, number, and the start's mark: so keys sort by time, and those of
+    /// two starts differ also where the clock was set back or the starts are close together.
+    fn key(&self, time: SystemTime, number: u64) -> String {
+        let time = humantime::format_rfc3339_millis(time.max(SystemTime::UNIX_EPOCH)).to_string();
         let compact: String = time.chars().filter(char::is_ascii_alphanumeric).collect();
         let sensor: String = self.template.sensor().chars().map(plain).collect();
         let sensor = if sensor.is_empty() { "frame" } else { &sensor };
-        format!("{sensor}-{compact}-{number:06}")
+        format!("{sensor}-{compact}-{number:06}-{:08x}", self.start.0)
     }
 
     fn metadata(&self, time: &str, number: u64, label: &str) -> Vec<u8> {

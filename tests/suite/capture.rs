@@ -11,7 +11,7 @@ use pairgate::capture::Frame;
 use pairgate::capture::backoff::{Backoff, State};
 use pairgate::capture::caption::{About, Labels, Template, timestamp};
 use pairgate::capture::change::{FrameRules, Grey};
-use pairgate::capture::intake::Captured;
+use pairgate::capture::intake::{Captured, Start};
 use pairgate::capture::mjpeg::MjpegSource;
 use pairgate::capture::queue::{FrameQueue, Taken};
 use pairgate::capture::taker::{Pace, Taker};
@@ -227,7 +227,8 @@ fn captured(camera: Box<dyn Source>, config: &CaptureConfig, labels: Labels) -> 
     let pace = Pace::new(Duration::from_millis(config.interval_ms), backoff);
     let taker = Taker::start(camera, queue.clone(), pace, stop.clone()).unwrap();
     let rules = FrameRules::new(config, ImageLimits::default());
-    Captured { queue, taker, rules, template: Template::of(config).unwrap(), labels, stop }
+    let template = Template::of(config).unwrap();
+    Captured { queue, taker, rules, template, labels, start: Start::new(), stop }
 }
 
 fn config(caption: &str) -> CaptureConfig {
@@ -271,11 +272,11 @@ fn a_frame_gets_key_caption_and_metadata() {
     let mut source = captured(Box::new(Flaky(2)), &config, labels);
     source.next().unwrap();
     let sample = source.next().unwrap().unwrap();
-    assert!(
-        sample.key.starts_with("door_2-20") && sample.key.ends_with("Z-000001"),
-        "{}",
-        sample.key
-    );
+    let parts: Vec<&str> = sample.key.split('-').collect();
+    let &[sensor, time, number, start] = &parts[..] else { panic!("{}", sample.key) };
+    assert_eq!((sensor, number), ("door_2", "000001"));
+    assert!(time.starts_with("20") && time.len() == "20260102T030405678Z".len(), "{time}");
+    assert!(start.len() == 8 && start.bytes().all(|b| b.is_ascii_hexdigit()), "{start}");
     let names: Vec<_> = sample.members.iter().map(|member| member.extension.as_str()).collect();
     assert_eq!(names, ["jpg", "json", "txt"], "the caption comes last");
     assert_eq!(sample.members[2].data, b"two people wait in Bern, door 2 1");
@@ -283,6 +284,31 @@ fn a_frame_gets_key_caption_and_metadata() {
     assert_eq!(about["place"], "Bern");
     assert_eq!(about["label"], "two people wait");
     assert_eq!(about["number"], 1);
+}
+
+/// The key of the first frame, taken at `time`.
+fn first_key(source: &mut Captured, time: SystemTime) -> String {
+    source.queue = FrameQueue::new(1, OnFull::Block);
+    source.queue.push(Frame { time, ..frame(0) }, &AtomicBool::new(false));
+    source.next().unwrap().unwrap().key
+}
+
+#[test]
+fn no_two_starts_give_the_same_key() {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_678);
+    let started = || captured(Box::new(Flaky(0)), &config("a door"), Labels::None);
+    // The same first frame at the same time: the clock was set back.
+    let keys: Vec<String> = (0..8).map(|_| first_key(&mut started(), time)).collect();
+    for key in &keys {
+        assert!(key.starts_with("door_2-20260102T030405678Z-000000-"), "{key}");
+        assert_eq!(keys.iter().filter(|other| *other == key).count(), 1, "{keys:?}");
+    }
+    // Within one start they sort by time, to the millisecond, and are the same for the same frame.
+    let mut source = started();
+    let mut at = |ms| first_key(&mut source, time + Duration::from_millis(ms));
+    let (first, next, again) = (at(0), at(1), at(0));
+    assert!(first < next, "{first} {next}");
+    assert_eq!(first, again);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use pairgate::capture::backoff::Backoff;
 use pairgate::capture::caption::{Labels, Template};
 use pairgate::capture::change::FrameRules;
-use pairgate::capture::intake::Captured;
+use pairgate::capture::intake::{Captured, Start};
 use pairgate::capture::mjpeg::MjpegSource;
 use pairgate::capture::queue::FrameQueue;
 use pairgate::capture::taker::{Pace, Taker};
@@ -68,7 +68,8 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let queue = FrameQueue::new(config.capture.places as usize, config.capture.on_full);
     let taker = Taker::start(camera, queue.clone(), pace, stop.clone())?;
     let rules = FrameRules::new(&config.capture, config.image);
-    let source = Captured { queue: queue.clone(), taker, rules, template, labels, stop };
+    let start = Start::new();
+    let source = Captured { queue: queue.clone(), taker, rules, template, labels, start, stop };
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
