@@ -13,7 +13,7 @@ use crate::model::{Model, Scorer, score};
 use crate::pair::{Digest, PairRef};
 use crate::prepare::Preparer;
 
-pub use settings::{GateSettings, Screening};
+pub use settings::{FrameSettings, GateSettings, Screening};
 
 /// Decides on pairs. A pipeline's worker owns one.
 pub trait Judge: Send {

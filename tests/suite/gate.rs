@@ -2,10 +2,8 @@
 
 use std::fs;
 
-use pairgate::config::Config;
 use pairgate::decision::{Decision, Reason, Verdict};
 use pairgate::gate::{Gate, GateSettings, Judge, Screening};
-use pairgate::model::Arithmetic;
 use pairgate::pair::{PairRef, Size};
 use pairgate::policy::Policy;
 
@@ -124,28 +122,4 @@ fn the_original_size_stands_for_a_scaled_image() {
     };
     let decision = judge(&mut gate(settings(Screening::Stop)), pair);
     assert_eq!((decision.reason, decision.facts.size), (Reason::Passed, Size::new(64, 64)));
-}
-
-#[test]
-fn every_setting_that_decides_changes_the_digest_and_no_other() {
-    let base = GateSettings::default();
-    let mut changed = vec![base; 8];
-    changed[0].image.max_side += 1;
-    changed[1].image.max_pixels += 1;
-    changed[2].sample.max_caption_bytes += 1;
-    changed[3].rules.min_side += 1;
-    changed[4].rules.max_aspect += 1.0;
-    changed[5].policy.threshold = Some(0.0);
-    changed[6].policy.on_error = pairgate::policy::OnError::Keep;
-    changed[7].screening = Screening::Note;
-    let mut digests: Vec<_> =
-        changed.iter().map(|settings| settings.digest(Arithmetic::Float)).collect();
-    digests.push(base.digest(Arithmetic::Float));
-    digests.sort();
-    digests.dedup();
-    assert_eq!(digests.len(), 9);
-
-    let mut spread = Config::default();
-    spread.pipeline.workers = 7;
-    assert_eq!(GateSettings::of(&spread).digest(Arithmetic::Float), base.digest(Arithmetic::Float));
 }

@@ -81,7 +81,7 @@ impl Session {
 
     /// What a journal of this model and these settings begins with.
     pub fn header(&self, settings: &GateSettings) -> wire::Header {
-        let config = settings.digest(self.model.arithmetic());
+        let config = settings.earlier_digest(self.model.arithmetic());
         let threshold = settings.policy.threshold;
         wire::Header::new(self.model.digest(), config, threshold, settings.follow)
     }

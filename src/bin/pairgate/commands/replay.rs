@@ -234,7 +234,7 @@ fn settings(session: &Session, header: &wire::Header) -> Result<GateSettings, Bo
     settings.follow = header.follow;
     for screening in [Screening::Stop, Screening::Note] {
         settings.screening = screening;
-        if settings.digest(session.model.arithmetic()) == header.config {
+        if settings.earlier_digest(session.model.arithmetic()) == header.config {
             return Ok(settings);
         }
     }
