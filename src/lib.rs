@@ -62,6 +62,8 @@ pub mod replay;
 #[cfg(feature = "std")]
 pub mod report;
 #[cfg(feature = "std")]
+pub mod score_text;
+#[cfg(feature = "std")]
 pub mod sink;
 #[cfg(feature = "std")]
 pub mod sketch;

@@ -20,6 +20,7 @@ use crate::decision::Reason;
 use crate::disk::failed;
 use crate::error::RunError;
 use crate::pair::Digest;
+use crate::score_text::shortest;
 use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, Sink};
 
@@ -79,7 +80,7 @@ struct Line<'a> {
     key: &'a str,
     shard: &'a str,
     uid: String,
-    score: Option<f32>,
+    score: Option<Value>,
     reason: Option<&'static str>,
     caption_length: u32,
     width: u32,
@@ -97,7 +98,7 @@ impl<'a> From<&'a Judged> for Line<'a> {
             key: &sample.key,
             shard: &sample.shard,
             uid: uid.to_string(),
-            score: facts.score,
+            score: facts.score.map(shortest),
             reason: (decision.reason != Reason::Passed).then(|| decision.reason.name()),
             caption_length: facts.caption_length,
             width: facts.size.width,

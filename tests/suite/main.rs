@@ -27,6 +27,7 @@ mod pipeline;
 mod prepare;
 mod replay;
 mod report;
+mod score_text;
 mod settings;
 mod sink;
 mod source;

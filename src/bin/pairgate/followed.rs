@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pairgate::follow::{Distance, Follow};
+use pairgate::score_text::shortest;
 use serde_json::{Value, json};
 
 /// What a run that followed the scores came to.
@@ -35,8 +36,8 @@ impl Followed {
     pub fn json(&self) -> Value {
         let distance = self.drift.as_ref().and_then(|drift| drift.distance);
         json!({
-            "first_threshold": self.first,
-            "last_threshold": self.last,
+            "first_threshold": self.first.map(shortest),
+            "last_threshold": self.last.map(shortest),
             "moves": self.moves,
             "psi": distance.map(|distance| distance.psi),
             "ks": distance.map(|distance| distance.ks),

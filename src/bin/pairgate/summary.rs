@@ -10,6 +10,7 @@ use pairgate::follow::Follow;
 use pairgate::gate::GateSettings;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
+use pairgate::score_text::shortest;
 use serde_json::{Map, Value, json};
 
 use crate::followed::Followed;
@@ -93,7 +94,7 @@ impl Summary {
             "model": self.model,
             "model_digest": self.model_digest,
             "config_digest": self.config_digest,
-            "threshold": self.threshold,
+            "threshold": self.threshold.map(shortest),
             "in": outcome.read,
             "kept": total(Verdict::Kept),
             "rejected": total(Verdict::Rejected),

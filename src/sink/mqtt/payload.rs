@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::decision::Verdict;
 use crate::pipeline::Outcome;
+use crate::score_text::shortest;
 use crate::sink::Judged;
 use crate::sink::names::cut;
 use crate::stats::Counts;
@@ -90,8 +91,8 @@ pub(super) fn kept(judged: &Judged, shard: &Path, key: &str, threshold: Option<f
         path: shard.to_string_lossy().into_owned(),
         stored_key: key,
         reason: decision.reason.name(),
-        score: decision.facts.score,
-        threshold,
+        score: decision.facts.score.map(shortest),
+        threshold: threshold.map(shortest),
         caption: caption.as_deref().map(|caption| cut(caption, MAX_CAPTION)),
         caption_length: decision.facts.caption_length,
         width: decision.facts.size.width,
@@ -111,8 +112,8 @@ struct Kept<'a> {
     path: String,
     stored_key: &'a str,
     reason: &'static str,
-    score: Option<f32>,
-    threshold: Option<f32>,
+    score: Option<Value>,
+    threshold: Option<Value>,
     caption: Option<&'a str>,
     caption_length: u32,
     width: u32,

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Rows;
 use super::column::{Cell, Column};
+use crate::score_text::shortest;
 use crate::sink::target::Target;
 
 /// Writes rows, the columns' names first.
@@ -32,7 +33,7 @@ impl Rows for CsvRows {
                 Cell::Whole(value) => self.writer.write_field(value.to_string())?,
                 // The fewest digits that give the same value again.
                 Cell::Float(value) => self.writer.write_field(value.to_string())?,
-                Cell::Score(value) => self.writer.write_field(value.to_string())?,
+                Cell::Score(value) => self.writer.write_field(shortest(*value).to_string())?,
             }
         }
         Ok(self.writer.write_record(None::<&[u8]>)?)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
+use pairgate::score_text::shortest;
 use pairgate::sink::journal::OwnedRecord;
 use pairgate::sink::output::OutputFolder;
 use pairgate::sink::salvage::{self, Found, Part, Salvage};
@@ -73,7 +74,7 @@ impl Account {
             "kept_reasons": reasons(Verdict::Kept),
             "rejected_reasons": reasons(Verdict::Rejected),
             "failed_reasons": reasons(Verdict::Failed),
-            "threshold": self.header.threshold,
+            "threshold": self.header.threshold.map(shortest),
             "follow": self.header.follow,
             "model_digest": self.header.model.to_string(),
             "config_digest": self.header.config.to_string(),
@@ -163,14 +164,14 @@ fn line(record: &OwnedRecord) -> Value {
         "shard": record.shard,
         "verdict": record.verdict.name(),
         "reason": record.reason.name(),
-        "score": facts.score,
+        "score": facts.score.map(shortest),
         "caption_length": facts.caption_length,
         "width": facts.size.width,
         "height": facts.size.height,
         "sha256": facts.content.to_string(),
     });
     if let Some(threshold) = record.threshold {
-        line["threshold"] = threshold.into();
+        line["threshold"] = shortest(threshold);
     }
     line
 }

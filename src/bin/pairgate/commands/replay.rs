@@ -15,6 +15,7 @@ use pairgate::policy::{OnError, Policy, fraction_threshold};
 use pairgate::replay::{
     Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy,
 };
+use pairgate::score_text::shortest;
 use pairgate::sink::journal::{JournalFile, OwnedRecord};
 use pairgate::wire;
 use serde_json::{Value, json};
@@ -108,7 +109,7 @@ impl Kept {
             "key": record.key,
             "uid": record.uid.to_string(),
             "shard": record.shard,
-            "score": record.facts.score,
+            "score": record.facts.score.map(shortest),
         });
         writeln!(self.writer, "{line}").map_err(|why| self.failed(&why))
     }
@@ -134,14 +135,14 @@ fn as_json(confusion: &Confusion, policy: &Policy) -> String {
             "key": example.record.key,
             "uid": example.record.uid.to_string(),
             "shard": example.record.shard,
-            "score": example.record.facts.score,
+            "score": example.record.facts.score.map(shortest),
             "old": example.old.name(),
             "new": example.new.name(),
         })
     };
     let examples: Vec<Value> = confusion.examples().iter().map(example).collect();
     let summary = json!({
-        "threshold": policy.threshold,
+        "threshold": policy.threshold.map(shortest),
         "kept": confusion.now(Verdict::Kept),
         "rejected": confusion.now(Verdict::Rejected),
         "failed": confusion.now(Verdict::Failed),
