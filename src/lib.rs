@@ -58,6 +58,8 @@ pub mod pipeline;
 #[cfg(feature = "std")]
 pub mod prepare;
 #[cfg(feature = "std")]
+pub mod printable;
+#[cfg(feature = "std")]
 pub mod replay;
 #[cfg(feature = "std")]
 pub mod report;

@@ -20,6 +20,7 @@ use crate::decision::Reason;
 use crate::disk::failed;
 use crate::error::RunError;
 use crate::pair::Digest;
+use crate::printable::printable;
 use crate::score_text::shortest;
 use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, Sink};
@@ -60,7 +61,7 @@ impl Sink for ScoresSink {
         let line = serde_json::to_string(&Line::from(judged)).map_err(io::Error::from);
         let written = line.and_then(|line| {
             let target = self.target.as_mut().ok_or_else(closed)?;
-            target.write_all((line + "\n").as_bytes())
+            target.write_all((printable(&line).into_owned() + "\n").as_bytes())
         });
         written.map_err(|why| {
             // What is not whole must not get its name.

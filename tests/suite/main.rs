@@ -25,6 +25,7 @@ mod operators;
 mod pairs;
 mod pipeline;
 mod prepare;
+mod printable;
 mod replay;
 mod report;
 mod score_text;

@@ -11,24 +11,35 @@ mod run;
 mod settings;
 mod summary;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use pairgate::kernels::{Isa, isa};
+use pairgate::printable::{printable, printable_line};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = std::env::args_os().skip(1);
+    let arguments: Vec<String> =
+        arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     if asks_for_details(&arguments) {
         return details();
     }
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return misused(&error, &arguments),
+    };
     let level = match args.verbose {
         0 => "warn,pairgate=info",
         1 => "info,pairgate=debug",
         _ => "trace",
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .format_target(false)
+        .format(|line, record| {
+            let (time, style) = (line.timestamp(), line.default_level_style(record.level()));
+            let (level, text) = (record.level(), record.args().to_string());
+            writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", printable_line(&text))
+        })
         .target(env_logger::Target::Pipe(Box::new(progress::LogLines)))
         .init();
     let ended = match args.command {
@@ -46,10 +57,20 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("pairgate: {error}");
+            run::tell_error(&*error);
             ExitCode::from(run::COULD_NOT_RUN)
         }
     }
+}
+
+/// Tells what is wrong with the arguments, or what they ask for: help, the version.
+fn misused(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    if arguments.iter().all(|argument| !argument.contains(char::is_control)) {
+        error.exit();
+    }
+    // The message repeats them. Its colours are control characters too, so it goes without.
+    eprint!("{}", printable(&error.to_string()));
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(run::COULD_NOT_RUN))
 }
 
 /// Whether the arguments are `--version -v`.

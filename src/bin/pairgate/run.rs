@@ -18,6 +18,7 @@ use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{self, Outcome, Signals};
+use pairgate::printable::printable;
 use pairgate::sink::Sink;
 use pairgate::source::{InputOptions, Inputs, Source};
 use pairgate::stats::Counts;
@@ -200,10 +201,15 @@ fn hinted(error: &ModelError, arithmetic: ArithmeticArg) -> String {
     }
 }
 
+/// Tells what went wrong. Names in it come from outside.
+pub fn tell_error(error: &dyn std::fmt::Display) {
+    eprintln!("pairgate: {}", printable(&error.to_string()));
+}
+
 /// The exit code for how a run ended; prints the error that ended it.
 pub fn exit_code(outcome: &Outcome) -> ExitCode {
     if let Some(error) = &outcome.error {
-        eprintln!("pairgate: {error}");
+        tell_error(error);
         return ExitCode::from(COULD_NOT_RUN);
     }
     if outcome.interrupted {

@@ -10,15 +10,17 @@ use pairgate::follow::Follow;
 use pairgate::gate::GateSettings;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
+use pairgate::printable::{printable, printable_line};
 use pairgate::score_text::shortest;
 use serde_json::{Map, Value, json};
 
 use crate::followed::Followed;
 use crate::memory;
 
-/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
+/// Prints text or JSON to standard output, without control characters but newline and tab. A reader
+/// that has seen enough (`| head`) is no error.
 pub fn print(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+    match io::stdout().write_all(printable(text).as_bytes()) {
         Err(why) if why.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }
@@ -79,7 +81,11 @@ impl Summary {
     /// Prints to standard output, or to standard error where the other is taken.
     pub fn print(&self, outcome: &Outcome, as_json: bool) -> io::Result<()> {
         let text = if as_json { self.json(outcome) } else { self.table(outcome) };
-        if self.to_stderr { io::stderr().write_all(text.as_bytes()) } else { print(&text) }
+        if self.to_stderr {
+            io::stderr().write_all(printable(&text).as_bytes())
+        } else {
+            print(&text)
+        }
     }
 
     fn json(&self, outcome: &Outcome) -> String {
@@ -157,7 +163,8 @@ impl Summary {
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");
         let digest = &self.model_digest[..12];
-        let _ = writeln!(text, "model {} ({digest}...), {}", self.model, self.arithmetic);
+        let model = printable_line(&self.model);
+        let _ = writeln!(text, "model {model} ({digest}...), {}", self.arithmetic);
         if outcome.interrupted {
             text.push_str("interrupted: the input was not read to its end\n");
         }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use pairgate::decision::Verdict;
 use pairgate::error::RunError;
+use pairgate::printable::printable_line;
 use pairgate::score_text::shortest;
 use pairgate::sink::journal::OwnedRecord;
 use pairgate::sink::output::OutputFolder;
@@ -117,7 +118,7 @@ fn ls(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
             total(Verdict::Rejected),
             total(Verdict::Failed),
             &account.header.model.to_string()[..12],
-            account.path.display(),
+            printable_line(&account.path.to_string_lossy()),
             if account.found.damage.is_empty() { "" } else { " (damaged)" },
         )
     });
@@ -190,7 +191,8 @@ fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
                 Some(Ok(samples)) => format!("; its shards hold the {samples} kept pairs"),
                 Some(Err(why)) => format!("; {why}"),
             };
-            let (path, records) = (account.path.display(), account.found.records);
+            let path = account.path.to_string_lossy();
+            let (path, records) = (printable_line(&path), account.found.records);
             print(&format!("{path}: {records} records, {}{shards}\n", account.state()))?;
         }
     }

@@ -12,6 +12,7 @@ use pairgate::decision::Verdict;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::pipeline::Outcome;
 use pairgate::policy::{OnError, Policy, fraction_threshold};
+use pairgate::printable::printable_line;
 use pairgate::replay::{
     Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy,
 };
@@ -169,7 +170,8 @@ fn as_table(confusion: &Confusion, policy: &Policy) -> String {
         let (old, new) = (example.old.name(), example.new.name());
         text += &format!(
             "\n{old} -> {new}: {} in {}, score {score}",
-            example.record.key, example.record.shard
+            printable_line(&example.record.key),
+            printable_line(&example.record.shard)
         );
     }
     if !confusion.examples().is_empty() {
@@ -253,7 +255,7 @@ fn conclude(
         let first: Vec<Value> = named.collect();
         format!("{:#}\n", json!({ "compared": compared, "different": different, "first": first }))
     } else {
-        let lines = first.iter().map(|d| format!("{}: {}\n", d.name, d.what));
+        let lines = first.iter().map(|d| format!("{}: {}\n", printable_line(&d.name), d.what));
         lines.collect::<String>() + &format!("{compared} decisions, {different} differ\n")
     };
     print(&text)?;

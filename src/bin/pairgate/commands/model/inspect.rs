@@ -10,6 +10,7 @@ use pairgate::model::bundle::Bundle;
 use pairgate::model::inspect::{Inspection, Kernels, TowerInspection, inspect};
 use pairgate::model::manifest::{ImageManifest, TextManifest};
 use pairgate::model::{Model, Scorer};
+use pairgate::printable::printable_line;
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
@@ -54,7 +55,7 @@ struct Table {
 
 impl Table {
     fn row(&mut self, name: &str, value: impl Display) {
-        self.text += &format!("{name:<22} {value}\n");
+        self.text += &format!("{name:<22} {}\n", printable_line(&value.to_string()));
     }
 
     fn bundle(&mut self, bundle: &Bundle, inspection: &Inspection) {

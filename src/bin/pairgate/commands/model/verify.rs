@@ -15,7 +15,7 @@ use pairgate::source::{Inputs, Source as _};
 
 use crate::args::{ArithmeticArg, VerifyArgs};
 use crate::progress::Steps;
-use crate::run::SOME_FAILED;
+use crate::run::{SOME_FAILED, tell_error};
 use crate::summary::print;
 
 /// Least cosine that passes in floats, where nothing else is said.
@@ -41,9 +41,9 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode, Box<dyn Error>> {
         && agreement.image.min_cosine >= min_cosine
         && agreement.text.min_cosine >= min_cosine;
     if !agrees {
-        eprintln!(
-            "pairgate: the bundle does not agree with {against}: a cosine is below {min_cosine} or token ids differ"
-        );
+        tell_error(&format!(
+            "the bundle does not agree with {against}: a cosine is below {min_cosine} or token ids differ"
+        ));
     }
     Ok(ExitCode::from(if agrees { 0 } else { SOME_FAILED }))
 }
