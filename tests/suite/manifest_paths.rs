@@ -115,7 +115,8 @@ fn an_image_root_that_is_no_folder_is_refused() {
     for (root, expected) in [("nowhere", "No such file"), ("in/a.jpg", "it is no folder")] {
         let image_root = Some(folder.path().join(root));
         let options = InputOptions { image_root, ..InputOptions::default() };
-        let opened = Inputs::open_with(options, &[path.clone()], SampleLimits::default());
+        let opened =
+            Inputs::open_with(options, std::slice::from_ref(&path), SampleLimits::default());
         let error = opened.err().expect(root).to_string();
         assert!(error.contains(root) && error.contains(expected), "{error}");
     }

@@ -12,6 +12,7 @@ use pairgate::model::calibrate::calibrate;
 use pairgate::pair::Digest;
 use pairgate::policy::Policy;
 use pairgate::replay::pooled_score;
+use pairgate::score_text::shortest;
 use pairgate::sink::journal::JournalFile;
 use pairgate::sink::{Judged, Sink};
 use pairgate::sketch::{ScoreSketch, known_to, sample_size};
@@ -146,13 +147,13 @@ impl Calibration {
         let value = json!({
             "scored": self.count,
             "keep": args.keep,
-            "threshold": self.threshold,
-            "interval": [self.interval.0, self.interval.1],
+            "threshold": shortest(self.threshold),
+            "interval": [shortest(self.interval.0), shortest(self.interval.1)],
             "confidence": args.confidence,
             "kept_share_known_to": self.known_to,
             "precision": args.precision,
             "pairs_needed": needed,
-            "score_quantiles": self.quantiles,
+            "score_quantiles": self.quantiles.iter().copied().map(shortest).collect::<Vec<_>>(),
         });
         format!("{value:#}\n")
     }
