@@ -2,6 +2,7 @@
 //! as lines or a table, an MQTT broker.
 
 pub mod journal;
+pub mod keys;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod names;

@@ -1,6 +1,7 @@
 //! Sinks: what is in their files, whatever the keys, the order and the disk.
 
 mod journal;
+mod keys;
 mod output;
 mod rejected;
 mod salvage;
