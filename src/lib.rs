@@ -54,6 +54,8 @@ pub mod kernels;
 #[cfg(feature = "std")]
 pub mod model;
 #[cfg(feature = "std")]
+pub mod nth;
+#[cfg(feature = "std")]
 pub mod pipeline;
 #[cfg(feature = "std")]
 pub mod prepare;

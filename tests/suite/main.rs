@@ -21,6 +21,7 @@ mod model;
 mod model_files;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod nth;
 mod operators;
 mod pairs;
 mod pipeline;
