@@ -22,7 +22,7 @@ use crate::rules::Rules;
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
 pub use follow::FollowConfig;
 pub use limits::{ImageLimits, SampleLimits};
-pub use memory::Need;
+pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
 
 /// Everything that can be set for a run.

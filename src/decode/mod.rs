@@ -226,10 +226,11 @@ fn stored_size(header: &Header) -> Size {
     if pixels::swaps_sides(header.orientation) { Size::new(height, width) } else { header.size }
 }
 
-/// Makes `pixels` `length` zeros, without the spare memory of a much larger image before.
+/// Makes `pixels` `length` zeros, without the spare memory of a much larger image before, and
+/// without a copy of a smaller one beside it.
 fn empty(pixels: &mut Vec<u8>, length: u64) -> Result<(), Reason> {
     let length = usize::try_from(length).map_err(|_| Reason::ImageTooLarge)?;
-    if pixels.capacity() > length.max(KEPT_BYTES) {
+    if pixels.capacity() > length.max(KEPT_BYTES) || pixels.capacity() < length {
         *pixels = Vec::new();
     }
     pixels.clear();

@@ -98,16 +98,13 @@ impl Gate {
         }
     }
 
-    /// Makes the gate take all the memory that its model will ever ask for, for `batch` pairs at
-    /// once, so that it can be measured.
+    /// Makes the gate take all the memory that its model will ever ask for, for up to `batch` pairs
+    /// at once, so that it can be measured. Some of it belongs to the calling thread.
     ///
     /// # Errors
     /// [`ModelError`] if the model does not work.
     pub fn warm(&mut self, batch: usize) -> Result<(), ModelError> {
-        self.scorer.embed_image(&self.pixels)?;
-        let caption = vec![0; self.scorer.model().manifest().text.context_length];
-        self.scorer.embed_captions(&vec![caption.as_slice(); batch])?;
-        Ok(())
+        self.scorer.warm(batch)
     }
 
     fn examine(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {

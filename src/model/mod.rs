@@ -197,6 +197,12 @@ impl Model {
         }
     }
 
+    /// How many times longer a caption may become before it is cut into tokens; see
+    /// [`CaptionTokenizer::growth`].
+    pub fn caption_growth(&self) -> f64 {
+        self.tokenizer.growth()
+    }
+
     /// Caption lengths in tokens that the text tower runs at, ascending.
     pub fn text_lengths(&self) -> &[usize] {
         &self.text_lengths
@@ -428,6 +434,27 @@ impl Scorer {
             }
         }
         Ok(&self.text_embeddings)
+    }
+
+    /// Makes every run that up to `captions` captions at once can ask for, and one image's, so that
+    /// the plans and buffers of all of them are there.
+    ///
+    /// # Errors
+    /// [`ModelError::Graph`] if the engine fails.
+    pub fn warm(&mut self, captions: usize) -> Result<(), ModelError> {
+        let model = self.model.clone();
+        let side = model.manifest.image.size as usize;
+        self.embed_image(&vec![0.0; 3 * side * side])?;
+        for length in &model.text_lengths {
+            let most = captions.min(model.captions_at_once(*length).next_power_of_two());
+            let ids = vec![0; *length];
+            let sizes = std::iter::successors(Some(1), |size| Some(2 * size));
+            for size in sizes.take_while(|size| *size <= most) {
+                self.embed_captions(&vec![ids.as_slice(); size])?;
+            }
+        }
+        self.text_embeddings.resize(captions * model.manifest.embedding_size, 0.0);
+        Ok(())
     }
 
     /// One run of the text tower on captions padded to `length`.

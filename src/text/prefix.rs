@@ -28,7 +28,8 @@ pub fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
         && !added.any(|text| spaced(text) || normalized(tokenizer, text).is_none_or(|t| spaced(&t)))
 }
 
-fn normalized(tokenizer: &Tokenizer, text: &str) -> Option<String> {
+/// The text as the tokenizer's normalizer makes it; `None` where that fails.
+pub fn normalized(tokenizer: &Tokenizer, text: &str) -> Option<String> {
     let mut normalized = NormalizedString::from(text);
     let done = tokenizer.get_normalizer().map_or(Ok(()), |n| n.normalize(&mut normalized));
     done.is_ok().then(|| normalized.get().to_owned())

@@ -1,15 +1,23 @@
 //! Cleaned caption to token ids, framed and cut as the CLIP families do it.
 
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
 use tokenizers::Tokenizer;
 
+use crate::config::LONG_CAPTION_BYTES;
 use crate::error::ModelError;
 use crate::model::manifest::TextManifest;
 use crate::text::clean::{Step, clean};
-use crate::text::prefix::{before_space, splits_at_spaces};
+use crate::text::prefix::{before_space, normalized, splits_at_spaces};
 
 /// Bytes of text that are read first for each token that there is room for, where the tokenizer
 /// can do with a part of the text.
 const BYTES_PER_TOKEN: usize = 16;
+
+/// What grows most in the normal forms of Unicode, in lower case, and where spaces are written as
+/// a character of their own.
+const GROWING: [&str; 5] = ["\u{fdfa}", "\u{1d160}", "\u{390}", "\u{130}", "a "];
 
 /// A bundle's tokenizer with the rules around it.
 #[derive(Debug)]
@@ -20,6 +28,8 @@ pub struct CaptionTokenizer {
     context_length: usize,
     sot_id: Option<u32>,
     eot_id: Option<u32>,
+    /// Held while a long caption is tokenized.
+    turn: Mutex<()>,
 }
 
 impl CaptionTokenizer {
@@ -30,7 +40,7 @@ impl CaptionTokenizer {
     /// [`ModelError::Tokenizer`] if it cannot be read, or does not have the ids that the manifest
     /// names.
     pub fn load(json: &[u8], manifest: &TextManifest) -> Result<Self, ModelError> {
-        let mut tokenizer = Tokenizer::from_bytes(json).map_err(failed)?;
+        let mut tokenizer = without_cache(Tokenizer::from_bytes(json).map_err(failed)?);
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -46,6 +56,7 @@ impl CaptionTokenizer {
             context_length: manifest.context_length,
             sot_id: manifest.sot_id,
             eot_id: manifest.eot_id,
+            turn: Mutex::default(),
         })
     }
 
@@ -53,9 +64,26 @@ impl CaptionTokenizer {
     /// tokens, end of text, where the model has these. What is too long is cut and still ends
     /// with end of text, as in open_clip.
     ///
+    /// A caption takes hundreds of times its length while it is read, and the allocator keeps that
+    /// for the thread. So captions above [`LONG_CAPTION_BYTES`] take turns, on a thread of their own.
+    ///
     /// # Errors
     /// [`ModelError::Tokenizer`] if the tokenizer gives up on the text.
     pub fn tokenize(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
+        if caption.len() as u64 <= LONG_CAPTION_BYTES {
+            return self.read(caption);
+        }
+        // A turn that ended in a panic leaves nothing behind.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        thread::scope(|scope| {
+            let read = || self.read(caption);
+            let thread = thread::Builder::new().name("caption".into()).spawn_scoped(scope, read);
+            let thread = thread.map_err(failed)?;
+            thread.join().unwrap_or_else(|_| Err(failed("it gave up with a panic")))
+        })
+    }
+
+    fn read(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
         let text = clean(caption, &self.cleaning);
         let frame = usize::from(self.sot_id.is_some()) + usize::from(self.eot_id.is_some());
         let room = self.context_length.saturating_sub(frame);
@@ -84,11 +112,31 @@ impl CaptionTokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// How many times longer a caption may become at most before it is cut into tokens: 1 or more.
+    pub fn growth(&self) -> f64 {
+        let grown = |text: &str| {
+            let text = text.repeat(64);
+            let cleaned = clean(&text, &self.cleaning);
+            let most = normalized(&self.tokenizer, &cleaned).map_or(0, |text| text.len());
+            most.max(cleaned.len()) as f64 / text.len() as f64
+        };
+        GROWING.map(grown).into_iter().fold(1.0, f64::max)
+    }
+
     /// Rows that the embedding table must have: the largest id, added tokens' too, plus one.
     pub fn vocabulary_size(&self) -> usize {
         let vocabulary = self.tokenizer.get_vocab(true);
         vocabulary.values().max().map_or(0, |id| *id as usize + 1)
     }
+}
+
+/// The tokenizer without its memory of words, of which each thread has its own and which grows with
+/// the text: ten thousand of them, and each keeps the allocator from giving back what lies below it.
+fn without_cache(mut tokenizer: Tokenizer) -> Tokenizer {
+    let mut model = tokenizer.get_model().clone();
+    model.resize_cache(0);
+    tokenizer.with_model(model);
+    tokenizer
 }
 
 fn failed(why: impl ToString) -> ModelError {

@@ -236,7 +236,7 @@ fn the_command_checks_shows_and_packs() {
     if !skipped_under_emulation("the memory that is measured would be the emulator's too") {
         let out = run(pairgate(["config", "check", "--board", "rpi-zero-2w"]), 0);
         let out = String::from_utf8(out.stdout).unwrap();
-        assert!(out.contains("ceiling") && out.contains("224 MiB"), "{out}");
+        assert!(out.contains("ceiling") && out.contains("256 MiB"), "{out}");
     }
     let folder = tempfile::tempdir().unwrap();
     let mine = folder.path().join("mine.toml");
