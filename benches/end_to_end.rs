@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use common::{median, model, print_host, samples, seconds};
 use pairgate::config::PipelineConfig;
+use pairgate::decide::Fixed;
 use pairgate::decision::Decision;
 use pairgate::error::RunError;
 use pairgate::gate::{Gate, GateSettings, Screening};
 use pairgate::model::Model;
-use pairgate::pipeline::{self, Signals};
-use pairgate::sink::{Judged, Sink};
+use pairgate::pipeline::{Run, Signals};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Sample, Source};
 
 const ROUNDS: usize = 9;
@@ -44,7 +45,7 @@ impl Sink for Collect {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         Ok(())
     }
 }
@@ -58,7 +59,15 @@ fn run(model: &Arc<Model>, samples: &Arc<Vec<Sample>>, workers: usize) -> (f64, 
     let signals = Signals::default();
     let time = seconds(|| {
         let config = PipelineConfig::default();
-        let outcome = pipeline::run(source, gates, &mut sink, &config, &signals, |_| ());
+        let run = Run {
+            source,
+            decider: &mut Fixed(settings.policy),
+            sink: &mut sink,
+            config: &config,
+            signals: &signals,
+            first_ticket: 0,
+        };
+        let outcome = run.through(gates, |_| ());
         assert!(outcome.error.is_none() && outcome.read == PAIRS as u64);
     });
     (time, sink.0)

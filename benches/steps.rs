@@ -10,7 +10,7 @@ use std::hint::black_box;
 use common::{median, model, print_host, samples, seconds};
 use pairgate::config::ImageLimits;
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate::gate::{Gate, GateSettings, Judge, Screening};
+use pairgate::gate::{Examine, Gate, GateSettings, Screening};
 use pairgate::model::Scorer;
 use pairgate::prepare::Preparer;
 use pairgate::source::Sample;
@@ -76,8 +76,8 @@ fn walk(sample: &Sample, scorer: &mut Scorer, preparer: &mut Preparer) -> Option
 fn check(all: &[Sample], work: &[Worked], gate: &mut Gate) {
     let metadata: Vec<_> = all.iter().map(Sample::metadata).collect();
     let pairs: Vec<_> = all.iter().zip(&metadata).map(|(s, m)| s.pair(m)).collect();
-    let decisions = gate.judge(&pairs).expect("the gate works");
-    let scores: Vec<f32> = decisions.iter().filter_map(|d| d.facts.score).collect();
+    let found = gate.examine(&pairs).expect("the gate works");
+    let scores: Vec<f32> = found.iter().filter_map(|evidence| evidence.facts.score).collect();
     assert_eq!(scores, work.iter().map(|worked| worked.score).collect::<Vec<_>>());
     assert!(!scores.is_empty(), "no pair reaches the model");
 }

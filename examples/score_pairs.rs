@@ -18,13 +18,14 @@ use std::sync::Arc;
 use pairgate::config::SampleLimits;
 use pairgate::decision::Class;
 use pairgate::error::RunError;
-use pairgate::gate::{Gate, GateSettings, Judge, Screening};
+use pairgate::gate::{Examine, Gate, GateSettings, Screening};
 use pairgate::kernels::Isa;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model};
+use pairgate::policy::Policy;
 use pairgate::rules::Rules;
 use pairgate::sink::scores::ScoresSink;
-use pairgate::sink::{Judged, Sink};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Inputs, Sample, Source};
 
 fn main() -> ExitCode {
@@ -67,15 +68,16 @@ fn gate() -> Result<Gate, Box<dyn Error>> {
 
 fn judge(gate: &mut Gate, sample: Sample) -> Result<Judged, Box<dyn Error>> {
     let metadata = sample.metadata();
-    let decisions = gate.judge(&[sample.pair(&metadata)])?;
-    let decision = decisions.into_iter().next().ok_or("a gate decides on every pair")?;
+    let found = gate.examine(&[sample.pair(&metadata)])?;
+    let evidence = found.into_iter().next().ok_or("a gate examines every pair")?;
+    let decision = Policy::default().decide(evidence.found, evidence.facts);
     let uid = sample.uid(&metadata, decision.facts.content);
-    Ok(Judged { sample, uid, decision })
+    Ok(Judged::new(0, sample, uid, decision))
 }
 
 /// Writes one line. A sink is buffered until it is finished, so each line has its own.
 fn print(judged: &Judged) -> Result<(), RunError> {
     let mut sink = ScoresSink::create(Path::new("-"))?;
     sink.accept(judged)?;
-    sink.finish()
+    sink.finish(RunEnd::Complete)
 }

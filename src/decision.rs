@@ -130,6 +130,38 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Several reasons at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReasonSet(u64);
+
+// A reason is a bit.
+const _: () = assert!(Reason::ALL.len() <= 64);
+
+impl ReasonSet {
+    /// Adds a reason.
+    pub fn insert(&mut self, reason: Reason) {
+        self.0 |= 1 << reason as u8;
+    }
+
+    /// Whether it holds no reason.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The reasons, in the order of their codes.
+    pub fn iter(self) -> impl Iterator<Item = Reason> {
+        Reason::ALL.iter().copied().filter(move |reason| self.0 >> *reason as u8 & 1 == 1)
+    }
+}
+
+impl FromIterator<Reason> for ReasonSet {
+    fn from_iter<I: IntoIterator<Item = Reason>>(reasons: I) -> Self {
+        let mut set = Self::default();
+        reasons.into_iter().for_each(|reason| set.insert(reason));
+        set
+    }
+}
+
 /// What the gate measured of a pair, whatever the decision: the part of a journal record that
 /// does not depend on the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]

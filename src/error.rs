@@ -72,7 +72,7 @@ pub enum WireError {
     #[error("not a pairgate journal")]
     NotAJournal,
     /// The journal was written in a format that this version does not read.
-    #[error("journal format {found}, this version reads 1 to {}", crate::wire::FOLLOWED_VERSION)]
+    #[error("journal format {found}, this reads 1 to {}", if cfg!(feature = "std") { 3 } else { 2 })]
     Version {
         /// The version in the header.
         found: u16,

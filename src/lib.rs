@@ -7,11 +7,12 @@
 //!
 //! # The data path
 //! ```text
-//! Source -> [bounded queue] -> N workers, each a Gate -> [bounded queue] -> Sink
+//! Source -> [bounded queue] -> N workers, each a Gate -> [bounded queue] -> Decider -> Sink
 //!                                 |
-//!       screen -> decode -> prepare -> score -> decide     (inside a Gate: plain calls, no queue)
-//! Pair  ------->  Rgb8  ->  pixels  -> cosine -> Decision -> Record
+//!       screen -> decode -> prepare -> score               (inside a Gate: plain calls, no queue)
+//! Pair  ------->  Rgb8  ->  pixels  -> Evidence            ->              Decision -> Record
 //! ```
+//! A gate finds, a decider says: decisions are made where the source's order is restored.
 //!
 //! # Features
 //! | feature | gives |
@@ -41,20 +42,20 @@ pub mod capture;
 #[cfg(feature = "std")]
 pub mod datacomp;
 #[cfg(feature = "std")]
+pub mod decide;
+#[cfg(feature = "std")]
 pub mod decode;
 #[cfg(feature = "std")]
 pub mod disk;
 #[cfg(feature = "std")]
-pub mod follow;
-#[cfg(feature = "std")]
 pub mod gate;
+#[cfg(feature = "std")]
+pub mod journal;
 #[cfg(feature = "std")]
 #[allow(unsafe_code)]
 pub mod kernels;
 #[cfg(feature = "std")]
 pub mod model;
-#[cfg(feature = "std")]
-pub mod nth;
 #[cfg(feature = "std")]
 pub mod pipeline;
 #[cfg(feature = "std")]
@@ -73,6 +74,10 @@ pub mod sink;
 pub mod sketch;
 #[cfg(feature = "std")]
 pub mod source;
+#[cfg(feature = "std")]
+pub mod store;
+#[cfg(feature = "std")]
+mod table;
 #[cfg(feature = "std")]
 pub mod text;
 

@@ -84,6 +84,15 @@ fn parse_hex(text: &[u8], bytes: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+/// A sample's place in a list of inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// The input's place in the list, from 0.
+    pub input: u32,
+    /// The sample's place in its input, from 0.
+    pub item: u64,
+}
+
 /// One image-text pair as its source delivered it; nothing in it has been checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PairRef<'a> {

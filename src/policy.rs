@@ -63,7 +63,7 @@ impl Policy {
 /// How a threshold follows the scores of an input that is read once: all that it depends on beside
 /// the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FollowRule {
+pub struct TrackerRule {
     /// Share of the scored pairs to keep, above 0, at most 1.
     pub keep: f64,
     /// Scored pairs that the first threshold decides on.

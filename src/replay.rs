@@ -2,10 +2,9 @@
 
 use crate::decision::{Class, Decision, Reason, Verdict};
 use crate::error::RunError;
+use crate::journal::{Record, Terms};
 use crate::policy::{self, OnError, Policy};
-use crate::sink::journal::OwnedRecord;
-use crate::sink::{Judged, Sink};
-use crate::wire;
+use crate::sink::{Judged, RunEnd, Sink};
 
 /// How many pairs went from each verdict to each, and some of those whose verdict changed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,7 +23,7 @@ pub struct Example {
     /// The verdict now.
     pub new: Verdict,
     /// What was recorded.
-    pub record: OwnedRecord,
+    pub record: Record,
 }
 
 impl Confusion {
@@ -34,7 +33,7 @@ impl Confusion {
     }
 
     /// Counts a pair that was `record` and is now decided as `new`.
-    pub fn add(&mut self, record: &OwnedRecord, new: Verdict) {
+    pub fn add(&mut self, record: &Record, new: Verdict) {
         let old = record.verdict;
         let count = &mut self.counts[old as usize][new as usize];
         *count += 1;
@@ -66,16 +65,16 @@ impl Confusion {
 }
 
 /// The score that a share of the pool is taken by.
-pub fn pooled_score(record: &OwnedRecord) -> Option<f32> {
+pub fn pooled_score(record: &Record) -> Option<f32> {
     policy::pooled_score(record.reason, &record.facts)
 }
 
-/// The policy that gave a record its verdict, as far as it shows: the header does not say what
+/// The policy that gave a record its verdict, as far as it shows: the journal's terms do not say what
 /// became of pairs that could not be judged, the record does.
-pub fn recorded_policy(header: &wire::Header, record: &OwnedRecord) -> Policy {
+pub fn recorded_policy(terms: &Terms, record: &Record) -> Policy {
     let kept_fault = record.verdict == Verdict::Kept && record.reason.class() == Class::Faulty;
     let on_error = if kept_fault { OnError::Keep } else { OnError::Drop };
-    Policy { threshold: record.threshold.or(header.threshold), on_error }
+    Policy { threshold: record.threshold.or(terms.threshold), on_error }
 }
 
 /// What differs between a recorded decision and one made now.
@@ -88,7 +87,7 @@ pub struct Difference {
 }
 
 /// Compares two decisions on a pair, scores by their bits.
-pub fn difference(record: &OwnedRecord, now: &Decision) -> Option<Difference> {
+pub fn difference(record: &Record, now: &Decision) -> Option<Difference> {
     let was = record.decision();
     let bits = |decision: &Decision| decision.facts.score.map(f32::to_bits);
     let what = if bits(&was) != bits(now) {
@@ -113,7 +112,7 @@ fn told(score: Option<f32>) -> String {
 
 /// The decision where the threshold is the record's own: one that was followed moves, and a gate does
 /// not know where it was then.
-fn as_recorded(record: &OwnedRecord, decision: &Decision) -> Decision {
+fn as_recorded(record: &Record, decision: &Decision) -> Decision {
     match (record.threshold, decision.reason) {
         (Some(_), Reason::Passed | Reason::LowSimilarity) => {
             let policy = Policy { threshold: record.threshold, on_error: OnError::Drop };
@@ -135,7 +134,7 @@ pub struct VerifySink<I> {
     most: usize,
 }
 
-impl<I: Iterator<Item = Result<OwnedRecord, RunError>>> VerifySink<I> {
+impl<I: Iterator<Item = Result<Record, RunError>>> VerifySink<I> {
     /// A sink that compares with `records`, and keeps at most `most` differences.
     pub fn new(records: I, most: usize) -> Self {
         Self { records, compared: 0, different: 0, first: Vec::new(), most }
@@ -149,7 +148,7 @@ impl<I: Iterator<Item = Result<OwnedRecord, RunError>>> VerifySink<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<OwnedRecord, RunError>> + Send> Sink for VerifySink<I> {
+impl<I: Iterator<Item = Result<Record, RunError>> + Send> Sink for VerifySink<I> {
     fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
         self.compared += 1;
         let name = || format!("{} in {}", judged.sample.key, judged.sample.shard);
@@ -157,7 +156,7 @@ impl<I: Iterator<Item = Result<OwnedRecord, RunError>> + Send> Sink for VerifySi
             None => {
                 self.note(Difference { name: name(), what: "it is not in the journal".into() });
             }
-            Some(record) if !record.names(&judged.sample) => {
+            Some(record) if !record.names(&judged.sample.key, &judged.sample.shard) => {
                 let what = format!("the journal has {} in {} there", record.key, record.shard);
                 self.note(Difference { name: name(), what });
             }
@@ -172,7 +171,7 @@ impl<I: Iterator<Item = Result<OwnedRecord, RunError>> + Send> Sink for VerifySi
     }
 
     /// Records that no pair came for differ too.
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         while let Some(record) = self.records.next().transpose()? {
             let name = format!("{} in {}", record.key, record.shard);
             self.note(Difference { name, what: "the source has no such pair".into() });

@@ -38,22 +38,30 @@ impl Rules {
 
     /// The rule that the caption breaks, if any.
     pub fn caption_fault(&self, caption: &str) -> Option<Reason> {
-        let words = python_words(caption).take(self.min_words as usize).count();
-        if words < self.min_words as usize {
-            return Some(Reason::CaptionTooFewWords);
-        }
-        let chars = caption.chars().take(self.min_chars as usize).count();
-        (chars < self.min_chars as usize).then_some(Reason::CaptionTooShort)
+        self.caption_faults(caption).next()
     }
 
     /// The rule that the image's size breaks, if any.
     pub fn size_fault(&self, size: Size) -> Option<Reason> {
+        self.size_faults(size).next()
+    }
+
+    /// The rules that the caption breaks, the one that answers first.
+    pub fn caption_faults(&self, caption: &str) -> impl Iterator<Item = Reason> + use<> {
+        let words = python_words(caption).take(self.min_words as usize).count();
+        let chars = caption.chars().take(self.min_chars as usize).count();
+        let few = (words < self.min_words as usize).then_some(Reason::CaptionTooFewWords);
+        let short = (chars < self.min_chars as usize).then_some(Reason::CaptionTooShort);
+        few.into_iter().chain(short)
+    }
+
+    /// The rules that the image's size breaks, the one that answers first.
+    pub fn size_faults(&self, size: Size) -> impl Iterator<Item = Reason> + use<> {
         let (short, long) = (size.width.min(size.height), size.width.max(size.height));
-        if short < self.min_side {
-            return Some(Reason::ImageTooSmall);
-        }
         let within = f64::from(long) / f64::from(short) <= self.max_aspect;
-        (!within).then_some(Reason::AspectTooExtreme)
+        let small = (short < self.min_side).then_some(Reason::ImageTooSmall);
+        let extreme = (!within).then_some(Reason::AspectTooExtreme);
+        small.into_iter().chain(extreme)
     }
 }
 

@@ -102,6 +102,16 @@ impl ScoreSketch {
         self.digest.estimated_size()
     }
 
+    /// The sketch as Apache DataSketches writes it.
+    pub(crate) fn save_bytes(&mut self) -> Vec<u8> {
+        self.digest.serialize()
+    }
+
+    /// The sketch that [`save_bytes`](Self::save_bytes) gave.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        TDigestMut::deserialize(bytes).ok().map(|digest| Self { digest })
+    }
+
     /// Writes the sketch to `path`, whole or not at all.
     ///
     /// # Errors

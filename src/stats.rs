@@ -20,6 +20,11 @@ impl Counts {
         self.row_mut(decision.verdict)[decision.reason as usize] += 1;
     }
 
+    /// Counts `count` pairs that ended alike.
+    pub fn add_many(&mut self, verdict: Verdict, reason: Reason, count: u64) {
+        self.row_mut(verdict)[reason as usize] += count;
+    }
+
     /// Pairs that ended with `verdict`.
     pub fn total(&self, verdict: Verdict) -> u64 {
         self.row(verdict).iter().sum()

@@ -95,7 +95,7 @@ impl Config {
         ]
     }
 
-    fn run_rows(&self) -> [Row; 11] {
+    fn run_rows(&self) -> [Row; 12] {
         let Self { sample, pipeline, model, policy, storage, .. } = self;
         let in_flight = pipeline.max_bytes_in_flight as f64;
         [
@@ -110,6 +110,7 @@ impl Config {
             ("storage.shard_pairs", storage.shard_pairs as f64, 1.0, 9_999_999.0),
             ("storage.shard_age_ms", storage.shard_age_ms as f64, 0.0, 1e12),
             ("storage.sync_pairs", storage.sync_pairs as f64, 0.0, 9_999_999.0),
+            ("storage.sync_ms", storage.sync_ms as f64, 0.0, 1e9),
             ("storage.max_bytes", storage.max_bytes as f64, 0.0, 1e15),
         ]
     }

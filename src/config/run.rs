@@ -80,6 +80,9 @@ pub struct StorageConfig {
     /// Kept pairs after which the open shard is brought to disk (fsync): so many may be lost when
     /// the power fails. 0: only when the shard is closed.
     pub sync_pairs: u64,
+    /// Longest time that a decision waits for the disk; 0: as long as it takes.
+    #[serde(with = "units::milliseconds")]
+    pub sync_ms: u64,
     /// Bytes that the output folder's shards may come to: the run ends where a pair would pass it,
     /// as on a full disk. 0: what the disk holds.
     #[serde(with = "units::bytes")]
@@ -89,6 +92,6 @@ pub struct StorageConfig {
 impl Default for StorageConfig {
     /// 10,000 pairs a shard, brought to disk when it is closed, no bound.
     fn default() -> Self {
-        Self { shard_pairs: 10_000, shard_age_ms: 0, sync_pairs: 0, max_bytes: 0 }
+        Self { shard_pairs: 10_000, shard_age_ms: 0, sync_pairs: 0, sync_ms: 0, max_bytes: 0 }
     }
 }

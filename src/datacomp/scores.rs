@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::unread;
 use crate::error::RunError;
+use crate::journal::Reader;
 use crate::pair::Uid;
-use crate::sink::journal::JournalFile;
 
 /// The scores of a run by uid.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +90,7 @@ struct Line {
 /// # Errors
 /// [`RunError::Source`] where it cannot be read or is torn.
 pub fn read_journal(path: &Path) -> Result<UidScores, RunError> {
-    let records = JournalFile::open(path)?;
+    let records = Reader::open(path)?;
     let scores = records.map(|record| {
         let record = record?;
         Ok((record.uid, record.facts.score.unwrap_or(f32::NAN)))

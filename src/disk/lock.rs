@@ -3,12 +3,18 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::failed;
 use crate::error::RunError;
 
 /// The file that is held; it stays, because taking it away could take another run's.
-const NAME: &str = ".pairgate.lock";
+pub(crate) const LOCK_NAME: &str = ".pairgate.lock";
+
+/// Tries before the folder is another run's, and the time between them.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// A folder that this process alone writes to, until this is dropped or the process ends, however it
 /// ends.
@@ -23,11 +29,11 @@ impl FolderLock {
     /// # Errors
     /// [`RunError::Sink`] that names the process that has it, or if the system refuses.
     pub fn take(folder: &Path) -> Result<Self, RunError> {
-        let path = folder.join(NAME);
+        let path = folder.join(LOCK_NAME);
         let opened =
             File::options().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(failed(&path))?;
-        match file.try_lock() {
+        match try_for_a_moment(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(failed(folder)(held(&path))),
             Err(TryLockError::Error(why)) if why.kind() == io::ErrorKind::Unsupported => {
@@ -42,6 +48,17 @@ impl FolderLock {
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _held: file })
     }
+}
+
+/// A process that was just killed may have it a moment longer.
+fn try_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            taken => return taken,
+        }
+    }
+    file.try_lock()
 }
 
 fn held(path: &Path) -> io::Error {

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 pub use clock::{Clock, SystemClock};
 pub use lock::FolderLock;
+pub(crate) use lock::LOCK_NAME;
 pub(crate) use partial::{PartialFile, failed, hidden_path, partial_path, write_whole};
 pub use quarantine::{free_name, set_aside};
 pub use system::SystemFiles;
@@ -135,8 +136,23 @@ impl Disk {
         self.files.remove_file(path).map_err(failed(path))
     }
 
+    /// Makes a folder and those that it lies in, where they are not there, and brings the names of
+    /// new ones to disk.
     pub(crate) fn create_folder(&self, path: &Path) -> Result<(), RunError> {
-        self.files.create_folder(path).map_err(failed(path))
+        let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.is_dir();
+        let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
+        self.files.create_folder(path).map_err(failed(path))?;
+        new.into_iter().rev().try_for_each(|folder| self.sync_name(folder))
+    }
+
+    /// Brings a folder's own name to disk; where the folder around it may not be read, nobody can.
+    pub(crate) fn sync_name(&self, folder: &Path) -> Result<(), RunError> {
+        match self.sync_parent(folder) {
+            Err(RunError::Sink { why, .. }) if why.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 
     /// Brings the names in `folder` to disk: a rename is durable only after this.
@@ -152,9 +168,11 @@ impl Disk {
 
     /// Gives `from` a second name, or copies it where there are none.
     pub(crate) fn keep_copy(&self, from: &Path, to: &Path) -> Result<(), RunError> {
-        if self.files.hard_link(from, to).is_ok() {
-            return Ok(());
-        }
+        self.files.hard_link(from, to).or_else(|_| self.copy(from, to))
+    }
+
+    /// Copies a file to a new one, whose bytes are then on disk.
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), RunError> {
         let bytes = std::fs::File::open(from);
         let copied = bytes.and_then(|mut bytes| {
             let mut copy = self.files.open(to, Open::New)?;

@@ -1,10 +1,11 @@
-//! The gate: screen, decode, prepare, score and decide, one call after the other.
+//! The gate: screen, decode, prepare and score, one call after the other.
 
+mod evidence;
 mod settings;
 
 use std::sync::Arc;
 
-use crate::decision::{Decision, Facts, Reason};
+use crate::decision::{Facts, Reason, ReasonSet};
 use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
 use crate::kernels::Team;
@@ -13,18 +14,31 @@ use crate::model::{Model, Scorer, score};
 use crate::pair::{Digest, PairRef};
 use crate::prepare::Preparer;
 
+pub use evidence::Evidence;
 pub use settings::{FrameSettings, GateSettings, Screening};
 
-/// Decides on pairs. A pipeline's worker owns one.
-pub trait Judge: Send {
-    /// One decision for each pair, in their order.
+/// Examines pairs. A pipeline's worker owns one.
+pub trait Examine: Send {
+    /// What is found of each pair, in their order.
     ///
     /// # Errors
     /// [`ModelError`] if the model does not work; never for what is wrong with a pair.
-    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError>;
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError>;
 }
 
-/// A [`Judge`] that asks the network. It owns its buffers and its share of the engine's memory.
+/// Finds nothing but the digest of each image: for pairs whose evidence is recorded already, which
+/// must be the same pairs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DigestOnly;
+
+impl Examine for DigestOnly {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
+        let facts = |pair| Facts { content: content_digest(pair), ..Facts::default() };
+        Ok(pairs.iter().map(|pair| Evidence::new(Reason::Passed, facts(pair))).collect())
+    }
+}
+
+/// Asks the network. It owns its buffers and its share of the engine's memory.
 #[derive(Debug)]
 pub struct Gate {
     settings: GateSettings,
@@ -35,11 +49,11 @@ pub struct Gate {
     pixels: Vec<f32>,
 }
 
-impl Judge for Gate {
+impl Examine for Gate {
     /// Pictures are embedded one by one, while they are in the caches; captions are short, and go
     /// through their tower together.
-    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError> {
-        let examined = pairs.iter().map(|pair| self.examine(pair));
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
+        let examined = pairs.iter().map(|pair| self.examine_image(pair));
         let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
         let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
         let captions = self.scorer.embed_captions(&asked.collect::<Vec<_>>())?;
@@ -49,15 +63,13 @@ impl Judge for Gate {
                 pair.score(caption);
             }
         }
-        let decide = |Examined { found, facts, .. }| self.settings.policy.decide(found, facts);
-        Ok(examined.into_iter().map(decide).collect())
+        Ok(examined.into_iter().map(|pair| pair.evidence).collect())
     }
 }
 
 /// A pair whose path has ended, or waits for its caption's embedding.
 struct Examined {
-    found: Reason,
-    facts: Facts,
+    evidence: Evidence,
     asked: Option<Asked>,
 }
 
@@ -72,7 +84,7 @@ struct Asked {
 impl Examined {
     fn score(&mut self, caption: &[f32]) {
         if let Some(Asked { image, .. }) = &self.asked {
-            self.facts.score = Some(score(image, caption));
+            self.evidence.facts.score = Some(score(image, caption));
         }
     }
 }
@@ -107,46 +119,47 @@ impl Gate {
         self.scorer.warm(batch)
     }
 
-    fn examine(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
-        let mut facts = Facts { content: content_digest(pair), ..Facts::default() };
-        let mut asked = None;
-        let found = match self.follow(pair, &mut facts, &mut asked) {
-            Ok(()) => Reason::Passed,
-            Err(Stopped::For(reason)) => reason,
+    fn examine_image(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
+        let facts = Facts { content: content_digest(pair), ..Facts::default() };
+        let mut examined = Examined { evidence: Evidence::new(Reason::Passed, facts), asked: None };
+        match self.walk(pair, &mut examined) {
+            Ok(()) => {}
+            Err(Stopped::For(reason)) => examined.evidence.found = reason,
             Err(Stopped::By(error)) => return Err(error),
-        };
-        Ok(Examined { found, facts, asked })
+        }
+        Ok(examined)
     }
 
-    /// The path of one pair, up to its caption's embedding. `facts` and `asked` hold what was learnt
-    /// when it ends, wherever it ends.
-    fn follow(
-        &mut self,
-        pair: &PairRef<'_>,
-        facts: &mut Facts,
-        asked: &mut Option<Asked>,
-    ) -> Result<(), Stopped> {
+    /// The path of one pair, up to its caption's embedding. `examined` holds what was learnt when it
+    /// ends, wherever it ends.
+    fn walk(&mut self, pair: &PairRef<'_>, examined: &mut Examined) -> Result<(), Stopped> {
         if let Some(fault) = pair.fault {
             return Err(fault.into());
         }
+        let Evidence { facts, broken, .. } = &mut examined.evidence;
         let caption = self.read_caption(pair, facts)?;
-        let mut broken = self.settings.rules.caption_fault(caption);
-        self.stop_if(broken)?;
-
+        self.settings.rules.caption_faults(caption).for_each(|rule| broken.insert(rule));
         let limits = self.settings.image;
-        let image = pair.image.ok_or(Reason::ImageMissing)?;
-        let header = probe(image, &limits)?;
-        facts.size = header.size;
-        let original = pair.original_size.unwrap_or(header.size);
-        broken = broken.or(self.settings.rules.size_fault(original));
-        self.stop_if(broken)?;
-
+        let header = pair.image.ok_or(Reason::ImageMissing).and_then(|image| probe(image, &limits));
+        if let Ok(header) = &header {
+            facts.size = header.size;
+            let original = pair.original_size.unwrap_or(header.size);
+            self.settings.rules.size_faults(original).for_each(|rule| broken.insert(rule));
+        }
+        // A caption's rule answers before an image that cannot be read.
+        let first = first_broken(*broken);
+        let stops = self.settings.screening == Screening::Stop;
+        if let Some(rule) = first.filter(|rule| stops && (header.is_ok() || is_caption_rule(*rule)))
+        {
+            return Err(rule.into());
+        }
+        let (header, image) = (header?, pair.image.unwrap_or_default());
         decode(image, &header, &limits, &mut self.rgb)?;
         self.preparer.prepare(&self.rgb, &mut self.pixels);
         let ids = self.tokenize(caption)?;
         let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
-        *asked = Some(Asked { image, ids });
-        broken.map_or(Ok(()), |reason| Err(reason.into()))
+        examined.asked = Some(Asked { image, ids });
+        first.map_or(Ok(()), |reason| Err(reason.into()))
     }
 
     fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
@@ -157,13 +170,6 @@ impl Gate {
         let caption = std::str::from_utf8(bytes).map_err(|_| Reason::CaptionNotUtf8)?;
         facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
         Ok(caption)
-    }
-
-    fn stop_if(&self, broken: Option<Reason>) -> Result<(), Reason> {
-        match (broken, self.settings.screening) {
-            (Some(reason), Screening::Stop) => Err(reason),
-            _ => Ok(()),
-        }
     }
 
     fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Stopped> {
@@ -186,6 +192,15 @@ impl From<Reason> for Stopped {
     fn from(reason: Reason) -> Self {
         Self::For(reason)
     }
+}
+
+/// The rule that answers first: captions' codes are below those of images, and in their order.
+fn first_broken(broken: ReasonSet) -> Option<Reason> {
+    broken.iter().next()
+}
+
+fn is_caption_rule(rule: Reason) -> bool {
+    matches!(rule, Reason::CaptionTooFewWords | Reason::CaptionTooShort)
 }
 
 fn content_digest(pair: &PairRef<'_>) -> Digest {

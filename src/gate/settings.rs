@@ -8,7 +8,7 @@ use crate::config::{CaptureConfig, Config, FollowConfig, ImageLimits, PolicyConf
 use crate::model::Arithmetic;
 use crate::model::bundle::sha256;
 use crate::pair::Digest;
-use crate::policy::{FollowRule, OnError, Policy};
+use crate::policy::{OnError, Policy, TrackerRule};
 use crate::rules::Rules;
 
 /// What a broken rule does to the rest of the work.
@@ -43,9 +43,9 @@ pub struct GateSettings {
     pub policy: Policy,
     /// What a broken rule does.
     pub screening: Screening,
-    /// How the threshold follows the scores, where it does. A gate decides by the first one; see
-    /// [`follow`](crate::follow).
-    pub follow: Option<FollowRule>,
+    /// How the threshold follows the scores, where it does; the policy's is then the first one. See
+    /// [`Tracker`](crate::decide::Tracker).
+    pub follow: Option<TrackerRule>,
     /// What a camera's frames are left out for.
     pub frames: FrameSettings,
 }
@@ -144,7 +144,7 @@ impl GateSettings {
         hash.update([(policy.on_error == OnError::Keep) as u8]);
         hash.update([(*screening == Screening::Note) as u8]);
         hash.update([matches!(arithmetic, Arithmetic::Int8(_)) as u8]);
-        if let Some(FollowRule { keep, warm_up, window, every }) = follow {
+        if let Some(TrackerRule { keep, warm_up, window, every }) = follow {
             hash.update(keep.to_le_bytes());
             for scores in [warm_up, window, every] {
                 hash.update(scores.to_le_bytes());
@@ -197,8 +197,8 @@ impl Named {
         self.word("policy.on_error", on_error, "drop");
     }
 
-    fn follow(&mut self, rule: FollowRule) {
-        let FollowRule { keep, warm_up, window, every } = rule;
+    fn follow(&mut self, rule: TrackerRule) {
+        let TrackerRule { keep, warm_up, window, every } = rule;
         let usual = FollowConfig::default();
         self.add("follow.enabled", true);
         self.add("policy.keep", keep);

@@ -1,7 +1,8 @@
 //! Source, workers and sink, joined by two bounded queues.
 //!
 //! ```text
-//! reader thread -> [queue of samples] -> worker threads -> [queue of batches] -> caller's thread
+//! reader thread -> [queue of samples] -> worker threads -> [queue of batches] -> caller's thread:
+//!       ^                                                                         decider, sink
 //!       ^                                                                              |
 //!       +----------------------- places given back, in bytes -------------------------+
 //! ```
@@ -12,7 +13,6 @@
 //! - The end of the input, a failing part and a request to stop all end the run the same way: the
 //!   reader stops, and what it had read is judged, stored and counted.
 
-mod second_pass;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -24,14 +24,14 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::config::PipelineConfig;
+use crate::decide::{Decider, Examined};
+use crate::decision::Decision;
 use crate::error::RunError;
-use crate::follow::Follow;
-use crate::gate::Judge;
-use crate::sink::{Judged, Sink};
+use crate::gate::Examine;
+use crate::pair::Position;
+use crate::sink::{Judged, RunEnd, Sink};
 use crate::source::{Sample, Source};
 use crate::stats::Counts;
-
-pub use second_pass::decide_again;
 
 /// What a run is told from outside while it goes on.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Signals {
     pub stop: Arc<AtomicBool>,
     /// Workers take one pair at a time while it is true.
     pub gentle: Arc<AtomicBool>,
+    /// Whether the source has no end but being stopped: a run that is stopped is then complete.
+    pub ends_by_stop: bool,
 }
 
 /// How long the sink's side waits before it calls [`Sink::idle`].
@@ -63,9 +65,9 @@ pub struct Outcome {
 
 impl Outcome {
     /// Brings the sink's side to its end; what it lost moves from `counts` to `unstored`.
-    fn settle(&mut self, sink: &mut dyn Sink) -> Result<(), RunError> {
+    fn settle(&mut self, sink: &mut dyn Sink, end: RunEnd) -> Result<(), RunError> {
         // Also after a failure: where there are several sinks, the others must reach the disk.
-        let finished = sink.finish();
+        let finished = sink.finish(end);
         let lost = sink.lost();
         self.counts.subtract(&lost);
         self.unstored += lost.decided();
@@ -76,14 +78,15 @@ impl Outcome {
 /// A sample and its place in the source's order.
 struct Ticket {
     number: u64,
+    position: Position,
     sample: Sample,
 }
 
 /// What a worker tells the sink's side.
 enum Message {
-    /// Decided samples, with their places in the source's order.
-    Batch(Vec<(u64, Judged)>),
-    /// The worker cannot go on; it marks what it still receives as not judged.
+    /// Examined samples.
+    Batch(Vec<Examined>),
+    /// The worker cannot go on; it gives what it still receives as not judged.
     Broken(RunError),
 }
 
@@ -116,66 +119,74 @@ impl Shared {
     }
 }
 
-/// Runs pairs from `source` through `judges`, one worker thread each, into `sink` on the calling
-/// thread. `watch` is called after every batch, and
-/// about once a second while none comes.
-///
-/// Nothing is lost without being counted: see [`Outcome`]. A failing or panicking part ends the
-/// run with its error after everything read was accounted for.
-pub fn run<J: Judge + 'static>(
-    source: Box<dyn Source>,
-    judges: Vec<J>,
-    sink: &mut dyn Sink,
-    config: &PipelineConfig,
-    signals: &Signals,
-    watch: impl FnMut(&Counts),
-) -> Outcome {
-    run_following(source, judges, sink, config, signals, None, watch)
+/// A run: what it reads from, what decides and what takes the decisions.
+pub struct Run<'a> {
+    /// Where pairs come from; it is read on a thread of its own.
+    pub source: Box<dyn Source>,
+    /// Decides, on the calling thread, in the source's order.
+    pub decider: &'a mut dyn Decider,
+    /// Takes the decided pairs, there too.
+    pub sink: &'a mut dyn Sink,
+    /// How the work is spread.
+    pub config: &'a PipelineConfig,
+    /// What the run is told from outside.
+    pub signals: &'a Signals,
+    /// Ticket of the first pair.
+    pub first_ticket: u64,
 }
 
-/// The same, where `follow`, if it is there, decides anew on each pair, in the source's order: by a
-/// threshold that follows the scores.
-pub fn run_following<J: Judge + 'static>(
-    source: Box<dyn Source>,
-    judges: Vec<J>,
-    sink: &mut dyn Sink,
-    config: &PipelineConfig,
-    signals: &Signals,
-    follow: Option<&mut Follow>,
-    mut watch: impl FnMut(&Counts),
-) -> Outcome {
-    let shared = Arc::new(Shared {
-        signals: signals.clone(),
-        abort: AtomicBool::new(false),
-        reader: AtomicU8::new(READING),
-        read: AtomicU64::new(0),
-    });
-    let window = config.queue + 2 * judges.len() * config.batch;
-    let (to_workers, tickets) = bounded::<Ticket>(config.queue);
-    let (to_sink, messages) = bounded::<Message>(2 * judges.len());
-    // Room for everything in flight, so that giving back never waits.
-    let (give_back, returned) = bounded::<u64>(window + 1);
+impl Run<'_> {
+    /// Runs all pairs through `examiners`, one worker thread each. `watch` is called after every
+    /// batch, and about once a second while none comes.
+    ///
+    /// Nothing is lost without being counted: see [`Outcome`]. A failing or panicking part ends the
+    /// run with its error after everything read was accounted for.
+    pub fn through<E: Examine + 'static>(
+        self,
+        examiners: Vec<E>,
+        mut watch: impl FnMut(&Counts),
+    ) -> Outcome {
+        let Self { source, decider, sink, config, signals, first_ticket } = self;
+        let shared = Arc::new(Shared {
+            signals: signals.clone(),
+            abort: AtomicBool::new(false),
+            reader: AtomicU8::new(READING),
+            read: AtomicU64::new(0),
+        });
+        let window = config.queue + 2 * examiners.len() * config.batch;
+        let (to_workers, tickets) = bounded::<Ticket>(config.queue);
+        let (to_sink, messages) = bounded::<Message>(2 * examiners.len());
+        // Room for everything in flight, so that giving back never waits.
+        let (give_back, returned) = bounded::<u64>(window + 1);
 
-    let reader = Reader { shared: shared.clone(), to_workers, returned, window, config: *config };
-    let (ended, reader_ended) = bounded::<Option<RunError>>(1);
-    let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
-        let _ = ended.send(reader.run(source));
-    });
-    let mut drain = Drain::new(sink, shared.clone(), give_back, follow);
-    if let Err(why) = spawned {
-        drain.fail(RunError::Thread { name: "reader".into(), why });
-    }
-    worker::spawn_all(judges, config.batch, &shared, &tickets, &to_sink, &mut drain);
-    drop((tickets, to_sink));
-    loop {
-        match messages.recv_timeout(IDLE) {
-            Ok(message) => drain.take(message),
-            Err(RecvTimeoutError::Timeout) => drain.idle(),
-            Err(RecvTimeoutError::Disconnected) => break,
+        let reader = Reader {
+            shared: shared.clone(),
+            to_workers,
+            returned,
+            window,
+            config: *config,
+            first_ticket,
+        };
+        let (ended, reader_ended) = bounded::<Option<RunError>>(1);
+        let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
+            let _ = ended.send(reader.run(source));
+        });
+        let mut drain = Drain::new(decider, sink, shared.clone(), give_back, first_ticket);
+        if let Err(why) = spawned {
+            drain.fail(RunError::Thread { name: "reader".into(), why });
         }
-        watch(&drain.outcome.counts);
+        worker::spawn_all(examiners, config.batch, &shared, &tickets, &to_sink, &mut drain);
+        drop((tickets, to_sink));
+        loop {
+            match messages.recv_timeout(IDLE) {
+                Ok(message) => drain.take(message),
+                Err(RecvTimeoutError::Timeout) => drain.idle(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            watch(&drain.outcome.counts);
+        }
+        finish(drain, &reader_ended)
     }
-    finish(drain, &reader_ended)
 }
 
 fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Outcome {
@@ -190,12 +201,25 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Ou
             message: "see the log above".into(),
         }),
     }
-    if let Err(error) = drain.outcome.settle(drain.sink) {
+    let stopped = drain.shared.signals.stop.load(Ordering::SeqCst);
+    let is_whole = drain.outcome.error.is_none() && !stopped;
+    if is_whole && let Err(error) = drain.decider.end() {
+        drain.fail(error);
+    }
+    let end = match (&drain.outcome.error, stopped && !drain.shared.signals.ends_by_stop) {
+        (Some(_), _) => RunEnd::Failed,
+        (None, true) => RunEnd::Interrupted,
+        (None, false) => RunEnd::Complete,
+    };
+    if let Err(error) = drain.outcome.settle(drain.sink, end) {
         drain.fail(error);
     }
     drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
-    drain.outcome.interrupted = drain.shared.signals.stop.load(Ordering::SeqCst);
-    drain.outcome
+    drain.outcome.interrupted = stopped;
+    let outcome = drain.outcome;
+    let told = outcome.counts.decided() + outcome.unstored;
+    assert_eq!(outcome.read, told, "pairs read = kept + rejected + failed + unstored");
+    outcome
 }
 
 /// The reader thread's side.
@@ -205,19 +229,21 @@ struct Reader {
     returned: Receiver<u64>,
     window: usize,
     config: PipelineConfig,
+    first_ticket: u64,
 }
 
 impl Reader {
     /// Reads until the source ends, fails, or the run stops; gives the source's error.
     fn run(self, mut source: Box<dyn Source>) -> Option<RunError> {
         let (mut samples_out, mut bytes_out) = (0, 0);
-        for number in 0.. {
+        for number in self.first_ticket.. {
             let sample = match source.next() {
                 Ok(Some(sample)) => sample,
                 Ok(None) => return None,
                 Err(error) => return Some(error),
             };
             self.shared.reader.store(HOLDING, Ordering::SeqCst);
+            let position = source.position();
             let bytes = sample.bytes();
             let max_bytes = self.config.max_bytes_in_flight;
             while samples_out >= self.window || (samples_out > 0 && bytes_out + bytes > max_bytes) {
@@ -230,7 +256,7 @@ impl Reader {
             }
             // Counted first: a worker may have judged it before the next line runs.
             self.shared.read.fetch_add(1, Ordering::SeqCst);
-            if self.to_workers.send(Ticket { number, sample }).is_err() {
+            if self.to_workers.send(Ticket { number, position, sample }).is_err() {
                 self.shared.read.fetch_sub(1, Ordering::SeqCst);
                 return None;
             }
@@ -242,84 +268,81 @@ impl Reader {
     }
 }
 
-/// The sink's side: restores the source's order, counts, and goes on counting after a failure.
+/// The caller's side: restores the source's order, decides, counts, and goes on counting after a
+/// failure.
 struct Drain<'s> {
+    decider: &'s mut dyn Decider,
     sink: &'s mut dyn Sink,
-    sink_failed: bool,
+    /// Decider or sink have failed: what comes is counted as unstored.
+    failed: bool,
     shared: Arc<Shared>,
     give_back: Sender<u64>,
-    follow: Option<&'s mut Follow>,
-    /// The threshold that the sink knows of.
-    told: Option<f32>,
-    early: BTreeMap<u64, Judged>,
+    early: BTreeMap<u64, Examined>,
     next: u64,
     outcome: Outcome,
 }
 
 impl<'s> Drain<'s> {
     fn new(
+        decider: &'s mut dyn Decider,
         sink: &'s mut dyn Sink,
         shared: Arc<Shared>,
         give_back: Sender<u64>,
-        follow: Option<&'s mut Follow>,
+        next: u64,
     ) -> Self {
-        let outcome = Outcome::default();
-        Self {
-            sink,
-            sink_failed: false,
-            shared,
-            give_back,
-            follow,
-            told: None,
-            early: BTreeMap::new(),
-            next: 0,
-            outcome,
-        }
+        let (early, outcome) = (BTreeMap::new(), Outcome::default());
+        Self { decider, sink, failed: false, shared, give_back, early, next, outcome }
     }
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Batch(batch) => self.early.extend(batch),
+            Message::Batch(batch) => {
+                self.early.extend(batch.into_iter().map(|pair| (pair.ticket, pair)));
+            }
             Message::Broken(error) => self.fail(error),
         }
-        while let Some(mut judged) = self.early.remove(&self.next) {
+        while let Some(pair) = self.early.remove(&self.next) {
             self.next += 1;
-            self.decide_anew(&mut judged);
-            self.store(&judged);
+            let bytes = pair.sample.bytes();
+            self.store(pair);
             // An ended reader needs no places.
-            let _ = self.give_back.send(judged.sample.bytes());
+            let _ = self.give_back.send(bytes);
         }
-    }
-
-    /// Decides by the threshold that follows the scores, where there is one, and tells the sink of it.
-    fn decide_anew(&mut self, judged: &mut Judged) {
-        let Some(follow) = &mut self.follow else { return };
-        if let Some(threshold) = follow.threshold().filter(|now| self.told != Some(*now)) {
-            self.sink.set_threshold(threshold);
-            self.told = Some(threshold);
-        }
-        judged.decision = follow.decide(&judged.decision);
     }
 
     fn idle(&mut self) {
-        if !self.sink_failed
+        if !self.failed
             && let Err(error) = self.sink.idle()
         {
-            self.sink_failed = true;
+            self.failed = true;
             self.fail(error);
         }
     }
 
-    fn store(&mut self, judged: &Judged) {
-        if self.sink_failed {
-            self.outcome.unstored += 1;
-            return;
+    fn store(&mut self, pair: Examined) {
+        let stored = if self.failed { None } else { Some(self.decide_and_store(pair)) };
+        match stored {
+            Some(Ok(decision)) => self.outcome.counts.add(&decision),
+            Some(Err(error)) => {
+                self.failed = true;
+                self.outcome.unstored += 1;
+                self.fail(error);
+            }
+            None => self.outcome.unstored += 1,
         }
-        self.outcome.counts.add(&judged.decision);
-        if let Err(error) = self.sink.accept(judged) {
-            self.sink_failed = true;
-            self.fail(error);
+    }
+
+    fn decide_and_store(&mut self, pair: Examined) -> Result<Decision, RunError> {
+        if self.sink.wants_checkpoint() {
+            self.sink.checkpoint(&self.decider.state())?;
         }
+        let threshold = self.decider.moving_threshold();
+        let decision = self.decider.decide(&pair)?;
+        let Examined { ticket, position, sample, uid, evidence } = pair;
+        let broken = evidence.broken;
+        let judged = Judged { ticket, position, sample, uid, decision, broken, threshold };
+        self.sink.accept(&judged)?;
+        Ok(decision)
     }
 
     /// Ends the run. The first error is the one reported: later ones follow from it.

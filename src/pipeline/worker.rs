@@ -1,4 +1,4 @@
-//! A worker thread: takes what is ready, up to a batch, and has it judged.
+//! A worker thread: takes what is ready, up to a batch, and has it examined.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,28 +10,34 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::{Drain, Message, Shared, Ticket};
-use crate::decision::{Decision, Facts, Reason, Verdict};
-use crate::error::RunError;
-use crate::gate::Judge;
-use crate::sink::Judged;
-use crate::source::Metadata;
+use crate::decide::Examined;
+use crate::decision::{Facts, Reason};
+use crate::error::{ModelError, RunError};
+use crate::gate::{Evidence, Examine};
+use crate::pair::Uid;
 
 /// How often a waiting worker looks whether the run is stopping.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-pub(super) fn spawn_all<J: Judge + 'static>(
-    judges: Vec<J>,
+pub(super) fn spawn_all<E: Examine + 'static>(
+    examiners: Vec<E>,
     batch: usize,
     shared: &Arc<Shared>,
     tickets: &Receiver<Ticket>,
     to_sink: &Sender<Message>,
     drain: &mut Drain<'_>,
 ) {
-    for (index, judge) in judges.into_iter().enumerate() {
+    for (index, examiner) in examiners.into_iter().enumerate() {
         let name = format!("worker {index}");
         let (shared, tickets, to_sink) = (shared.clone(), tickets.clone(), to_sink.clone());
-        let worker =
-            Worker { name: name.clone(), judge: Some(judge), batch, shared, tickets, to_sink };
+        let worker = Worker {
+            name: name.clone(),
+            examiner: Some(examiner),
+            batch,
+            shared,
+            tickets,
+            to_sink,
+        };
         let spawned = thread::Builder::new().name(name.clone()).spawn(move || worker.run());
         if let Err(why) = spawned {
             drain.fail(RunError::Thread { name, why });
@@ -39,24 +45,24 @@ pub(super) fn spawn_all<J: Judge + 'static>(
     }
 }
 
-struct Worker<J> {
+struct Worker<E> {
     name: String,
-    /// Gone once it has failed: what arrives later is marked as not judged.
-    judge: Option<J>,
+    /// Gone once it has failed: what arrives later is given as not judged.
+    examiner: Option<E>,
     batch: usize,
     shared: Arc<Shared>,
     tickets: Receiver<Ticket>,
     to_sink: Sender<Message>,
 }
 
-impl<J: Judge> Worker<J> {
+impl<E: Examine> Worker<E> {
     fn run(mut self) {
         while let Some(first) = self.wait() {
             let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
             let more = self.tickets.try_iter().take(if gentle { 0 } else { self.batch - 1 });
             let batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
-            let judged = self.judge_batch(batch);
-            if self.to_sink.send(Message::Batch(judged)).is_err() {
+            let examined = self.examine_batch(batch);
+            if self.to_sink.send(Message::Batch(examined)).is_err() {
                 return;
             }
         }
@@ -77,32 +83,26 @@ impl<J: Judge> Worker<J> {
         }
     }
 
-    fn judge_batch(&mut self, batch: Vec<Ticket>) -> Vec<(u64, Judged)> {
-        let metadata: Vec<_> = batch.iter().map(|ticket| ticket.sample.metadata()).collect();
-        let decisions = self.decide(&batch, &metadata);
-        let decisions = decisions.unwrap_or_else(|| vec![NOT_JUDGED; batch.len()]);
-        let parts = batch.into_iter().zip(metadata).zip(decisions);
-        let conclude = |((ticket, metadata), decision): ((Ticket, Metadata), Decision)| {
-            let uid = ticket.sample.uid(&metadata, decision.facts.content);
-            (ticket.number, Judged { sample: ticket.sample, uid, decision })
+    fn examine_batch(&mut self, batch: Vec<Ticket>) -> Vec<Examined> {
+        let found = self.examine(&batch);
+        let not_judged = (Uid::default(), Evidence::new(Reason::NotJudged, Facts::default()));
+        let found = found.unwrap_or_else(|| vec![not_judged; batch.len()]);
+        let conclude = |(ticket, (uid, evidence)): (Ticket, (Uid, Evidence))| {
+            let Ticket { number, position, sample } = ticket;
+            Examined { ticket: number, position, sample, uid, evidence }
         };
-        parts.map(conclude).collect()
+        batch.into_iter().zip(found).map(conclude).collect()
     }
 
-    /// The judge's decisions; `None` if it has failed, now or earlier.
-    fn decide(&mut self, batch: &[Ticket], metadata: &[Metadata]) -> Option<Vec<Decision>> {
-        let judge = self.judge.as_mut()?;
-        let samples = batch.iter().zip(metadata);
-        let pairs: Vec<_> = samples.map(|(ticket, about)| ticket.sample.pair(about)).collect();
-        // The judge is not used again after a panic, so its state does not matter.
-        let decisions = catch_unwind(AssertUnwindSafe(|| {
-            let decisions = judge.judge(&pairs)?;
-            assert_eq!(decisions.len(), pairs.len(), "a judge must decide on every pair");
-            Ok(decisions)
-        }));
-        match decisions {
-            Ok(Ok(decisions)) => return Some(decisions),
-            Ok(Err(error)) => self.give_up(error),
+    /// Each pair's identity and evidence; `None` if the examiner has failed, now or earlier. Whatever
+    /// is done with a stranger's bytes is done within the panic's boundary.
+    fn examine(&mut self, batch: &[Ticket]) -> Option<Vec<(Uid, Evidence)>> {
+        let examiner = self.examiner.as_mut()?;
+        // The examiner is not used again after a panic, so its state does not matter.
+        let found = catch_unwind(AssertUnwindSafe(|| evidence(examiner, batch)));
+        match found {
+            Ok(Ok(found)) => return Some(found),
+            Ok(Err(error)) => self.give_up(error.into()),
             Err(panic) => {
                 let message = panic_message(&*panic);
                 self.give_up(RunError::Panicked { worker: self.name.clone(), message });
@@ -112,21 +112,25 @@ impl<J: Judge> Worker<J> {
     }
 
     fn give_up(&mut self, error: RunError) {
-        self.judge = None;
+        self.examiner = None;
         let _ = self.to_sink.send(Message::Broken(error));
     }
 }
 
-const NOT_JUDGED: Decision = Decision {
-    verdict: Verdict::Failed,
-    reason: Reason::NotJudged,
-    facts: Facts {
-        score: None,
-        caption_length: 0,
-        size: crate::pair::Size::new(0, 0),
-        content: crate::pair::Digest([0; 32]),
-    },
-};
+fn evidence(
+    examiner: &mut impl Examine,
+    batch: &[Ticket],
+) -> Result<Vec<(Uid, Evidence)>, ModelError> {
+    let metadata: Vec<_> = batch.iter().map(|ticket| ticket.sample.metadata()).collect();
+    let samples = || batch.iter().map(|ticket| &ticket.sample).zip(&metadata);
+    let pairs: Vec<_> = samples().map(|(sample, about)| sample.pair(about)).collect();
+    let found = examiner.examine(&pairs)?;
+    assert_eq!(found.len(), pairs.len(), "every pair must be examined");
+    let named = samples()
+        .zip(found)
+        .map(|((sample, about), evidence)| (sample.uid(about, evidence.facts.content), evidence));
+    Ok(named.collect())
+}
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

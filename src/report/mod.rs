@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::decision::Verdict;
 use crate::error::RunError;
+use crate::journal::{Reader, Record};
 use crate::replay::pooled_score;
-use crate::sink::journal::{JournalFile, OwnedRecord};
 use crate::source::Source;
 use crate::stats::Counts;
 
@@ -110,10 +110,10 @@ fn fill(data: &Data) -> String {
 fn read(journals: &[PathBuf]) -> Result<Data, RunError> {
     let mut counts = Counts::default();
     let (mut scores, mut sources) = (Vec::new(), BTreeMap::<String, Counts>::new());
-    let (mut header, mut moved) = (None, None);
+    let (mut terms, mut moved) = (None, None);
     for path in journals {
-        let journal = JournalFile::open(path)?;
-        header.get_or_insert(*journal.header());
+        let journal = Reader::open(path)?;
+        terms.get_or_insert(journal.terms().clone());
         for record in journal {
             let record = record?;
             // Where the threshold followed the scores, the last one.
@@ -128,8 +128,8 @@ fn read(journals: &[PathBuf]) -> Result<Data, RunError> {
     let total = |verdict| counts.total(verdict);
     Ok(Data {
         journals: journals.iter().map(|path| path.display().to_string()).collect(),
-        model: header.map_or_else(String::new, |header| header.model.to_string()),
-        threshold: moved.or(header.and_then(|header| header.threshold)),
+        threshold: moved.or(terms.as_ref().and_then(|terms| terms.threshold)),
+        model: terms.map_or_else(String::new, |terms| terms.model().to_string()),
         pairs: counts.decided(),
         kept: total(Verdict::Kept),
         rejected: total(Verdict::Rejected),
@@ -185,7 +185,7 @@ fn source_rows(sources: BTreeMap<String, Counts>) -> Vec<SourceRow> {
 }
 
 impl Card {
-    fn of(record: &OwnedRecord) -> Self {
+    fn of(record: &Record) -> Self {
         Self {
             key: record.key.clone(),
             shard: record.shard.clone(),

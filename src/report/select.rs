@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use super::{Card, Sheet};
 use crate::decision::Reason;
 use crate::error::RunError;
+use crate::journal::{Reader, Record};
 use crate::pair::Digest;
 use crate::replay::pooled_score;
-use crate::sink::journal::{JournalFile, OwnedRecord};
 
 /// Pairs from all over the scores, at equal ranks.
 const ON_THE_SCALE: usize = 160;
@@ -106,10 +106,10 @@ fn score_sheets(scored: &[(f32, usize)], threshold: Option<f32>) -> Vec<(String,
 }
 
 /// Gives each record of the journals and its place among all of them.
-fn each(journals: &[PathBuf], mut see: impl FnMut(usize, &OwnedRecord)) -> Result<(), RunError> {
+fn each(journals: &[PathBuf], mut see: impl FnMut(usize, &Record)) -> Result<(), RunError> {
     let mut place = 0;
     for path in journals {
-        for record in JournalFile::open(path)? {
+        for record in Reader::open(path)? {
             see(place, &record?);
             place += 1;
         }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::decision::{Reason, Verdict};
 use crate::disk::failed;
 use crate::error::RunError;
-use crate::pair::Size;
-use crate::sink::names::{distinct_extensions, flat_key};
-use crate::sink::output::refuse_rejected;
-use crate::sink::{Judged, Sink};
+use crate::pair::{Size, Uid};
+use crate::sink::{Judged, RunEnd, Sink};
+use crate::store::names::{distinct_extensions, flat_key};
+use crate::store::refuse_rejected;
 
 /// The extension of the file that tells the decision.
 const DECISION: &str = "decision.json";
@@ -46,7 +46,7 @@ struct Drawn {
 
 impl RejectedSink {
     /// A sink into `folder`, which is made if it is not there, for `per_reason` pairs of each
-    /// reason. [`OutputFolder::prepare`](crate::sink::output::OutputFolder::prepare) can clear what
+    /// reason. [`OutputFolder::prepare`](crate::store::OutputFolder::prepare) can clear what
     /// an earlier run left there.
     ///
     /// # Errors
@@ -55,6 +55,24 @@ impl RejectedSink {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         refuse_rejected(folder)?;
         Ok(Self { folder: folder.to_owned(), per_reason, samples: BTreeMap::new() })
+    }
+
+    /// Goes on with the sample that an earlier run has left in `folder`; what cannot be read of it
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if the folder cannot be made or read.
+    pub fn go_on(folder: &Path, per_reason: usize) -> Result<Self, RunError> {
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let mut samples: BTreeMap<Reason, BTreeSet<Drawn>> = BTreeMap::new();
+        for reason in Reason::ALL {
+            let Ok(entries) = fs::read_dir(folder.join(reason.name())) else { continue };
+            let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            for file in &files {
+                samples.entry(*reason).or_default().extend(Drawn::read(file, &files));
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), per_reason, samples })
     }
 
     /// Makes room for the pair, if it belongs to the sample.
@@ -87,7 +105,8 @@ impl Sink for RejectedSink {
         if judged.decision.verdict == Verdict::Kept {
             return Ok(());
         }
-        let (number, stem) = (draw(judged), stem(judged));
+        let number = draw(judged.uid, &judged.sample.key, &judged.sample.shard);
+        let stem = stem(judged);
         if !self.admit(reason, number, &stem)? {
             return Ok(());
         }
@@ -96,15 +115,38 @@ impl Sink for RejectedSink {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         Ok(())
     }
 }
 
-fn draw(judged: &Judged) -> u64 {
+impl Drawn {
+    /// The pair whose decision is in `file`, which may be any; `all` are the files beside it.
+    fn read(file: &Path, all: &[PathBuf]) -> Option<Self> {
+        let stem = file.file_name()?.to_str()?.strip_suffix(DECISION)?.strip_suffix('.')?;
+        let told: Told = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let number = draw(told.uid.parse().ok()?, &told.key, &told.shard);
+        let is_its = |path: &&PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.'))
+        };
+        let files = all.iter().filter(is_its).cloned().collect();
+        Some(Self { number, stem: stem.to_owned(), files })
+    }
+}
+
+/// What is read back of a decision.
+#[derive(Deserialize)]
+struct Told {
+    key: String,
+    shard: String,
+    uid: String,
+}
+
+fn draw(uid: Uid, key: &str, shard: &str) -> u64 {
     let mut hash = Sha256::new();
-    hash.update(judged.uid.0);
-    for name in [judged.sample.key.as_str(), &*judged.sample.shard] {
+    hash.update(uid.0);
+    for name in [key, shard] {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
     }

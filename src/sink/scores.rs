@@ -23,7 +23,7 @@ use crate::pair::Digest;
 use crate::printable::printable;
 use crate::score_text::shortest;
 use crate::sink::target::{Target, closed};
-use crate::sink::{Judged, Sink};
+use crate::sink::{Judged, RunEnd, Sink};
 
 /// Longest metadata that lines and tables carry, in bytes of the sample's `.json` member.
 pub const MAX_METADATA: usize = 1 << 20;
@@ -70,9 +70,8 @@ impl Sink for ScoresSink {
         })
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
-        let target = self.target.take().ok_or_else(|| failed(&self.path)(closed()))?;
-        target.publish()
+    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+        self.target.take().map_or(Ok(()), |target| target.finish(end))
     }
 }
 
@@ -93,7 +92,7 @@ struct Line<'a> {
 
 impl<'a> From<&'a Judged> for Line<'a> {
     fn from(judged: &'a Judged) -> Self {
-        let Judged { sample, uid, decision } = judged;
+        let Judged { sample, uid, decision, .. } = judged;
         let facts = decision.facts;
         Self {
             key: &sample.key,

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, PartialFile, failed};
+use crate::disk::{Disk, PartialFile, failed, partial_path};
 use crate::error::RunError;
+use crate::store::RunEnd;
 
-/// A writer that must be [published](Target::publish); dropped before that, no file has appeared.
+/// A writer that must be [finished](Target::finish); dropped before that, no file has appeared.
 pub(super) struct Target {
     to: To,
     path: PathBuf,
@@ -51,13 +52,21 @@ impl Target {
         &self.path
     }
 
-    /// Brings everything to where it belongs, a file under its name.
+    /// Brings everything to where it belongs; a file gets its name where the run is complete, and
+    /// keeps its temporary one else.
     ///
     /// # Errors
     /// [`RunError::Sink`] if it cannot be written.
-    pub fn publish(self) -> Result<(), RunError> {
+    pub fn finish(self, end: RunEnd) -> Result<(), RunError> {
+        let path = self.path.display();
         match self.to {
-            To::File(file) => file.publish(),
+            To::File(file) if end == RunEnd::Complete => file.publish(),
+            To::File(mut file) => {
+                file.flush().map_err(failed(&self.path))?;
+                let partial = partial_path(&self.path).map_err(failed(&self.path))?;
+                log::warn!("{path} is not complete: what there is stays in {}", partial.display());
+                Ok(())
+            }
             To::Stream(mut stream) => stream.flush().map_err(failed(&self.path)),
         }
     }

@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use crate::config::SampleLimits;
 use crate::error::RunError;
+use crate::pair::Position;
 
 use super::archive::Archive;
 use super::folder::{FolderSource, is_hidden};
@@ -122,6 +123,9 @@ pub struct Inputs {
     options: InputOptions,
     limits: SampleLimits,
     meter: Arc<Meter>,
+    /// Inputs opened so far, and samples given of the current one.
+    opened: u32,
+    given: u64,
 }
 
 impl Inputs {
@@ -178,7 +182,8 @@ impl Inputs {
         let total_bytes = sized.sum();
         let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
         let rest = inputs.into_iter();
-        Ok(Self { rest, current: None, begun_bytes: 0, options, limits, meter })
+        let (current, begun_bytes, opened, given) = (None, 0, 0, 0);
+        Ok(Self { rest, current, begun_bytes, options, limits, meter, opened, given })
     }
 
     /// Whether the inputs could be read a second time; asked before the first sample is read.
@@ -189,6 +194,16 @@ impl Inputs {
     /// How far the reading is.
     pub fn meter(&self) -> Arc<Meter> {
         self.meter.clone()
+    }
+
+    /// Leaves out the first `count` inputs, which are then neither opened nor read; asked before the
+    /// first sample is read.
+    pub(super) fn pass_inputs(&mut self, count: u32) {
+        for input in self.rest.by_ref().take(count as usize) {
+            self.begun_bytes += input.bytes;
+            self.opened += 1;
+        }
+        self.meter.raise(self.begun_bytes);
     }
 
     fn start(&self, input: &Input) -> io::Result<Box<dyn Source>> {
@@ -221,7 +236,10 @@ impl Source for Inputs {
             if let Some(source) = &mut self.current {
                 match source.next()? {
                     None => self.current = None,
-                    sample => return Ok(sample),
+                    sample => {
+                        self.given += 1;
+                        return Ok(sample);
+                    }
                 }
                 self.meter.raise(self.begun_bytes);
             }
@@ -232,7 +250,12 @@ impl Source for Inputs {
             let source = self.start(&input);
             self.current = Some(source.map_err(|why| RunError::Source { from: from(), why })?);
             self.begun_bytes += input.bytes;
+            (self.opened, self.given) = (self.opened + 1, 0);
         }
+    }
+
+    fn position(&self) -> Position {
+        Position { input: self.opened.saturating_sub(1), item: self.given.saturating_sub(1) }
     }
 }
 

@@ -18,6 +18,7 @@ mod gzip;
 mod inputs;
 pub mod manifest;
 mod metadata;
+mod resume;
 pub mod tar;
 
 use std::sync::Arc;
@@ -27,10 +28,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::decision::Reason;
 use crate::error::RunError;
-use crate::pair::{Digest, PairRef, Uid};
+use crate::pair::{Digest, PairRef, Position, Uid};
 
 pub use inputs::{InputFormat, InputOptions, Inputs, Meter};
 pub use metadata::Metadata;
+pub use resume::{Place, pass_over};
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.
 const IMAGE_EXTENSIONS: [&str; 10] =
@@ -134,6 +136,11 @@ pub trait Source: Send {
     /// # Errors
     /// [`RunError::Source`] if the input as a whole cannot be read any further.
     fn next(&mut self) -> Result<Option<Sample>, RunError>;
+
+    /// The place of the sample that was given last, for sources that can be read again.
+    fn position(&self) -> Position {
+        Position::default()
+    }
 }
 
 /// A `.json` member's object; `None` where it is none.
@@ -141,8 +148,22 @@ pub(crate) fn json_object(json: &[u8]) -> Option<Map<String, Value>> {
     metadata::from_python_json(json)
 }
 
+/// The caption among these members, as text; what is not UTF-8 in it is replaced.
+#[cfg(feature = "parquet")]
+pub(crate) fn caption_of(members: &[Member], metadata: &Metadata) -> Option<String> {
+    let named = |extension: &&str| members.iter().find(|member| member.extension == **extension);
+    let beside = CAPTION_EXTENSIONS.iter().find_map(named);
+    let text = |member: &Member| String::from_utf8_lossy(without_bom(&member.data)).into_owned();
+    beside.map(text).or_else(|| metadata.caption.clone())
+}
+
+/// Whether a `.json` member is an object.
+pub(crate) fn is_json_object(json: &[u8]) -> bool {
+    !Metadata::parse(json).invalid
+}
+
 /// Whether `extension`, in lower case, is an image's.
-fn is_image(extension: &str) -> bool {
+pub(crate) fn is_image(extension: &str) -> bool {
     IMAGE_EXTENSIONS.contains(&extension)
 }
 

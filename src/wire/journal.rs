@@ -32,7 +32,7 @@ use super::CRC32C;
 use crate::decision::{Decision, Facts, Reason, Verdict};
 use crate::error::WireError;
 use crate::pair::{Digest, Uid};
-use crate::policy::FollowRule;
+use crate::policy::TrackerRule;
 
 /// First bytes of every journal.
 pub const MAGIC: &[u8; 8] = b"PAIRGATE";
@@ -58,7 +58,7 @@ pub struct Header {
     pub threshold: Option<f32>,
     /// How the threshold follows the scores; no bytes where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub follow: Option<FollowRule>,
+    pub follow: Option<TrackerRule>,
 }
 
 impl Header {
@@ -67,14 +67,14 @@ impl Header {
         model: Digest,
         config: Digest,
         threshold: Option<f32>,
-        follow: Option<FollowRule>,
+        follow: Option<TrackerRule>,
     ) -> Self {
         let follow = follow.filter(|_| threshold.is_some());
         let version = if follow.is_some() { FOLLOWED_VERSION } else { FORMAT_VERSION };
         Self { version, model, config, threshold, follow }
     }
 
-    fn read(payload: &[u8]) -> Result<Self, WireError> {
+    pub(crate) fn read(payload: &[u8]) -> Result<Self, WireError> {
         let torn = |_| WireError::Torn { at: MAGIC.len() as u64 };
         // The version is first, so that it can be read whatever follows it.
         let (version, rest) = postcard::take_from_bytes::<u16>(payload).map_err(torn)?;
@@ -124,7 +124,7 @@ pub struct FollowedRecord<'a> {
 }
 
 /// The record in a payload of a journal of this version, and the threshold that moved with it.
-fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
+pub(crate) fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
     if version == FOLLOWED_VERSION {
         let FollowedRecord { record, threshold } = postcard::from_bytes(payload).ok()?;
         return Some((record, Some(threshold)));
@@ -151,12 +151,39 @@ pub fn frame<'b, T: Serialize>(value: &T, buffer: &'b mut [u8]) -> Result<&'b [u
     Ok(&buffer[..length + FRAME_OVERHEAD])
 }
 
+/// The same in a buffer that grows as it must; the payload may have `most` bytes.
+#[cfg(feature = "std")]
+pub(crate) fn frame_growing<'b, T: Serialize>(
+    value: &T,
+    buffer: &'b mut Vec<u8>,
+    most: usize,
+) -> Result<&'b [u8], WireError> {
+    buffer.clear();
+    buffer.extend([0; 4]);
+    let taken = std::mem::take(buffer);
+    let full = |_| WireError::Full { bytes: most };
+    *buffer = postcard::to_extend(value, taken).map_err(full)?;
+    let length = buffer.len() - 4;
+    if length > most {
+        return Err(WireError::Full { bytes: most });
+    }
+    buffer[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    let crc = CRC32C.checksum(&buffer[4..]).to_le_bytes();
+    buffer.extend(crc);
+    Ok(buffer)
+}
+
 /// The frame at the front of `bytes`: its payload and the bytes behind it. `None` if it is
 /// incomplete, damaged or longer than [`MAX_PAYLOAD`].
 fn unframe(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    unframe_within(bytes, MAX_PAYLOAD)
+}
+
+/// The same with a payload of at most `most` bytes.
+pub(crate) fn unframe_within(bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;
-    if length > MAX_PAYLOAD || length > rest.len() {
+    if length > most || length > rest.len() {
         return None;
     }
     let (payload, rest) = rest.split_at(length);
@@ -168,13 +195,6 @@ fn unframe(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(feature = "std")]
 pub(crate) fn payload(bytes: &[u8]) -> Option<&[u8]> {
     unframe(bytes).filter(|(_, behind)| behind.is_empty()).map(|(payload, _)| payload)
-}
-
-/// The record in the frame that is all of `bytes`, of a journal of this version, and the threshold
-/// that moved with it.
-#[cfg(feature = "std")]
-pub(crate) fn record(bytes: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
-    read_record(payload(bytes)?, version)
 }
 
 /// Reads a journal that lies in memory, without copying.

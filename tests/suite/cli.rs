@@ -128,7 +128,7 @@ fn the_main_job_on_a_folder() {
         assert!(why.join(reason).is_dir());
     }
     assert!(out.join("00000.tar").is_file() && out.join("00000_stats.json").is_file());
-    assert!(out.join("journal.pairgate").is_file());
+    assert!(out.join("journal/00000000.pairgate").is_file());
     let original: Vec<u8> = fs::read(data("pairs/sunset.json")).unwrap();
     let kept = kept_members(&out);
     assert_eq!(kept.get("sunset.json"), Some(&original), "carried members stay as they are");
@@ -141,7 +141,8 @@ fn a_second_run_writes_the_same_bytes() {
         let out = temp.path().join(name);
         let args = ["filter", &pairs(), "-o", &text(&out), "--threshold", "-1"];
         run(pairgate(args.iter().chain(extra)), 0);
-        (fs::read(out.join("00000.tar")).unwrap(), fs::read(out.join("journal.pairgate")).unwrap())
+        let read = |name: &str| fs::read(out.join(name)).unwrap();
+        (read("00000.tar"), read("journal/00000000.pairgate"))
     };
     let first = run_to("a", &["--workers", "1", "--batch", "1"]);
     assert_eq!(first, run_to("b", &["--workers", "3", "--batch", "5", "--queue", "2"]));
@@ -264,8 +265,7 @@ fn keep_is_datacomps_fraction_rule() {
             .collect();
         kept.sort();
         assert_eq!(kept, expected, "{keep}");
-        let left: Vec<_> = fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 3, "the first pass leaves nothing behind: {left:?}");
+        assert!(!out.join(".first_pass").exists(), "the first pass leaves nothing behind");
     }
 }
 
@@ -292,13 +292,68 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
-fn an_earlier_run_is_not_overwritten_unless_asked() {
+fn an_earlier_run_is_gone_on_with_and_not_overwritten_unless_asked() {
     let temp = tempfile::tempdir().unwrap();
     let out = text(&temp.path().join("kept"));
-    run(pairgate(["filter", &pairs(), "-o", &out]), 0);
-    let refused = run(pairgate(["filter", &pairs(), "-o", &out]), 2);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("--overwrite"));
-    run(pairgate(["filter", &pairs(), "-o", &out, "--overwrite"]), 0);
+    for keep in [&[][..], &["--keep", "40%"]] {
+        let overwrite = ["--overwrite"];
+        let filter = |args: &[&str], code| {
+            let all = ["filter", &pairs(), "-o", &out, "--json"];
+            run(pairgate(all.iter().chain(keep).chain(args)), code)
+        };
+        let first = summary(&filter(&overwrite, 0));
+        let again = filter(&[], 0);
+        assert!(String::from_utf8_lossy(&again.stderr).contains("nothing to do"));
+        let again = summary(&again);
+        for count in ["in", "kept", "rejected", "failed", "threshold"] {
+            assert_eq!(again[count], first[count], "{count}");
+        }
+        assert_eq!((&again["before"], &first["before"]), (&first["in"], &0.into()));
+    }
+    let told = |args: &[&str], code| {
+        let all = ["filter", &pairs(), "-o", &out];
+        String::from_utf8(run(pairgate(all.iter().chain(args)), code).stderr).unwrap()
+    };
+    // Of another share, other rules or other inputs it is not, by name.
+    assert!(told(&["--keep", "15%"], 2).contains("policy.keep=0.4, this one has policy.keep=0.15"));
+    run(pairgate(["filter", &pairs(), "-o", &out, "--overwrite", "-t", "0.2"]), 0);
+    assert!(told(&["-t", "0.3"], 2).contains("threshold: it was 0.2, it is 0.3"));
+    assert!(told(&["-t", "0.2", "--rules", "none"], 2).contains("another"));
+    let other = run(pairgate(["filter", &damaged(), "-o", &out, "-t", "0.2"]), 2);
+    assert!(String::from_utf8_lossy(&other.stderr).contains("had other inputs"));
+    // More inputs behind the same ones are.
+    let longer = ["filter", &pairs(), &damaged(), "-o", &out, "-t", "0.2", "--json"];
+    let longer = summary(&run(pairgate(longer), 1));
+    assert_eq!((&longer["in"], &longer["before"]), (&13.into(), &12.into()));
+}
+
+#[test]
+fn shares_of_the_inputs_are_all_of_them() {
+    let temp = tempfile::tempdir().unwrap();
+    let names = ["c", "a", "d", "b", "e"].map(|name| temp.path().join(format!("{name}.tar")));
+    for tar in &names {
+        shard(tar);
+    }
+    let paths: Vec<String> = names.iter().map(|tar| text(tar)).collect();
+    let mut all = Vec::new();
+    for number in ["0/3", "1/3", "2/3"] {
+        let args = ["score", "-o", "-", "--shard", number];
+        let output = run(pairgate(args.into_iter().chain(paths.iter().map(String::as_str))), 0);
+        let lines = String::from_utf8(output.stdout).unwrap();
+        all.extend(lines.lines().map(str::to_owned));
+    }
+    assert_eq!(all.len(), 5 * 12);
+    let of = |line: &String| serde_json::from_str::<Value>(line).unwrap()["shard"].to_string();
+    let first: Vec<String> = all.iter().step_by(12).map(of).collect();
+    let wanted = ["a", "d", "b", "e", "c"];
+    assert!(first.iter().zip(wanted).all(|(found, name)| found.contains(&format!("{name}.tar"))));
+    let empty = ["filter", &paths[0], "-o", &text(&temp.path().join("no")), "--shard", "1/2"];
+    run(pairgate(empty), 0);
+    let keep = ["filter", &paths[0], "-o", "no", "--keep", "15%", "--shard", "0/2"];
+    let error = String::from_utf8(run(pairgate(keep), 2).stderr).unwrap();
+    assert!(error.contains("calibrate"), "{error}");
+    run(pairgate(["score", "-", "-o", "-", "--shard", "0/2"]), 2);
+    run(pairgate(["score", &paths[0], "-o", "-", "--shard", "2/2"]), 2);
 }
 
 #[test]
@@ -396,7 +451,7 @@ fn ctrl_c_drains_and_reports() {
     stdin.write_all(&whole[..whole.len() - 2048]).unwrap();
     stdin.flush().unwrap();
     // The journal appears once the run has begun; the pairs are then on their way.
-    while !out.join("journal.pairgate").exists() {
+    while !out.join("journal/00000000.pairgate").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     std::thread::sleep(std::time::Duration::from_millis(500));
@@ -407,7 +462,102 @@ fn ctrl_c_drains_and_reports() {
     let summary = summary(&output);
     assert_balanced(&summary);
     assert_eq!(summary["interrupted"], true);
-    assert!(out.join("00000.tar").is_file());
+    // What is not complete has no final name, and is not lost: the same command goes on.
+    assert!(out.join(".00000.tar.partial").is_file() && !out.join("00000.tar").exists());
+}
+
+/// A long-running command that is told to end has done its work then; a one-shot command has not.
+#[cfg(unix)]
+#[test]
+fn sigterm_ends_what_runs_long_with_success() {
+    let temp = tempfile::tempdir().unwrap();
+    let (tar, out) = (temp.path().join("pairs.tar"), temp.path().join("kept"));
+    shard(&tar);
+    let picture = fs::read(data("pairs/beach.jpg")).unwrap();
+    let (one_shot, frames) = (fs::read(&tar).unwrap(), [&*picture, &picture, &picture].concat());
+    let (a, b) = (text(&out), text(&temp.path().join("kept2")));
+    let capture = ["capture", "-", "-o", &a, "-t=-1", "--caption", "a beach", "--rules", "none"];
+    let filter = ["filter", "-", "-o", &b, "-t=-1"];
+    for (args, bytes, folder, code) in [
+        (&capture[..], &frames, &a, 0),
+        (&filter[..], &one_shot[..one_shot.len() - 2048].to_vec(), &b, 130),
+    ] {
+        let mut child =
+            pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(bytes).unwrap();
+        stdin.flush().unwrap();
+        while !Path::new(folder).join(".00000.tar.partial").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        run(command_of("kill", &["-TERM", &child.id().to_string()]), 0);
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{args:?}");
+        drop(stdin);
+        // What is complete has its name; what goes on has not.
+        assert_eq!(Path::new(folder).join("00000.tar").exists(), code == 0);
+    }
+}
+
+/// Ctrl-C gives no file of scores its name with part of the rows in it.
+#[cfg(unix)]
+#[test]
+fn interrupted_scores_have_no_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let tar = temp.path().join("pairs.tar");
+    shard(&tar);
+    let whole = fs::read(&tar).unwrap();
+    for name in ["s.jsonl", "s.csv", "s.parquet", "s.pairgate"] {
+        if name == "s.parquet" && !cfg!(feature = "parquet") {
+            continue;
+        }
+        let path = temp.path().join(name);
+        let args = ["score", "-", "-o", &text(&path)];
+        let mut child =
+            pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&whole[..whole.len() - 2048]).unwrap();
+        stdin.flush().unwrap();
+        let partial = temp.path().join(format!(".{name}.partial"));
+        while !partial.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        run(command_of("kill", &["-INT", &child.id().to_string()]), 0);
+        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{name}");
+        drop(stdin);
+        assert!(!path.exists() && partial.exists(), "{name}");
+        // The next run has its way.
+        run(pairgate(["score", &text(&tar), "-o", &text(&path)]), 0);
+        assert!(path.exists() && !partial.exists(), "{name}");
+    }
+}
+
+/// A kept sample leads to its decision, by its key in the shard, its key in the source, or its uid.
+#[test]
+fn journal_why_tells_all_that_is_known_of_a_pair() {
+    let temp = tempfile::tempdir().unwrap();
+    let (one, two) = (temp.path().join("one.tar"), temp.path().join("two.tar"));
+    shard(&one);
+    shard(&two);
+    let out = text(&temp.path().join("kept"));
+    run(pairgate(["filter", &text(&one), &text(&two), "-o", &out, "-t=-1"]), 0);
+    let why = |name: &str, code| {
+        String::from_utf8(run(pairgate(["journal", "why", name, &out]), code).stdout).unwrap()
+    };
+    // The second shard's sample has another key in the kept shard.
+    let renamed = why("beach_2", 0);
+    assert!(renamed.contains("beach in ") && renamed.contains("two.tar"), "{renamed}");
+    assert!(renamed.contains("beach_2 in 00000.tar"), "{renamed}");
+    assert_eq!(why("beach", 0).matches("verdict       kept, passed").count(), 2);
+    let cat = String::from_utf8(run(pairgate(["journal", "cat", &out]), 0).stdout).unwrap();
+    let line = cat.lines().find(|line| line.contains("caption_too_few_words")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    let told = why(line["uid"].as_str().unwrap(), 0);
+    assert!(told.contains("rules broken  caption_too_few_words"), "{told}");
+    assert!(told.contains("settings") && told.contains("stored        no"), "{told}");
+    assert!(told.lines().all(|line| line.len() < 100 || line.contains("settings")), "{told}");
+    assert_eq!(why("nobody", 1), "");
 }
 
 #[cfg(unix)]

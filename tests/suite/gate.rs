@@ -3,9 +3,9 @@
 use std::fs;
 
 use pairgate::decision::{Decision, Reason, Verdict};
-use pairgate::gate::{Gate, GateSettings, Judge, Screening};
+use pairgate::gate::{Examine, Gate, GateSettings, Screening};
 use pairgate::pair::{PairRef, Size};
-use pairgate::policy::Policy;
+use pairgate::policy::{OnError, Policy};
 
 use crate::support::{data, default_model};
 
@@ -13,9 +13,10 @@ fn gate(settings: GateSettings) -> Gate {
     Gate::new(default_model(), settings)
 }
 
+const POLICY: Policy = Policy { threshold: Some(-1.0), on_error: OnError::Drop };
+
 fn settings(screening: Screening) -> GateSettings {
-    let policy = Policy { threshold: Some(-1.0), ..Policy::default() };
-    GateSettings { policy, screening, ..GateSettings::default() }
+    GateSettings { policy: POLICY, screening, ..GateSettings::default() }
 }
 
 fn sample(name: &str) -> (Vec<u8>, Vec<u8>) {
@@ -25,8 +26,10 @@ fn sample(name: &str) -> (Vec<u8>, Vec<u8>) {
     (image, fs::read(folder.join(format!("{name}.txt"))).unwrap())
 }
 
+/// The policy's decision on what the gate finds.
 fn judge(gate: &mut Gate, pair: PairRef<'_>) -> Decision {
-    gate.judge(&[pair]).unwrap()[0]
+    let evidence = gate.examine(&[pair]).unwrap()[0];
+    POLICY.decide(evidence.found, evidence.facts)
 }
 
 fn judge_sample(gate: &mut Gate, name: &str) -> Decision {
@@ -84,9 +87,9 @@ fn a_score_does_not_depend_on_the_company() {
             ..PairRef::default()
         })
         .collect();
-    let together = gate.judge(&pairs).unwrap();
-    for (pair, decision) in pairs.iter().zip(together).rev() {
-        assert_eq!(judge(&mut gate, *pair), decision);
+    let together = gate.examine(&pairs).unwrap();
+    for (pair, evidence) in pairs.iter().zip(together).rev() {
+        assert_eq!(gate.examine(&[*pair]).unwrap()[0], evidence);
     }
 }
 
@@ -108,6 +111,19 @@ fn faults_have_their_own_reasons() {
         (PairRef { original_size: Some(Size::new(100, 100)), ..good }, Reason::ImageTooSmall),
     ] {
         assert_eq!(judge(&mut gate, pair).reason, reason);
+    }
+}
+
+/// A pair that breaks several rules ends by the first one, and all of them are told.
+#[test]
+fn every_broken_rule_is_told() {
+    let (image, _) = sample("thumbnail");
+    let pair = PairRef { image: Some(&image), caption: Some(b"a dog"), ..PairRef::default() };
+    for screening in [Screening::Stop, Screening::Note] {
+        let evidence = gate(settings(screening)).examine(&[pair]).unwrap()[0];
+        assert_eq!(evidence.found, Reason::CaptionTooFewWords);
+        let all = [Reason::CaptionTooFewWords, Reason::CaptionTooShort, Reason::ImageTooSmall];
+        assert!(evidence.broken.iter().eq(all), "{:?}", evidence.broken);
     }
 }
 

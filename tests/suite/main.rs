@@ -7,7 +7,6 @@ mod cli;
 mod config;
 mod core;
 mod decode;
-mod follow;
 mod frames;
 mod full_size;
 mod gate;
@@ -21,7 +20,6 @@ mod model;
 mod model_files;
 #[cfg(feature = "mqtt")]
 mod mqtt;
-mod nth;
 mod operators;
 mod pairs;
 mod pipeline;
@@ -31,10 +29,12 @@ mod replay;
 mod report;
 mod score_text;
 mod settings;
+mod share;
 mod sink;
 mod source;
 #[cfg(feature = "parquet")]
 mod subset;
 mod support;
 mod text;
+mod tracker;
 mod wire;

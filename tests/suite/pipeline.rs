@@ -7,18 +7,19 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use pairgate::config::PipelineConfig;
-use pairgate::decision::{Decision, Facts, Reason, Verdict};
+use pairgate::decide::{Decider, Fixed, Recorded};
+use pairgate::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
 use pairgate::error::{ModelError, RunError};
-use pairgate::gate::Judge;
-use pairgate::pair::{PairRef, Uid};
-use pairgate::pipeline::{Outcome, Signals, decide_again, run};
-use pairgate::policy::Policy;
-use pairgate::sink::journal::OwnedRecord;
-use pairgate::sink::{Judged, Sink};
+use pairgate::gate::{DigestOnly, Evidence, Examine};
+use pairgate::journal::Record;
+use pairgate::pair::{PairRef, Position, Uid};
+use pairgate::pipeline::{Outcome, Run, Signals};
+use pairgate::policy::{OnError, Policy};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample, Source};
 use pairgate::stats::Counts;
-use pairgate::wire::Record;
 
+const POLICY: Policy = Policy { threshold: Some(0.5), on_error: OnError::Drop };
 const CONFIG: PipelineConfig =
     PipelineConfig { workers: 0, batch: 3, queue: 4, max_bytes_in_flight: 1 << 20 };
 
@@ -77,8 +78,8 @@ struct FakeJudge {
     slow_at: Option<u64>,
 }
 
-impl Judge for FakeJudge {
-    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError> {
+impl Examine for FakeJudge {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
         let number = |pair: &PairRef<'_>| -> u64 {
             std::str::from_utf8(pair.caption.unwrap()).unwrap().parse().unwrap()
         };
@@ -91,10 +92,9 @@ impl Judge for FakeJudge {
                 std::thread::sleep(Duration::from_millis(200));
             }
         }
-        let policy = Policy { threshold: Some(0.5), ..Policy::default() };
         let score = |pair| if number(pair).is_multiple_of(3) { 0.9 } else { 0.1 };
         let facts = |pair| Facts { score: Some(score(pair)), ..Facts::default() };
-        Ok(pairs.iter().map(|pair| policy.decide(Reason::Passed, facts(pair))).collect())
+        Ok(pairs.iter().map(|pair| Evidence::new(Reason::Passed, facts(pair))).collect())
     }
 }
 
@@ -106,7 +106,7 @@ struct Collect {
     fail_at_finish: bool,
     /// What it took as kept is gone when it fails.
     loses: bool,
-    finished: bool,
+    finished: Option<RunEnd>,
     in_flight: Arc<AtomicUsize>,
 }
 
@@ -121,8 +121,8 @@ impl Sink for Collect {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
-        self.finished = true;
+    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+        self.finished = Some(end);
         if self.fail_at_finish { Err(full()) } else { Ok(()) }
     }
 
@@ -139,6 +139,18 @@ fn full() -> RunError {
     RunError::Sink { to: "kept".into(), why }
 }
 
+fn run(
+    source: Numbers,
+    examiners: Vec<FakeJudge>,
+    decider: &mut dyn Decider,
+    sink: &mut dyn Sink,
+    signals: &Signals,
+) -> Outcome {
+    let source = Box::new(source);
+    let run = Run { source, decider, sink, config: &CONFIG, signals, first_ticket: 0 };
+    run.through(examiners, |_| ())
+}
+
 /// Runs on another thread, so that a hang fails the test.
 fn run_watched(
     source: Numbers,
@@ -150,7 +162,8 @@ fn run_watched(
     sink.in_flight = source.in_flight.clone();
     std::thread::spawn(move || {
         let signals = Signals { stop, ..Signals::default() };
-        let outcome = run(Box::new(source), judges, &mut sink, &CONFIG, &signals, |_| ());
+        let mut decider = Fixed(POLICY);
+        let outcome = run(source, judges, &mut decider, &mut sink, &signals);
         let _ = send.send((outcome, sink));
     });
     receive.recv_timeout(Duration::from_secs(60)).expect("the pipeline hangs")
@@ -174,13 +187,14 @@ fn every_pair_arrives_once_and_in_order() {
     assert_eq!(outcome.counts.total(Verdict::Rejected), 666);
     assert_eq!(outcome.read, 1000);
     assert_balanced(&outcome);
-    assert!(sink.finished && outcome.error.is_none() && !outcome.interrupted);
+    assert_eq!(sink.finished, Some(RunEnd::Complete));
+    assert!(outcome.error.is_none() && !outcome.interrupted);
 }
 
 #[test]
 fn an_empty_source_ends() {
     let (outcome, sink) = run_all(Numbers::new(0), vec![FakeJudge::default()], Collect::default());
-    assert_eq!((outcome.read, sink.finished), (0, true));
+    assert_eq!((outcome.read, sink.finished), (0, Some(RunEnd::Complete)));
 }
 
 #[test]
@@ -200,7 +214,7 @@ fn a_failing_source_ends_the_run_after_what_it_gave() {
     assert!(matches!(outcome.error, Some(RunError::Source { .. })));
     assert_eq!(sink.keys, (0..50).collect::<Vec<_>>());
     assert_balanced(&outcome);
-    assert!(sink.finished);
+    assert_eq!(sink.finished, Some(RunEnd::Failed));
 }
 
 #[test]
@@ -211,7 +225,7 @@ fn a_failing_sink_ends_the_run_and_what_it_missed_is_counted() {
     assert_eq!(sink.keys.len(), 20);
     assert!(outcome.unstored > 0 && outcome.read < 1000);
     assert_balanced(&outcome);
-    assert!(sink.finished, "other sinks behind the same door must reach the disk");
+    assert_eq!(sink.finished, Some(RunEnd::Failed), "other sinks must reach the disk");
 }
 
 #[test]
@@ -259,7 +273,8 @@ fn a_request_to_stop_drains() {
     let stop = Arc::new(AtomicBool::new(true));
     let judges = vec![FakeJudge::default(); 2];
     let (outcome, sink) = run_watched(Numbers::new(1_000_000), judges, Collect::default(), stop);
-    assert!(outcome.interrupted && sink.finished && outcome.read < 100);
+    assert!(outcome.interrupted && outcome.read < 100);
+    assert_eq!(sink.finished, Some(RunEnd::Interrupted));
     assert_balanced(&outcome);
 }
 
@@ -275,43 +290,60 @@ fn a_request_to_stop_does_not_wait_for_a_silent_source() {
     let judges = vec![FakeJudge::default(); 2];
     let (outcome, sink) = run_watched(source, judges, Collect::default(), stop);
     assert_eq!(sink.keys, (0..25).collect::<Vec<_>>());
-    assert!(outcome.interrupted && sink.finished);
+    assert!(outcome.interrupted);
+    assert_eq!(sink.finished, Some(RunEnd::Interrupted));
     assert_balanced(&outcome);
 }
 
-/// What a first pass over `Numbers::new(count)` records.
-fn recorded(count: u64) -> Vec<Result<OwnedRecord, RunError>> {
+/// What a first pass over `Numbers::new(count)` records: scored, without a threshold.
+fn recorded(count: u64) -> Vec<Result<Record, RunError>> {
     let mut judge = FakeJudge::default();
     let mut record = |number: u64| {
         let key = number.to_string();
         let pair = PairRef { caption: Some(key.as_bytes()), ..PairRef::default() };
-        let Decision { verdict, reason, facts } = judge.judge(&[pair]).unwrap()[0];
-        let uid = Uid::default();
-        let record = Record { uid, key: &key, shard: "numbers", verdict, reason, facts };
-        Ok(OwnedRecord::from(record))
+        let facts = judge.examine(&[pair]).unwrap()[0].facts;
+        Ok(Record {
+            ticket: number,
+            uid: Uid::default(),
+            key,
+            shard: "numbers".into(),
+            position: Position::default(),
+            verdict: Verdict::Kept,
+            reason: Reason::Passed,
+            facts,
+            image_bytes: 0,
+            broken: ReasonSet::default(),
+            stored: None,
+            threshold: None,
+            recovered: false,
+        })
     };
     (0..count).map(&mut record).collect()
 }
 
-fn again(count: u64, records: Vec<Result<OwnedRecord, RunError>>) -> (Outcome, Collect) {
-    let mut source = Numbers::new(count);
+/// A second pass: nothing is examined but digests.
+fn again(count: u64, records: Vec<Result<Record, RunError>>) -> (Outcome, Collect) {
+    let source = Numbers::new(count);
     let mut sink = Collect { in_flight: source.in_flight.clone(), ..Collect::default() };
-    let policy = Policy { threshold: Some(0.5), ..Policy::default() };
-    let stop = AtomicBool::new(false);
-    let outcome = decide_again(&mut source, records, &policy, &mut sink, &stop, |_| ());
+    let mut decider = Recorded::new(records.into_iter(), POLICY);
+    let signals = Signals::default();
+    let run = Run {
+        source: Box::new(source),
+        decider: &mut decider,
+        sink: &mut sink,
+        config: &CONFIG,
+        signals: &signals,
+        first_ticket: 0,
+    };
+    let outcome = run.through(vec![DigestOnly; 2], |_| ());
     (outcome, sink)
 }
 
 #[test]
 fn the_second_pass_decides_on_what_the_first_recorded() {
-    let mut records = recorded(30);
-    for record in records.iter_mut().flatten() {
-        // As the first pass leaves them: scored, without a threshold.
-        record.reason = Reason::Passed;
-        record.verdict = Verdict::Kept;
-    }
-    let (outcome, sink) = again(30, records);
-    assert!(outcome.error.is_none() && sink.finished);
+    let (outcome, sink) = again(30, recorded(30));
+    assert!(outcome.error.is_none());
+    assert_eq!(sink.finished, Some(RunEnd::Complete));
     assert_eq!(sink.keys, (0..30).collect::<Vec<_>>());
     assert_eq!(outcome.counts.total(Verdict::Kept), 10);
     assert_balanced(&outcome);
@@ -335,7 +367,56 @@ fn an_input_that_changed_between_the_passes_is_an_error() {
         let (outcome, sink) = again(count, records);
         assert!(matches!(outcome.error, Some(RunError::Source { .. })));
         assert_eq!(sink.keys.len(), decided);
-        assert!(sink.finished, "what was taken must reach the disk");
+        assert_eq!(sink.finished, Some(RunEnd::Failed), "what was taken must reach the disk");
         assert_balanced(&outcome);
     }
+}
+
+#[test]
+fn a_source_that_ends_when_it_is_stopped_is_complete_then() {
+    let stop = Arc::new(AtomicBool::new(true));
+    let signals = Signals { stop, ends_by_stop: true, ..Signals::default() };
+    let source = Numbers::new(1_000_000);
+    let mut sink = Collect { in_flight: source.in_flight.clone(), ..Collect::default() };
+    let outcome = run(source, vec![FakeJudge::default()], &mut Fixed(POLICY), &mut sink, &signals);
+    assert!(outcome.interrupted);
+    assert_eq!(sink.finished, Some(RunEnd::Complete));
+}
+
+#[test]
+fn tickets_and_positions_reach_the_sink() {
+    struct Placed(Numbers);
+    impl Source for Placed {
+        fn next(&mut self) -> Result<Option<Sample>, RunError> {
+            self.0.next()
+        }
+
+        fn position(&self) -> Position {
+            Position { input: 7, item: self.0.next - 1 }
+        }
+    }
+    #[derive(Default)]
+    struct Places(Vec<(u64, Position)>);
+    impl Sink for Places {
+        fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+            self.0.push((judged.ticket, judged.position));
+            Ok(())
+        }
+
+        fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+            Ok(())
+        }
+    }
+    let (mut sink, mut decider) = (Places::default(), Fixed(POLICY));
+    let run = Run {
+        source: Box::new(Placed(Numbers::new(20))),
+        decider: &mut decider,
+        sink: &mut sink,
+        config: &CONFIG,
+        signals: &Signals::default(),
+        first_ticket: 100,
+    };
+    run.through(vec![FakeJudge::default(); 3], |_| ());
+    let wanted = (0..20).map(|item| (100 + item, Position { input: 7, item }));
+    assert_eq!(sink.0, wanted.collect::<Vec<_>>());
 }

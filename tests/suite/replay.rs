@@ -98,6 +98,20 @@ fn verify_agrees_until_a_picture_or_a_record_is_another() {
     assert!(error.contains("another config"), "{error}");
 }
 
+/// After Ctrl-C there is an unfinished shard, which is no damage: `check` took it for that.
+#[test]
+fn an_unfinished_shard_is_no_damage() {
+    let temp = tempdir().unwrap();
+    let kept = temp.path().join("kept");
+    let command = ["filter", &text(&data("pairs")), "--shard-size", "4", "-o", &text(&kept)];
+    run(pairgate(command), 0);
+    fs::rename(kept.join("00001.tar"), kept.join(".00001.tar.partial")).unwrap();
+    fs::remove_file(kept.join("00001_stats.json")).unwrap();
+    let checked = run(pairgate(["journal", "check", &text(&kept)]), 0).stdout;
+    let told = "its shards hold 4 kept pairs, 2 more are in an unfinished one";
+    assert!(String::from_utf8(checked).unwrap().contains(told));
+}
+
 #[test]
 fn journals_are_listed_checked_and_repaired() {
     let temp = tempdir().unwrap();
@@ -114,7 +128,7 @@ fn journals_are_listed_checked_and_repaired() {
     let one = told(&["journal", "cat", &kept, "--reason", "image_too_small"], 0);
     assert_eq!(one.lines().count(), 1);
 
-    let journal = Path::new(&kept).join("journal.pairgate");
+    let journal = Path::new(&kept).join("journal/00000000.pairgate");
     let mut bytes = fs::read(&journal).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x55;
@@ -123,7 +137,7 @@ fn journals_are_listed_checked_and_repaired() {
     assert_eq!(told(&["journal", "cat", &kept], 1).lines().count(), 11);
     assert!(told(&["journal", "repair", &kept], 0).contains("11 records kept"));
     assert_eq!(json(&["journal", "ls", &kept], 0)["records"], 11);
-    assert_eq!(fs::read(journal.with_extension("damaged")).unwrap(), bytes);
+    assert_eq!(fs::read(journal.with_extension("pairgate.damaged-1")).unwrap(), bytes);
     let error = run(pairgate(["journal", "ls", &text(&data("pairs/city.txt"))]), 2);
     assert!(String::from_utf8(error.stderr).unwrap().contains("city.txt"));
 }

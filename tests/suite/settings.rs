@@ -6,7 +6,7 @@ use pairgate::config::file::Layers;
 use pairgate::config::{Config, FollowConfig};
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::model::Arithmetic;
-use pairgate::policy::FollowRule;
+use pairgate::policy::TrackerRule;
 
 /// Every key of a config, another value than its default, and whether it can change a decision.
 const KEYS: &[(&str, &str, bool)] = &[
@@ -47,6 +47,7 @@ const KEYS: &[(&str, &str, bool)] = &[
     ("storage.shard_age_ms", "1000", false),
     ("storage.shard_pairs", "7", false),
     ("storage.sync_pairs", "7", false),
+    ("storage.sync_ms", "7", false),
     ("thermal.battery", "'/sys/battery'", false),
     ("thermal.hot_c", "90.0", false),
     ("thermal.low_percent", "20.0", false),
@@ -75,7 +76,7 @@ fn settings(config: &Config) -> GateSettings {
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = config.policy.threshold.or(first_threshold.filter(|_| enabled));
     let keep = config.policy.keep.filter(|_| enabled);
-    settings.follow = keep.map(|keep| FollowRule { keep, warm_up, window, every });
+    settings.follow = keep.map(|keep| TrackerRule { keep, warm_up, window, every });
     settings
 }
 
@@ -154,7 +155,7 @@ fn the_earlier_digest_is_what_it_was() {
     let first = changed.earlier_digest(Arithmetic::Float);
     assert_eq!(first.to_string(), FIRST);
     changed.policy.threshold = Some(0.25);
-    changed.follow = Some(FollowRule { keep: 0.15, warm_up: 10, window: 200, every: 3 });
+    changed.follow = Some(TrackerRule { keep: 0.15, warm_up: 10, window: 200, every: 3 });
     assert_eq!(changed.earlier_digest(int8()).to_string(), FOLLOWED);
     // It knows nothing of what came later.
     changed.frames.min_change = 3.0;

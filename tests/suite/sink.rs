@@ -15,11 +15,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use pairgate::config::StorageConfig;
 use pairgate::decision::{Decision, Facts, Reason, Verdict};
+use pairgate::disk::Disk;
 use pairgate::error::RunError;
+use pairgate::journal::{Header, ModelName, Terms};
 use pairgate::pair::{Digest, Size, Uid};
-use pairgate::sink::{Judged, Sink};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
+use pairgate::store::{StoreOptions, StoreSink};
+use pairgate::wire;
 
 fn member(extension: &str, data: &[u8]) -> Member {
     Member { extension: extension.into(), data: data.to_vec() }
@@ -30,7 +35,7 @@ fn judged(key: &str, verdict: Verdict, reason: Reason) -> Judged {
     let sample = Sample { shard: "00000.tar".into(), key: key.into(), members, fault: None };
     let mut uid = Uid::default();
     key.bytes().enumerate().for_each(|(n, byte)| uid.0[n % 16] ^= byte);
-    Judged { sample, uid, decision: Decision { verdict, reason, facts: Facts::default() } }
+    Judged::new(0, sample, uid, Decision { verdict, reason, facts: Facts::default() })
 }
 
 fn kept(key: &str) -> Judged {
@@ -52,8 +57,50 @@ fn full_device() -> Option<&'static Path> {
 }
 
 fn accept_all(sink: &mut dyn Sink, pairs: &[Judged]) {
-    pairs.iter().for_each(|judged| sink.accept(judged).unwrap());
-    sink.finish().unwrap();
+    accept_each(sink, pairs);
+    sink.finish(RunEnd::Complete).unwrap();
+}
+
+/// The same of a run that does not end; tickets count from the first pair.
+fn accept_each(sink: &mut dyn Sink, pairs: &[Judged]) {
+    for (ticket, judged) in (0..).zip(pairs) {
+        sink.accept(&Judged { ticket, ..judged.clone() }).unwrap();
+    }
+}
+
+/// What decides in these tests.
+fn terms() -> Terms {
+    let model = ModelName { name: "a model".into(), digest: Digest([1; 32]) };
+    Terms::new(model, Digest([2; 32]), vec!["rules.min_words=1".into()], Some(0.2), None)
+}
+
+fn header() -> Header {
+    Header::new(terms(), vec!["in".into()])
+}
+
+/// A journal of format 1, or 2 where the header follows the scores; each record's threshold is then
+/// 0.5.
+fn earlier_journal(header: &wire::Header, pairs: &[Judged]) -> Vec<u8> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut bytes = wire::MAGIC.to_vec();
+    bytes.extend(wire::frame(header, &mut buffer).unwrap());
+    for Judged { sample, uid, decision, .. } in pairs {
+        let Decision { verdict, reason, facts } = *decision;
+        let (key, shard) = (sample.key.as_str(), &*sample.shard);
+        let record = wire::Record { uid: *uid, key, shard, verdict, reason, facts };
+        let followed = wire::FollowedRecord { record, threshold: 0.5 };
+        bytes.extend(match header.follow {
+            None => wire::frame(&record, &mut buffer).unwrap(),
+            Some(_) => wire::frame(&followed, &mut buffer).unwrap(),
+        });
+    }
+    bytes
+}
+
+/// An output folder's sink.
+fn store(folder: &Path, shard_pairs: u64) -> StoreSink {
+    let config = StorageConfig { shard_pairs, ..StorageConfig::default() };
+    StoreSink::create(&Disk::system(), folder, StoreOptions::new(config, header())).unwrap()
 }
 
 /// Names in the folder, with those in its folders, sorted.

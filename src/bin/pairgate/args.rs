@@ -133,6 +133,8 @@ pub enum JournalCommand {
     Cat(CatArgs),
     /// Find what is damaged, and whether the shards beside a journal hold what it kept.
     Check(JournalArgs),
+    /// All that is known of one pair: its decision, why, and where it is stored.
+    Why(WhyArgs),
     /// Leave out what is damaged; all records that are whole stay, also those behind the damage.
     Repair(RepairArgs),
 }
@@ -150,6 +152,27 @@ pub struct JournalArgs {
     #[arg(required = true, value_name = "JOURNAL")]
     pub journals: Vec<PathBuf>,
     /// Print as JSON, one line a journal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Tell all that is known of a pair: the decision, every rule that it breaks, its scores, where it
+/// came from and where it is stored.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if no pair has that name.
+
+Examples:
+  pairgate journal why 000000003 kept/
+  pairgate journal why 3f0c52a1b9d84e6fa0c15d3e77b2a901 kept/ --json")]
+pub struct WhyArgs {
+    /// The pair's uid, its key in its source, or its key in a kept shard.
+    #[arg(value_name = "KEY|UID")]
+    pub name: String,
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Print as JSON, one line a pair.
     #[arg(long)]
     pub json: bool,
 }
@@ -406,8 +429,9 @@ pub struct QuantizeArgs {
     pub json: bool,
 }
 
-/// Keep the good pairs: WebDataset shards of those that pass, a journal of every decision, and a
-/// summary in which pairs in = kept + rejected + failed.
+/// Keep the good pairs: WebDataset shards of those that pass, a table beside each, a journal of every
+/// decision, and a summary in which pairs in = kept + rejected + failed. The same command goes on where
+/// it was stopped, killed or cut off.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -424,9 +448,16 @@ pub struct FilterArgs {
     /// Folder for the kept shards and the journal; made if it is missing.
     #[arg(short, long, value_name = "DIR", required_unless_present = "dry_run")]
     pub output: Option<PathBuf>,
-    /// Replace the shards and journal of an earlier run in the output folder.
+    /// Replace the shards and journal of an earlier run in the output folder, which is gone on with
+    /// else.
     #[arg(long)]
     pub overwrite: bool,
+    /// Go on in a folder although another model, config or version decided there so far.
+    #[arg(long)]
+    pub accept_new_decisions: bool,
+    /// Add the decision to each kept sample's .json, as a member `pairgate`; the rest stays as it is.
+    #[arg(long)]
+    pub annotate: bool,
     /// Lowest score that passes, -1 to 1 [default: the config's, else the model's recommended
     /// one].
     #[arg(short, long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
@@ -486,6 +517,9 @@ pub struct CaptureArgs {
     /// Folder for the kept shards and the journal; one that is there is gone on with.
     #[arg(short, long, value_name = "DIR")]
     pub output: PathBuf,
+    /// Go on in a folder although another model, config or version decided there so far.
+    #[arg(long)]
+    pub accept_new_decisions: bool,
     /// Where labels come from: a file, whose text is the label, or a named pipe, whose last line is.
     #[arg(long, value_name = "PATH")]
     pub labels: Option<PathBuf>,
@@ -621,6 +655,26 @@ pub struct InputArgs {
     /// How the model's products are computed.
     #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
     pub arithmetic: ArithmeticArg,
+    /// One of N shares of the inputs, I from 0: of their paths, sorted, those whose place leaves I
+    /// when divided by N. For jobs side by side, each with an output of its own.
+    #[arg(long, value_name = "I/N", value_parser = share_number)]
+    pub shard: Option<(usize, usize)>,
+}
+
+impl InputArgs {
+    /// The inputs of this share, of all where none was asked for.
+    ///
+    /// # Errors
+    /// Standard input is nobody's share.
+    pub fn share_of_inputs(&self) -> Result<Vec<PathBuf>, String> {
+        let Some((number, shares)) = self.shard else { return Ok(self.inputs.clone()) };
+        if self.inputs.iter().any(|path| path.as_os_str() == "-") {
+            return Err("--shard takes its share of paths; standard input has none".into());
+        }
+        let mut sorted = self.inputs.clone();
+        sorted.sort();
+        Ok(sorted.into_iter().skip(number).step_by(shares).collect())
+    }
 }
 
 impl InputArgs {
@@ -701,6 +755,12 @@ fn size(text: &str) -> Result<Size, String> {
     let parsed = sides.and_then(|(w, h)| Some(Size::new(w.parse().ok()?, h.parse().ok()?)));
     let fits = parsed.filter(|size| size.width > 0 && size.height > 0);
     fits.ok_or_else(|| "not a size such as 640x480".to_owned())
+}
+
+fn share_number(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    let fits = parts.filter(|(number, shares)| number < shares);
+    fits.ok_or_else(|| "not a share such as 0/4: its number from 0, and how many there are".into())
 }
 
 fn threshold(text: &str) -> Result<f32, String> {

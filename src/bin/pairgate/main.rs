@@ -2,14 +2,15 @@
 
 mod args;
 mod commands;
-mod followed;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
 mod progress;
 mod run;
 mod settings;
+mod signals;
 mod summary;
+mod tracked;
 
 use std::io::Write as _;
 use std::process::ExitCode;

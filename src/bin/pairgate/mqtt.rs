@@ -6,7 +6,7 @@ use pairgate::error::RunError;
 use pairgate::pipeline::Outcome;
 use pairgate::sink::Sink;
 use pairgate::sink::mqtt::{Broker, Counters, Link, Settings, Topics};
-use pairgate::sink::observer::ShardObserver;
+use pairgate::store::ShardObserver;
 
 use crate::args::MqttArgs;
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use pairgate::error::RunError;
 use pairgate::pipeline::Outcome;
 use pairgate::sink::Sink;
-use pairgate::sink::observer::ShardObserver;
+use pairgate::store::ShardObserver;
 
 use crate::args::MqttArgs;
 

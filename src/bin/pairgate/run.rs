@@ -5,27 +5,29 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 
 use pairgate::config::file::Layers;
 use pairgate::config::{Config, Need};
-use pairgate::decision::Verdict;
-use pairgate::error::ModelError;
-use pairgate::follow::{Drift, Follow};
-use pairgate::gate::{Gate, GateSettings};
+use pairgate::decide::{Decider, Drift, Fixed, Tracker};
+use pairgate::decision::{Class, Verdict};
+use pairgate::error::{ModelError, RunError};
+use pairgate::gate::{Examine, Gate, GateSettings};
+use pairgate::journal::{self, ModelName};
 use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
-use pairgate::pipeline::{self, Outcome, Signals};
+use pairgate::pipeline::{Outcome, Run, Signals};
 use pairgate::printable::printable;
 use pairgate::sink::Sink;
-use pairgate::source::{InputOptions, Inputs, Source};
+use pairgate::source::{InputOptions, Inputs};
 use pairgate::stats::Counts;
-use pairgate::wire;
+use pairgate::store::Resumed;
 
 use crate::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::progress::{Pass, Progress};
+use crate::signals::Stop;
 use crate::{memory, settings};
 
 /// Exit code: some pairs could not be judged.
@@ -43,6 +45,7 @@ pub struct Session {
     /// Where the config comes from, for messages.
     layers: Layers,
     pub signals: Signals,
+    stop: Stop,
 }
 
 impl Session {
@@ -62,13 +65,9 @@ impl Session {
         let mut config = layers.resolve()?;
         let model = Arc::new(load(&config, model, arithmetic)?);
         config.pipeline.workers = workers(&config);
-        let signals = Signals { stop: stop_on_signal()?, ..Signals::default() };
-        Ok(Self { model, config, layers, signals })
-    }
-
-    /// Opens the inputs of a command.
-    pub fn open(&self, input: &InputArgs) -> Result<Inputs, Box<dyn Error>> {
-        self.open_paths(input.options(), &input.inputs)
+        let stop = Stop::on_signal()?;
+        let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };
+        Ok(Self { model, config, layers, signals, stop })
     }
 
     /// Opens inputs by their paths.
@@ -80,22 +79,39 @@ impl Session {
         Ok(Inputs::open_with(options, paths, self.config.sample)?)
     }
 
-    /// What a journal of this model and these settings begins with.
-    pub fn header(&self, settings: &GateSettings) -> wire::Header {
-        let config = settings.earlier_digest(self.model.arithmetic());
+    /// What a journal says of this model and these settings.
+    pub fn terms(&self, settings: &GateSettings) -> journal::Terms {
+        let manifest = self.model.manifest();
+        let name = format!("{} {}", manifest.name, manifest.version);
+        let model = ModelName { name, digest: self.model.digest() };
+        let config = settings.digest(self.model.arithmetic());
+        let named = settings.named(self.model.arithmetic()).into_iter();
+        let named = named.map(|(name, value)| format!("{name}={value}")).collect();
         let threshold = settings.policy.threshold;
-        wire::Header::new(self.model.digest(), config, threshold, settings.follow)
+        journal::Terms::new(model, config, named, threshold, settings.follow)
     }
 
-    /// What follows the scores by these settings, where they say so.
-    pub fn follow(&self, settings: &GateSettings) -> Option<Follow> {
-        let rule = settings.follow?;
+    /// What decides by these settings; it goes on from what an earlier run has learnt.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] if the earlier run's journal cannot be read.
+    pub fn decider(
+        &self,
+        settings: &GateSettings,
+        resumed: &Resumed,
+    ) -> Result<SessionDecider, RunError> {
+        let Some(rule) = settings.follow else {
+            return Ok(SessionDecider::Fixed(Fixed(settings.policy)));
+        };
         let (alarm, manifest) = (self.config.follow.drift_alarm, self.model.manifest());
         let drift = (alarm > 0.0).then(|| Drift::new(&manifest.score_quantiles, alarm)).flatten();
         if alarm > 0.0 && drift.is_none() {
             log::warn!("the model is not calibrated: nothing tells whether the scores drift");
         }
-        Some(Follow::new(rule, settings.policy, drift))
+        let mut tracker = Tracker::new(rule, settings.policy, drift);
+        tracker.restore(&resumed.decider);
+        tracker.catch_up(resumed.decisions()?)?;
+        Ok(SessionDecider::Tracker(Box::new(tracker)))
     }
 
     /// Runs all of `inputs` through gates with `settings` into `sink`.
@@ -107,21 +123,26 @@ impl Session {
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
         let gates = self.gates(settings, Need::without_capture)?;
-        Ok(self.run_through(inputs, gates, None, sink, pass))
+        let mut decider = Fixed(settings.policy);
+        Ok(self.run_through(inputs, gates, &mut decider, sink, pass, 0))
     }
 
-    /// The same through gates that are made already, where `follow`, if it is there, decides.
-    pub fn run_through(
+    /// The same through gates, or what stands for them, that are made already, where `decider`
+    /// decides; the first pair has the ticket `first_ticket`.
+    pub fn run_through<E: Examine + 'static>(
         &self,
         inputs: Inputs,
-        gates: Vec<Gate>,
-        follow: Option<&mut Follow>,
+        examiners: Vec<E>,
+        decider: &mut dyn Decider,
         sink: &mut dyn Sink,
         pass: Pass,
+        first_ticket: u64,
     ) -> Outcome {
         let mut progress = Progress::new(pass, inputs.meter());
-        let watch = |counts: &_| progress.show(counts);
-        self.run_gates(Box::new(inputs), gates, follow, sink, watch)
+        let (config, signals) = (&self.config.pipeline, &self.signals);
+        let source = Box::new(inputs);
+        let run = Run { source, decider, sink, config, signals, first_ticket };
+        run.through(examiners, |counts| progress.show(counts))
     }
 
     /// One gate for each worker; refuses a run whose worst case, or what `part` leaves of it, is
@@ -145,17 +166,37 @@ impl Session {
         Ok(gates)
     }
 
-    /// Runs a source through `gates` into `sink`.
-    pub fn run_gates(
-        &self,
-        source: Box<dyn Source>,
-        gates: Vec<Gate>,
-        follow: Option<&mut Follow>,
-        sink: &mut dyn Sink,
-        watch: impl FnMut(&Counts),
-    ) -> Outcome {
-        let config = &self.config.pipeline;
-        pipeline::run_following(source, gates, sink, config, &self.signals, follow, watch)
+    /// The exit code for how a run ended, `ends_by_stop` where it has no other end; prints the error
+    /// that ended it.
+    pub fn exit_code(&self, outcome: &Outcome, ends_by_stop: bool) -> ExitCode {
+        let terminated = self.stop.terminated.load(Ordering::SeqCst);
+        if outcome.interrupted && outcome.error.is_none() && ends_by_stop && terminated {
+            return ExitCode::SUCCESS;
+        }
+        exit_code(outcome, &outcome.counts)
+    }
+}
+
+/// What decides in a run that gates examine.
+pub enum SessionDecider {
+    Fixed(Fixed),
+    Tracker(Box<Tracker>),
+}
+
+impl SessionDecider {
+    pub fn as_decider(&mut self) -> &mut dyn Decider {
+        match self {
+            Self::Fixed(fixed) => fixed,
+            Self::Tracker(tracker) => &mut **tracker,
+        }
+    }
+
+    /// The threshold that follows the scores, where it does.
+    pub fn tracker(&self) -> Option<&Tracker> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Tracker(tracker) => Some(tracker),
+        }
     }
 }
 
@@ -206,8 +247,9 @@ pub fn tell_error(error: &dyn std::fmt::Display) {
     eprintln!("pairgate: {}", printable(&error.to_string()));
 }
 
-/// The exit code for how a run ended; prints the error that ended it.
-pub fn exit_code(outcome: &Outcome) -> ExitCode {
+/// The exit code for how a run ended in which pairs came out as `counts` say; prints the error that
+/// ended it.
+pub fn exit_code(outcome: &Outcome, counts: &Counts) -> ExitCode {
     if let Some(error) = &outcome.error {
         tell_error(error);
         return ExitCode::from(COULD_NOT_RUN);
@@ -216,23 +258,7 @@ pub fn exit_code(outcome: &Outcome) -> ExitCode {
         return ExitCode::from(INTERRUPTED);
     }
     // A pair that could not be judged was stored if so asked, but it was not judged.
-    let faulty = outcome.counts.total(Verdict::Failed) > 0
-        || outcome
-            .counts
-            .reasons(Verdict::Kept)
-            .any(|(reason, _)| reason.class() == pairgate::decision::Class::Faulty);
+    let faulty = counts.total(Verdict::Failed) > 0
+        || counts.reasons(Verdict::Kept).any(|(reason, _)| reason.class() == Class::Faulty);
     ExitCode::from(if faulty { SOME_FAILED } else { 0 })
-}
-
-/// A flag that the first Ctrl-C sets; the second ends the program.
-fn stop_on_signal() -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let seen = stop.clone();
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::SeqCst) {
-            std::process::exit(INTERRUPTED.into());
-        }
-        log::warn!("stopping: finishing the pairs in flight (once more to stop at once)");
-    })?;
-    Ok(stop)
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use pairgate::config::file::Layers;
 use pairgate::config::{Config, FollowConfig};
 use pairgate::model::manifest::Manifest;
-use pairgate::policy::FollowRule;
+use pairgate::policy::TrackerRule;
 use pairgate::rules::Rules;
 
 use crate::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
@@ -71,10 +71,10 @@ pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
 }
 
 /// How the threshold of a checked config follows the scores, where it does.
-pub fn follow_rule(config: &Config) -> Option<FollowRule> {
+pub fn follow_rule(config: &Config) -> Option<TrackerRule> {
     let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
     let keep = config.policy.keep.filter(|_| enabled)?;
-    Some(FollowRule { keep, warm_up, window, every })
+    Some(TrackerRule { keep, warm_up, window, every })
 }
 
 /// The threshold for an input that is read once: the policy's, the first one of those that follow the

@@ -2,20 +2,23 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use pairgate::capture::queue::Taken;
+use pairgate::decide::Tracker;
 use pairgate::decision::Verdict;
-use pairgate::follow::Follow;
 use pairgate::gate::GateSettings;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::pipeline::Outcome;
 use pairgate::printable::{printable, printable_line};
 use pairgate::score_text::shortest;
+use pairgate::stats::Counts;
 use serde_json::{Map, Value, json};
 
-use crate::followed::Followed;
 use crate::memory;
+use crate::run::exit_code;
+use crate::tracked::Tracked;
 
 /// Prints text or JSON to standard output, without control characters but newline and tab. A reader
 /// that has seen enough (`| head`) is no error.
@@ -38,7 +41,11 @@ pub struct Summary {
     /// Whether standard output is taken by something else.
     pub to_stderr: bool,
     /// Where the threshold went that follows the scores.
-    followed: Option<Followed>,
+    tracked: Option<Tracked>,
+    /// What was decided before the run went on, in the same folder.
+    before: Counts,
+    /// What the table says of a run that was stopped.
+    pub when_interrupted: &'static str,
     /// What became of a camera's frames before the gate.
     pub taken: Option<Taken>,
     started: Instant,
@@ -56,7 +63,9 @@ impl Summary {
             threshold: None,
             passing,
             to_stderr: false,
-            followed: None,
+            tracked: None,
+            before: Counts::default(),
+            when_interrupted: "interrupted: the input was not read to its end\n",
             taken: None,
             started: Instant::now(),
         };
@@ -72,10 +81,28 @@ impl Summary {
 
     /// Takes where the threshold went, where it follows the scores; the last one is then the
     /// summary's.
-    pub fn set_followed(&mut self, follow: Option<&Follow>) {
-        let Some(follow) = follow else { return };
-        self.followed = Some(Followed::of(follow, self.threshold));
-        self.threshold = follow.threshold();
+    pub fn set_tracked(&mut self, tracker: Option<&Tracker>) {
+        let Some(tracker) = tracker else { return };
+        self.tracked = Some(Tracked::of(tracker, self.threshold));
+        self.threshold = tracker.threshold();
+    }
+
+    /// Counts what was decided before the run went on.
+    pub fn set_before(&mut self, before: Counts) {
+        self.before = before;
+    }
+
+    /// All pairs that the run and those before it in its folder have come to.
+    fn all(&self, outcome: &Outcome) -> (u64, Counts) {
+        let mut counts = outcome.counts;
+        counts.merge(&self.before);
+        (outcome.read + self.before.decided(), counts)
+    }
+
+    /// The exit code for how the run ended, and for the pairs of those before it in its folder.
+    pub fn exit_code(&self, outcome: &Outcome) -> ExitCode {
+        let (_, counts) = self.all(outcome);
+        exit_code(outcome, &counts)
     }
 
     /// Prints to standard output, or to standard error where the other is taken.
@@ -89,11 +116,12 @@ impl Summary {
     }
 
     fn json(&self, outcome: &Outcome) -> String {
+        let (read, counts) = self.all(outcome);
         let reasons = |verdict| -> Map<String, Value> {
-            let rows = outcome.counts.reasons(verdict);
+            let rows = counts.reasons(verdict);
             rows.map(|(reason, count)| (reason.name().to_owned(), count.into())).collect()
         };
-        let total = |verdict| outcome.counts.total(verdict);
+        let total = |verdict| counts.total(verdict);
         let seconds = self.started.elapsed().as_secs_f64();
         let mut summary = json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -101,7 +129,8 @@ impl Summary {
             "model_digest": self.model_digest,
             "config_digest": self.config_digest,
             "threshold": self.threshold.map(shortest),
-            "in": outcome.read,
+            "in": read,
+            "before": self.before.decided(),
             "kept": total(Verdict::Kept),
             "rejected": total(Verdict::Rejected),
             "failed": total(Verdict::Failed),
@@ -115,8 +144,8 @@ impl Summary {
             "pairs_per_second": outcome.read as f64 / seconds,
             "peak_memory_bytes": memory::account("VmHWM"),
         });
-        if let Some(followed) = &self.followed {
-            summary["follow"] = followed.json();
+        if let Some(tracked) = &self.tracked {
+            summary["follow"] = tracked.json();
         }
         if let Some(Taken { read, shed, early, backed_off }) = self.taken {
             summary["frames"] =
@@ -129,26 +158,30 @@ impl Summary {
         let mut text = String::new();
         let seconds = self.started.elapsed().as_secs_f64();
         let rate = outcome.read as f64 / seconds;
+        let (read, counts) = self.all(outcome);
         let mut row = |name: &str, count: u64| {
-            let share = 100.0 * count as f64 / outcome.read.max(1) as f64;
+            let share = 100.0 * count as f64 / read.max(1) as f64;
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name:<28} {count:>10} {share:>6.1} %");
         };
-        row("pairs in", outcome.read);
+        row("pairs in", read);
         for (name, verdict) in [
             (self.passing, Verdict::Kept),
             ("rejected", Verdict::Rejected),
             ("failed", Verdict::Failed),
         ] {
-            row(name, outcome.counts.total(verdict));
+            row(name, counts.total(verdict));
             let worth_a_row =
                 |(reason, _): &(_, u64)| *reason != pairgate::decision::Reason::Passed;
-            for (reason, count) in outcome.counts.reasons(verdict).filter(worth_a_row) {
+            for (reason, count) in counts.reasons(verdict).filter(worth_a_row) {
                 row(&format!("  {reason}"), count);
             }
         }
         if outcome.unstored > 0 {
             row("not stored", outcome.unstored);
+        }
+        if self.before.decided() > 0 {
+            row("decided by earlier runs", self.before.decided());
         }
         if let Some(Taken { read, shed, early, backed_off }) = self.taken {
             let _ = writeln!(
@@ -157,8 +190,8 @@ impl Summary {
                  left out for heat or battery"
             );
         }
-        if let Some(followed) = &self.followed {
-            let _ = writeln!(text, "\n{followed}");
+        if let Some(tracked) = &self.tracked {
+            let _ = writeln!(text, "\n{tracked}");
         }
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         let _ = writeln!(text, "\n{threshold}{seconds:.1} s, {rate:.0} pairs/s");
@@ -166,7 +199,7 @@ impl Summary {
         let model = printable_line(&self.model);
         let _ = writeln!(text, "model {model} ({digest}...), {}", self.arithmetic);
         if outcome.interrupted {
-            text.push_str("interrupted: the input was not read to its end\n");
+            text.push_str(self.when_interrupted);
         }
         text
     }

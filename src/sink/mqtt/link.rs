@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::error::RunError;
 use crate::sink::Sink;
-use crate::sink::observer::ShardObserver;
+use crate::store::ShardObserver;
 
 use super::network::Network;
 use super::queue::Queue;
@@ -91,7 +91,7 @@ impl Link {
         Box::new(MqttSink::new(self.queue.clone()))
     }
 
-    /// Tells the broker of kept pairs; for [`ShardSink`](crate::sink::shards::ShardSink).
+    /// Tells the broker of kept pairs; for [`StoreSink`](crate::store::StoreSink).
     /// `threshold` is the one that they passed.
     pub fn announcer(&self, threshold: Option<f32>) -> Box<dyn ShardObserver> {
         Box::new(Announcer { queue: self.queue.clone(), threshold })

@@ -58,9 +58,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::sink::observer::ShardObserver;
-use crate::sink::{Judged, Sink};
+use crate::sink::{Judged, RunEnd, Sink};
 use crate::stats::Counts;
+use crate::store::ShardObserver;
 
 pub use address::{AddressError, Broker, Topics};
 pub use link::{Delivery, Link, Settings};
@@ -89,7 +89,7 @@ impl Sink for MqttSink {
     }
 
     /// Does not wait for the broker; [`Link::close`] does, for a while.
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         Ok(())
     }
 }
@@ -102,12 +102,8 @@ struct Announcer {
 }
 
 impl ShardObserver for Announcer {
-    fn set_threshold(&mut self, threshold: f32) {
-        self.threshold = Some(threshold);
-    }
-
     fn stored(&mut self, judged: &Judged, shard: &Path, key: &str) {
-        self.queue.hold(payload::kept(judged, shard, key, self.threshold));
+        self.queue.hold(payload::kept(judged, shard, key, judged.threshold.or(self.threshold)));
     }
 
     fn published(&mut self, _shard: &Path) {

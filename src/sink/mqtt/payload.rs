@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::decision::Verdict;
+use crate::journal::cut;
 use crate::pipeline::Outcome;
 use crate::score_text::shortest;
 use crate::sink::Judged;
-use crate::sink::names::cut;
 use crate::stats::Counts;
 
 /// Longest caption in a message, in bytes.
@@ -18,7 +18,7 @@ pub const MAX_CAPTION: usize = 8192;
 /// Longest metadata in a message, in bytes of the sample's `.json` member.
 pub const MAX_METADATA: usize = 8192;
 /// Longest key and longest source in a message, in bytes, as in the journal.
-const MAX_NAME: usize = crate::sink::journal::MAX_NAME;
+const MAX_NAME: usize = crate::journal::MAX_NAME;
 
 /// What a run has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +81,7 @@ struct Reasons {
 
 /// The message of a kept pair that has the name `key` in `shard`.
 pub(super) fn kept(judged: &Judged, shard: &Path, key: &str, threshold: Option<f32>) -> Vec<u8> {
-    let Judged { sample, uid, decision } = judged;
+    let Judged { sample, uid, decision, .. } = judged;
     let metadata = sample.metadata();
     let caption = sample.pair(&metadata).caption.map(String::from_utf8_lossy);
     let message = Kept {

@@ -3,9 +3,9 @@
 use std::io;
 
 use super::Rows;
-use super::column::{Cell, Column};
 use crate::score_text::shortest;
 use crate::sink::target::Target;
+use crate::table::{Cell, Column};
 
 /// Writes rows, the columns' names first.
 pub(super) struct CsvRows {

@@ -34,8 +34,6 @@
 
 mod column;
 mod csv;
-#[cfg(feature = "parquet")]
-mod parquet;
 mod row;
 mod survey;
 
@@ -44,11 +42,13 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::failed;
 use crate::error::RunError;
+use crate::journal::Terms;
 use crate::sink::target::{Target, closed};
-use crate::sink::{Judged, Sink};
-use crate::wire;
+use crate::sink::{Judged, RunEnd, Sink};
+#[cfg(feature = "parquet")]
+use crate::table::{About, ParquetRows};
+use crate::table::{Cell, Column};
 
-use column::{Cell, Column};
 use row::Row;
 use survey::Survey;
 
@@ -106,7 +106,7 @@ pub struct TableSink {
 
 enum State {
     /// The columns are not known yet.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
     Writing(Writing),
     /// The file has got its name, or the run has failed.
     Closed,
@@ -115,7 +115,7 @@ enum State {
 struct Waiting {
     target: Target,
     format: Format,
-    header: wire::Header,
+    terms: Terms,
     rows: Vec<Row>,
     bytes: usize,
 }
@@ -127,19 +127,19 @@ struct Writing {
 }
 
 impl TableSink {
-    /// A sink into the file at `path`, which appears, or is replaced, when the run is done; `header`
-    /// tells of model and config.
+    /// A sink into the file at `path`, which appears, or is replaced, when the run is done; `terms`
+    /// tell of model and config.
     ///
     /// # Errors
     /// [`RunError::Sink`] if it cannot be opened, or this build does not write its format.
-    pub fn create(path: &Path, format: Format, header: wire::Header) -> Result<Self, RunError> {
+    pub fn create(path: &Path, format: Format, terms: Terms) -> Result<Self, RunError> {
         if format == Format::Parquet && !cfg!(feature = "parquet") {
             return Err(failed(path)(not_built()));
         }
         let target = Target::create(path)?;
         let path = target.path().to_owned();
-        let waiting = Waiting { target, format, header, rows: Vec::new(), bytes: 0 };
-        Ok(Self { state: State::Waiting(waiting), path, unfitted: 0, left_out: 0 })
+        let waiting = Waiting { target, format, terms, rows: Vec::new(), bytes: 0 };
+        Ok(Self { state: State::Waiting(Box::new(waiting)), path, unfitted: 0, left_out: 0 })
     }
 
     fn take(&mut self, row: Row) -> io::Result<()> {
@@ -160,9 +160,9 @@ impl TableSink {
 
     /// Fixes the columns, and writes the rows that were held back.
     fn begin(&mut self) -> io::Result<()> {
-        let Waiting { target, format, header, rows, .. } =
+        let Waiting { target, format, terms, rows, .. } =
             match std::mem::replace(&mut self.state, State::Closed) {
-                State::Waiting(waiting) => waiting,
+                State::Waiting(waiting) => *waiting,
                 begun => {
                     self.state = begun;
                     return Ok(());
@@ -171,7 +171,7 @@ impl TableSink {
         let mut survey = Survey::default();
         rows.iter().for_each(|row| survey.see(&row.metadata()));
         let (columns, fields) = survey.columns();
-        let writer = start(target, format, &columns, &header)?;
+        let writer = start(target, format, &columns, &terms)?;
         let mut writing = Writing { columns, fields, rows: writer };
         for row in &rows {
             self.unfitted += writing.add(row)?;
@@ -223,11 +223,29 @@ impl Sink for TableSink {
         })
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+        if matches!(self.state, State::Closed) {
+            return Ok(());
+        }
         let target = self.end().map_err(failed(&self.path))?;
-        target.publish()?;
+        target.finish(end)?;
         self.warn();
         Ok(())
+    }
+}
+
+/// Bytes of a row group's values, before encoding, from which it is written.
+#[cfg(feature = "parquet")]
+const GROUP_BYTES: usize = 32 << 20;
+
+#[cfg(feature = "parquet")]
+impl Rows for ParquetRows<Target> {
+    fn add(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        self.add(cells)
+    }
+
+    fn end(self: Box<Self>) -> io::Result<Target> {
+        (*self).end()
     }
 }
 
@@ -236,11 +254,14 @@ fn start(
     target: Target,
     format: Format,
     columns: &[Column],
-    header: &wire::Header,
+    terms: &Terms,
 ) -> io::Result<Box<dyn Rows>> {
     Ok(match format {
         Format::Csv => Box::new(csv::CsvRows::start(target, columns)?),
-        Format::Parquet => Box::new(parquet::ParquetRows::start(target, columns, header)?),
+        Format::Parquet => {
+            let about = About { model: terms.model(), config: terms.config };
+            Box::new(ParquetRows::start(target, columns, about, GROUP_BYTES)?)
+        }
     })
 }
 
@@ -249,7 +270,7 @@ fn start(
     target: Target,
     format: Format,
     columns: &[Column],
-    _: &wire::Header,
+    _: &Terms,
 ) -> io::Result<Box<dyn Rows>> {
     match format {
         Format::Csv => Ok(Box::new(csv::CsvRows::start(target, columns)?)),

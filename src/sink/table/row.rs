@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::column::{Cell, Column, Kind, fixed};
+use super::column::fixed;
 use crate::decision::{Facts, Reason};
 use crate::pair::{Digest, Uid};
 use crate::sink::Judged;
 use crate::sink::scores::MAX_METADATA;
 use crate::source::json_object;
+use crate::table::{Cell, Column, Kind};
 
 /// Largest integer up to which a 64-bit float holds all of them.
 pub(super) const MAX_WHOLE_FLOAT: u64 = 1 << 53;
@@ -30,7 +31,7 @@ pub(super) struct Row {
 impl Row {
     /// The row of a pair, and whether its metadata were too large to be carried.
     pub fn of(judged: &Judged) -> (Self, bool) {
-        let Judged { sample, uid, decision } = judged;
+        let Judged { sample, uid, decision, .. } = judged;
         let json = sample.member("json").unwrap_or_default();
         let fits = json.len() <= MAX_METADATA;
         let row = Self {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::column::{Column, Kind, REST, fixed};
+use super::column::{REST, fixed};
 use super::row::MAX_WHOLE_FLOAT;
+use crate::table::{Column, Kind};
 
 /// Columns of metadata at most; what comes after that has no column of its own.
 const MAX_COLUMNS: usize = 256;

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use pairgate::config::StorageConfig;
 use pairgate::decision::{Decision, Facts, Reason, Verdict};
+use pairgate::disk::Disk;
+use pairgate::journal::{Header, ModelName, Terms};
 use pairgate::pair::{Size, Uid};
 use pairgate::pipeline::Outcome;
 use pairgate::sink::mqtt::{Counters, Delivery, Link, MAX_CAPTION, Settings, Topics};
-use pairgate::sink::shards::ShardSink;
-use pairgate::sink::{Judged, Sink};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
+use pairgate::store::{StoreOptions, StoreSink};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
@@ -34,7 +37,7 @@ fn judged(key: &str, caption: &[u8], metadata: &[u8]) -> Judged {
         ..Facts::default()
     };
     let decision = Decision { verdict: Verdict::Kept, reason: Reason::Passed, facts };
-    Judged { sample, uid: Uid([7; 16]), decision }
+    Judged::new(0, sample, Uid([7; 16]), decision)
 }
 
 fn pair(number: usize) -> Judged {
@@ -58,9 +61,13 @@ impl Bench {
         set(&mut settings);
         let link = Link::open(settings).unwrap();
         let folder = tempdir().unwrap();
-        let shards = ShardSink::create(folder.path(), samples_per_shard).unwrap();
-        let shards = shards.observed_by(link.announcer(Some(0.125)));
-        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(shards), link.sink()];
+        let config = StorageConfig { shard_pairs: samples_per_shard, ..StorageConfig::default() };
+        let model = ModelName { name: String::new(), digest: Default::default() };
+        let terms = Terms::new(model, Default::default(), Vec::new(), Some(0.125), None);
+        let mut options = StoreOptions::new(config, Header::new(terms, Vec::new()));
+        options.observer = Some(link.announcer(Some(0.125)));
+        let store = StoreSink::create(&Disk::system(), folder.path(), options).unwrap();
+        let sinks: Vec<Box<dyn Sink>> = vec![Box::new(store), link.sink()];
         Self { link: Some(link), sinks, folder, outcome: Outcome::default() }
     }
 
@@ -70,7 +77,7 @@ impl Bench {
     }
 
     fn close(&mut self) -> Delivery {
-        self.sinks.finish().unwrap();
+        self.sinks.finish(RunEnd::Complete).unwrap();
         self.link.take().unwrap().close(Counters::from(&self.outcome))
     }
 
@@ -158,7 +165,7 @@ fn a_shard_that_never_got_its_name_is_not_told_of() {
     (0..3).for_each(|number| bench.accept(&pair(number)));
     // Somebody else takes the second shard's name.
     std::fs::write(bench.folder.path().join("00001.tar"), "theirs").unwrap();
-    bench.sinks.finish().unwrap_err();
+    bench.sinks.finish(RunEnd::Complete).unwrap_err();
     let lost = bench.sinks.lost();
     bench.outcome.counts.subtract(&lost);
     bench.outcome.unstored = lost.decided();
@@ -167,7 +174,8 @@ fn a_shard_that_never_got_its_name_is_not_told_of() {
     let last = listener.wait_for_counters(|counters| counters["ended"] == true);
     assert_eq!(
         (&last["read"], &last["kept"], &last["unstored"]),
-        (&3.into(), &2.into(), &1.into())
+        (&3.into(), &3.into(), &0.into()),
+        "its pair is on disk and in the journal: the next run gives the shard its name, and tells of it"
     );
     assert_eq!(keys(&listener.kept("key")), ["00000", "00001"]);
 }

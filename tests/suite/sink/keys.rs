@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pairgate::sink::keys::ShardKeys;
-use pairgate::sink::names::safe_key;
+use pairgate::store::ShardKeys;
+use pairgate::store::names::safe_key;
 use proptest::prelude::*;
 
 /// The same with the keys themselves in memory.

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use pairgate::sink::output::OutputFolder;
+use pairgate::config::StorageConfig;
+use pairgate::disk::Disk;
 use pairgate::sink::rejected::RejectedSink;
-use pairgate::sink::shards::ShardSink;
+use pairgate::store::{OutputFolder, StoreOptions, StoreSink};
 use tempfile::tempdir;
 
-use super::{accept_all, listing, rejected, to};
+use super::{accept_all, header, listing, rejected, to};
 
 #[test]
 fn earlier_output_is_refused() {
     let leftovers = ["00000.tar", "00012_stats.json", ".00003.tar.partial", "journal.pairgate"];
-    for name in
-        leftovers.into_iter().chain([OutputFolder::FIRST_PASS, "low_similarity/a-00000000.jpg"])
-    {
+    let folders = [
+        "journal/00000000.pairgate",
+        ".first_pass/journal/00000000.pairgate",
+        "low_similarity/a-00000000.jpg",
+    ];
+    for name in leftovers.into_iter().chain(folders) {
         let folder = tempdir().unwrap();
         fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
         fs::write(folder.path().join(name), "x").unwrap();
@@ -24,6 +28,32 @@ fn earlier_output_is_refused() {
         let why = format!("already holds {name}: name another folder or pass --overwrite");
         assert!(error.to_string().ends_with(&why), "{error}");
         assert_eq!(listing(folder.path()), [name]);
+    }
+}
+
+/// A run that was killed while it began its journal: the same command was refused.
+#[test]
+fn what_a_killed_beginning_leaves_is_removed() {
+    let left = [
+        ".first_pass/.pairgate.lock",
+        ".first_pass/journal/00000000.header",
+        "journal/.00000000.checkpoint.partial",
+        "journal/00000000.checkpoint",
+        "journal/.00000000.header.partial",
+        "journal/00000000.header",
+    ];
+    for name in left {
+        let folder = tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        fs::write(folder.path().join(name), "x").unwrap();
+        OutputFolder::prepare(folder.path(), false).unwrap();
+        assert!(listing(folder.path()).is_empty(), "{name}");
+        // Beside anything that a run may have put there, it is not.
+        fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        fs::write(folder.path().join(name), "x").unwrap();
+        fs::write(folder.path().join("00000.tar"), "x").unwrap();
+        OutputFolder::prepare(folder.path(), false).unwrap_err();
+        assert_eq!(listing(folder.path()).len(), 2);
     }
 }
 
@@ -36,15 +66,22 @@ fn overwrite_removes_a_runs_files_and_no_others() {
         ".00001.tar.partial",
         ".00001_stats.json.partial",
         "100000.tar",
+        "00000.parquet",
         "journal.pairgate",
-        OutputFolder::FIRST_PASS,
+        ".first_pass.pairgate",
+        "journal/00000000.pairgate",
+        "journal/00000000.header",
+        "journal/00000000.checkpoint",
+        ".first_pass/journal/00000000.pairgate",
         "undecodable/k-0123abcd.jpg",
         "undecodable/k-0123abcd.decision.json",
     ];
     let others = [
         "0000.tar",
         "00000.tar.gz",
-        "00000.parquet",
+        "0000.parquet",
+        "journal/notes.txt",
+        "journal/00000000.pairgate.damaged-1",
         "a00000.tar",
         ".hidden",
         "notes.txt",
@@ -75,7 +112,7 @@ fn overwrite_spares_shards_that_no_run_wrote() {
         fs::write(folder.path().join(name), "x").unwrap();
     }
     let error = OutputFolder::prepare(folder.path(), true).unwrap_err();
-    assert!(error.to_string().contains("00000.tar: it has no journal.pairgate"), "{error}");
+    assert!(error.to_string().contains("00000.tar: it has no decision journal"), "{error}");
     assert_eq!(listing(folder.path()), ["00000.parquet", "00000.tar", "00000_stats.json"]);
     fs::remove_file(folder.path().join("00000.tar")).unwrap();
     OutputFolder::prepare(folder.path(), true).unwrap_err();
@@ -97,10 +134,14 @@ fn new_folders_are_made_and_files_are_not_folders() {
 fn sinks_refuse_an_earlier_runs_folder() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("00007.tar"), "x").unwrap();
-    fs::write(folder.path().join(OutputFolder::JOURNAL), "x").unwrap();
-    let error = ShardSink::create(folder.path(), 1).unwrap_err();
+    fs::write(folder.path().join(OutputFolder::EARLIER_JOURNAL), "x").unwrap();
+    let create = |path: &std::path::Path| {
+        let options = StoreOptions::new(StorageConfig::default(), header());
+        StoreSink::create(&Disk::system(), path, options).unwrap_err()
+    };
+    let error = create(folder.path());
     assert!(error.to_string().contains("already holds 00007.tar"), "{error}");
-    ShardSink::create(&folder.path().join("none"), 1).unwrap_err();
+    create(&folder.path().join("none"));
 
     accept_all(&mut RejectedSink::create(folder.path(), 1).unwrap(), &[rejected("a")]);
     let error = RejectedSink::create(folder.path(), 1).unwrap_err();

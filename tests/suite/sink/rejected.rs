@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use pairgate::decision::{Facts, Reason, Verdict};
 use pairgate::pair::Uid;
-use pairgate::sink::output::OutputFolder;
 use pairgate::sink::rejected::RejectedSink;
 use pairgate::sink::{Judged, Sink};
+use pairgate::store::OutputFolder;
 use tempfile::tempdir;
 
 use super::{accept_all, decided, judged, kept, listing, member, rejected, tree};

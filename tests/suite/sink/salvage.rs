@@ -3,36 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pairgate::sink::journal::{JournalFile, JournalSink, OwnedRecord};
-use pairgate::sink::salvage::{Found, examine, repair};
-use pairgate::wire;
+use pairgate::disk::Disk;
+use pairgate::journal::{Found, Record, SegmentReader, examine, repair};
+use pairgate::sink::journal::JournalSink;
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 
-use super::{accept_all, kept, rejected};
+use super::{accept_all, header, kept, rejected};
 
 const COUNT: usize = 40;
 
 fn journal() -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("j.pairgate");
-    let header = wire::Header {
-        version: wire::FORMAT_VERSION,
-        model: Default::default(),
-        config: Default::default(),
-        threshold: Some(0.5),
-        follow: None,
-    };
     let pairs: Vec<_> = (0..COUNT)
         .map(|n| if n % 3 == 0 { rejected(&format!("{n:04}")) } else { kept(&format!("{n:04}")) })
         .collect();
-    accept_all(&mut JournalSink::create(&path, header).unwrap(), &pairs);
+    accept_all(&mut JournalSink::create(&path, &header()).unwrap(), &pairs);
     (folder, path)
 }
 
 /// Offsets of all frames, the end among them.
 fn frames(path: &Path) -> Vec<usize> {
-    let mut journal = JournalFile::open(path).unwrap();
+    let mut journal = SegmentReader::open(path).unwrap();
     let mut offsets = vec![journal.offset() as usize];
     while let Some(record) = journal.next() {
         record.unwrap();
@@ -43,7 +36,7 @@ fn frames(path: &Path) -> Vec<usize> {
 
 fn keys(path: &Path) -> Vec<String> {
     let mut keys = Vec::new();
-    examine(path, |record: &OwnedRecord| keys.push(record.key.clone())).unwrap();
+    examine(path, |record: &Record| keys.push(record.key.clone())).unwrap();
     keys
 }
 
@@ -51,11 +44,10 @@ fn keys(path: &Path) -> Vec<String> {
 fn a_whole_journal_is_not_touched() {
     let (folder, path) = journal();
     let before = fs::read(&path).unwrap();
-    let backup = folder.path().join("backup");
-    let found = repair(&path, &backup).unwrap();
-    assert_eq!(found, Found { records: COUNT as u64, damage: Vec::new() });
+    let (found, aside) = repair(&Disk::system(), &path).unwrap();
+    assert_eq!(found, Found { records: COUNT as u64, ..Found::default() });
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert!(!backup.exists());
+    assert_eq!((aside, fs::read_dir(folder.path()).unwrap().count()), (None, 1));
 }
 
 #[test]
@@ -66,18 +58,20 @@ fn records_behind_the_damage_are_not_lost() {
     bytes[frames[7] + 20] ^= 1;
     bytes.truncate(frames[COUNT] - 3);
     fs::write(&path, &bytes).unwrap();
-    let backup = folder.path().join("backup");
-    let found = repair(&path, &backup).unwrap();
+    let repaired = || repair(&Disk::system(), &path).unwrap();
+    let backup = folder.path().join("j.pairgate.damaged-1");
+    let (found, aside) = repaired();
+    assert_eq!(aside.as_deref(), Some(&*backup));
     let damage = [(frames[7], frames[8]), (frames[COUNT - 1], frames[COUNT] - 3)];
     assert_eq!(found.damage, damage.map(|(from, to)| (from as u64, to as u64)));
     let wanted: Vec<_> = (0..COUNT - 1).filter(|n| *n != 7).map(|n| format!("{n:04}")).collect();
     assert_eq!(keys(&path), wanted);
     assert_eq!(fs::read(&backup).unwrap(), bytes, "it is kept as it was");
-    assert_eq!(repair(&path, &backup).unwrap().damage, []);
+    assert_eq!(repaired().0.damage, []);
     // The next one does not replace the first backup.
-    let repaired = fs::read(&path).unwrap();
-    fs::write(&path, &repaired[..repaired.len() - 1]).unwrap();
-    assert!(repair(&path, &backup).is_err());
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(repaired().1, Some(folder.path().join("j.pairgate.damaged-2")));
     assert_eq!(fs::read(&backup).unwrap(), bytes);
 }
 
@@ -101,5 +95,23 @@ proptest! {
         let wanted: Vec<_> = (0..COUNT).filter(untouched).map(|n| format!("{n:04}")).collect();
         let found = keys(&path);
         prop_assert!(wanted.iter().all(|key| found.contains(key)), "{found:?}");
+    }
+}
+
+/// Whatever bit of a header is flipped, all records are read: by what is left of it, or by the form of
+/// the frames.
+#[test]
+fn records_behind_a_damaged_header_are_not_lost() {
+    let (_folder, path) = journal();
+    let bytes = fs::read(&path).unwrap();
+    for bit in 0..8 * frames(&path)[0] {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, damaged).unwrap();
+        let mut count = 0;
+        match examine(&path, |_| count += 1) {
+            Ok(found) => assert!(count == COUNT && !found.is_whole(), "bit {bit}"),
+            Err(error) => panic!("bit {bit}: {error}"),
+        }
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use pairgate::pair::Uid;
-use pairgate::sink::Sink;
 use pairgate::sink::scores::ScoresSink;
+use pairgate::sink::{RunEnd, Sink};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -102,14 +102,14 @@ impl Write for Small {
 fn full_disk_is_an_error() {
     let mut sink = ScoresSink::over(Box::new(Small(100)), Path::new("small"));
     sink.accept(&kept("a")).unwrap();
-    let error = sink.finish().unwrap_err();
+    let error = sink.finish(RunEnd::Complete).unwrap_err();
     assert_eq!(to(&error), "small");
 
     let mut sink = ScoresSink::over(Box::new(Small(100_000)), Path::new("small"));
     let error = (0..10_000).find_map(|_| sink.accept(&kept("a")).err()).unwrap();
     assert_eq!(to(&error), "small");
     sink.accept(&kept("a")).unwrap_err();
-    sink.finish().unwrap_err();
+    sink.finish(RunEnd::Failed).unwrap();
 }
 
 #[cfg(target_os = "linux")]
@@ -118,5 +118,5 @@ fn full_device_is_an_error() {
     let Some(full) = super::full_device() else { return };
     let mut sink = ScoresSink::create(full).unwrap();
     sink.accept(&kept("a")).unwrap();
-    assert_eq!(to(&sink.finish().unwrap_err()), "/dev/full");
+    assert_eq!(to(&sink.finish(RunEnd::Complete).unwrap_err()), "/dev/full");
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use pairgate::error::RunError;
-use pairgate::sink::{Judged, Sink};
+use pairgate::sink::{Judged, RunEnd, Sink};
 
 use super::{accept_all, kept, rejected, to};
 
@@ -36,7 +36,7 @@ impl Sink for Noting {
         self.note(&judged.sample.key, fails)
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         self.note("finish", self.fails_to_finish)
     }
 }
@@ -62,6 +62,6 @@ fn failing_sink_ends_the_round_but_all_are_finished() {
     ];
     sinks.accept(&kept("a")).unwrap();
     assert_eq!(to(&sinks.accept(&kept("b")).unwrap_err()), "x");
-    assert_eq!(to(&sinks.finish().unwrap_err()), "x", "the first error is given");
+    assert_eq!(to(&sinks.finish(RunEnd::Failed).unwrap_err()), "x", "the first error is given");
     assert_eq!(*notes.lock().unwrap(), ["x:a", "y:a", "x:b", "x:finish", "y:finish"]);
 }

@@ -6,22 +6,19 @@ mod parquet_files;
 use std::fs;
 use std::path::Path;
 
+use pairgate::journal::{ModelName, Terms};
 use pairgate::pair::{Digest, Uid};
 use pairgate::sink::table::{Format, TableSink, WINDOW_BYTES, WINDOW_ROWS};
-use pairgate::sink::{Judged, Sink};
-use pairgate::wire;
+use pairgate::sink::{Judged, RunEnd, Sink};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::{accept_all, decided, kept, listing, member};
 
-const HEADER: wire::Header = wire::Header {
-    version: wire::FORMAT_VERSION,
-    model: Digest([0xaa; 32]),
-    config: Digest([0xbb; 32]),
-    threshold: None,
-    follow: None,
-};
+fn terms() -> Terms {
+    let model = ModelName { name: String::new(), digest: Digest([0xaa; 32]) };
+    Terms::new(model, Digest([0xbb; 32]), Vec::new(), None, None)
+}
 
 const FIXED: [&str; 9] =
     ["uid", "key", "shard", "score", "reason", "width", "height", "caption_length", "sha256"];
@@ -34,7 +31,7 @@ fn carrying(key: &str, json: &str) -> Judged {
 }
 
 fn table(path: &Path) -> TableSink {
-    TableSink::create(path, Format::of(path).unwrap(), HEADER).unwrap()
+    TableSink::create(path, Format::of(path).unwrap(), terms()).unwrap()
 }
 
 /// The table's names, and its rows as CSV's fields.
@@ -240,7 +237,7 @@ fn tables_appear_when_the_run_is_done() {
         let path = folder.path().join(name);
         fs::write(&path, "an earlier run's").unwrap();
         if cfg!(not(feature = "parquet")) && name == "t.parquet" {
-            let error = TableSink::create(&path, Format::Parquet, HEADER).err().unwrap();
+            let error = TableSink::create(&path, Format::Parquet, terms()).err().unwrap();
             assert!(error.to_string().contains("feature `parquet`"), "{error}");
             continue;
         }
@@ -252,7 +249,7 @@ fn tables_appear_when_the_run_is_done() {
         accept_all(&mut table(&path), &[kept("a")]);
         assert_ne!(fs::read(&path).unwrap(), b"an earlier run's");
         assert!(
-            TableSink::create(&folder.path().join("no").join(name), Format::Csv, HEADER).is_err()
+            TableSink::create(&folder.path().join("no").join(name), Format::Csv, terms()).is_err()
         );
     }
     assert_eq!(listing(folder.path()), ["t.csv", "t.parquet"]);
@@ -264,19 +261,19 @@ fn full_device_is_an_error() {
     let Some(full) = super::full_device() else { return };
     let formats = [Format::Csv, Format::Parquet];
     for format in formats.into_iter().filter(|f| *f == Format::Csv || cfg!(feature = "parquet")) {
-        let mut sink = TableSink::create(full, format, HEADER).unwrap();
+        let mut sink = TableSink::create(full, format, terms()).unwrap();
         sink.accept(&kept("a")).unwrap();
-        let error = sink.finish().unwrap_err();
+        let error = sink.finish(RunEnd::Complete).unwrap_err();
         assert_eq!(super::to(&error), "/dev/full", "{format:?}");
         assert!(error.to_string().contains("No space left"), "{format:?}: {error}");
 
         // Also in the middle of a run, and then nothing more is taken.
-        let mut sink = TableSink::create(full, format, HEADER).unwrap();
+        let mut sink = TableSink::create(full, format, terms()).unwrap();
         let large = format!(r#"{{"t":"{}"}}"#, "0123456789".repeat(50_000));
         let failed = (0..1000).find_map(|n| sink.accept(&carrying(&n.to_string(), &large)).err());
         assert!(failed.unwrap().to_string().contains("No space left"), "{format:?}");
         sink.accept(&kept("a")).unwrap_err();
-        sink.finish().unwrap_err();
+        sink.finish(RunEnd::Failed).unwrap();
     }
 }
 

@@ -8,17 +8,17 @@ use std::process::ExitCode;
 use pairgate::decision::Reason;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
+use pairgate::journal::Reader;
 use pairgate::model::calibrate::calibrate;
 use pairgate::pair::Digest;
 use pairgate::policy::Policy;
 use pairgate::replay::pooled_score;
 use pairgate::score_text::shortest;
-use pairgate::sink::journal::JournalFile;
-use pairgate::sink::{Judged, Sink};
+use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::sketch::{ScoreSketch, known_to, sample_size};
 use serde_json::json;
 
-use super::journal::{journal_at, journal_in};
+use super::journal::journal_at;
 use crate::args::CalibrateArgs;
 use crate::progress::Pass;
 use crate::run::{Session, exit_code};
@@ -79,8 +79,8 @@ impl Pool {
     }
 
     fn read_journal(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let journal = JournalFile::open(&journal_in(path))?;
-        self.claim(path, journal.header().model)?;
+        let journal = Reader::open(path)?;
+        self.claim(path, journal.terms().model())?;
         for record in journal {
             pooled_score(&record?).into_iter().for_each(|score| self.sketch.add(score));
         }
@@ -100,7 +100,7 @@ impl Pool {
         let outcome = session.run(opened, settings, self, Pass::Scoring)?;
         match outcome.error {
             Some(error) => Err(error.into()),
-            None => Ok(exit_code(&outcome)),
+            None => Ok(exit_code(&outcome, &outcome.counts)),
         }
     }
 }
@@ -114,7 +114,7 @@ impl Sink for Pool {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
         Ok(())
     }
 }

@@ -17,20 +17,22 @@ use pairgate::capture::queue::FrameQueue;
 use pairgate::capture::taker::{Pace, Taker};
 use pairgate::config::Config;
 use pairgate::config::file::Layers;
+use pairgate::disk::Disk;
 use pairgate::error::RunError;
 use pairgate::gate::GateSettings;
+use pairgate::journal::Header;
 use pairgate::pair::Size;
+use pairgate::pipeline::{Run, Signals};
 use pairgate::sink::Sink;
-use pairgate::sink::journal::JournalFile;
-use pairgate::sink::output::OutputFolder;
-use pairgate::sink::store::{Resumed, StoreSink};
 use pairgate::source::frames::FramesSource;
 use pairgate::source::{Meter, Source};
+use pairgate::store::{StoreOptions, StoreSink};
 
+use super::filter::tell;
 use crate::args::{CaptureArgs, FormatArg};
 use crate::mqtt::Plan;
 use crate::progress::{Pass, Progress};
-use crate::run::{Session, exit_code};
+use crate::run::Session;
 use crate::settings::{self, COMMAND_LINE};
 use crate::summary::Summary;
 
@@ -47,18 +49,21 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
     settings.follow = settings::follow_rule(config);
-    let gates = session.gates(settings, |need| need.with_sink(plan.queue_bytes()))?;
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
+    let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
-    let header = session.header(&settings);
     let listener = plan.open()?;
-    let observer = listener.observer(header.threshold);
-    let (store, resumed) = StoreSink::resume(&args.output, &config.storage, header, observer)?;
-    tell(&args.output, resumed);
-    let mut follow = session.follow(&settings);
-    if let Some(follow) = &mut follow {
-        follow.catch_up(JournalFile::open(&args.output.join(OutputFolder::JOURNAL))?)?;
-    }
+    let camera_name = args.camera.to_string_lossy().into_owned();
+    let header = Header::new(session.terms(&settings), vec![camera_name]);
+    let mut options = StoreOptions::new(config.storage, header);
+    options.again = false;
+    options.new_decisions = args.accept_new_decisions;
+    options.earlier_config = Some(settings.earlier_digest(session.model.arithmetic()));
+    options.observer = listener.observer(settings.policy.threshold);
+    let (store, resumed) = StoreSink::go_on(&Disk::system(), &args.output, options)?;
+    tell(&args.output, &resumed);
+    let mut decider = session.decider(&settings, &resumed)?;
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     listener.add_to(&mut sinks);
 
@@ -73,14 +78,22 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
-    let watch = |counts: &_| progress.show(counts);
-    let outcome = session.run_gates(Box::new(source), gates, follow.as_mut(), &mut sinks, watch);
+    let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
+    let run = Run {
+        source: Box::new(source),
+        decider: decider.as_decider(),
+        sink: &mut sinks,
+        config: &config.pipeline,
+        signals: &signals,
+        first_ticket: resumed.next_ticket,
+    };
+    let outcome = run.through(gates, |counts| progress.show(counts));
     drop(progress);
     summary.taken = Some(queue.taken());
-    summary.set_followed(follow.as_ref());
+    summary.set_tracked(decider.tracker());
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);
-    Ok(exit_code(&outcome))
+    Ok(session.exit_code(&outcome, true))
 }
 
 /// The config, and over it what the options say.
@@ -171,17 +184,4 @@ fn is_device(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_device(_: &Path) -> bool {
     false
-}
-
-fn tell(output: &Path, resumed: Resumed) {
-    let Resumed { kept, undone, torn } = resumed;
-    if kept > 0 || undone > 0 || torn {
-        log::info!("{}: going on after {kept} kept pairs", output.display());
-    }
-    if undone > 0 || torn {
-        log::warn!(
-            "{}: the last run was cut off; {undone} decisions had not reached the disk",
-            output.display()
-        );
-    }
 }

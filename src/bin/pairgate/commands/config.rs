@@ -97,10 +97,12 @@ fn write_packed(args: &PackArgs) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn parts(need: &Need) -> [(&'static str, u64); 5] {
+fn parts(need: &Need) -> [(&'static str, u64); 7] {
     [
         ("program and model", need.model),
         ("images being decoded", need.images),
+        ("captions being tokenized", need.captions),
+        ("kept for each thread", need.threads),
         ("samples in flight", need.samples),
         ("frames in the capture ring", need.frames),
         ("buffers of the sinks", need.sinks),

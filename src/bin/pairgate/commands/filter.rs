@@ -1,32 +1,37 @@
 //! `pairgate filter`: the main job.
 
+mod two_passes;
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate::config::Config;
 use pairgate::config::file::Layers;
-use pairgate::config::{Config, StorageConfig};
-use pairgate::decision::Verdict;
+use pairgate::decide::share;
+use pairgate::disk::{Disk, FolderLock};
 use pairgate::error::RunError;
 use pairgate::gate::{Gate, GateSettings};
+use pairgate::journal::{Header, Terms};
 use pairgate::model::manifest::Manifest;
-use pairgate::pipeline::{Outcome, decide_again};
-use pairgate::policy::fraction_threshold;
-use pairgate::sink::journal::{JournalFile, JournalSink};
-use pairgate::sink::output::OutputFolder;
+use pairgate::pipeline::Outcome;
+use pairgate::sink::Sink;
 use pairgate::sink::rejected::RejectedSink;
-use pairgate::sink::store::StoreSink;
-use pairgate::sink::{Judged, Sink};
-use pairgate::source::Inputs;
-use pairgate::wire;
+use pairgate::source::{Inputs, pass_over};
+use pairgate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
 
 use crate::args::{FilterArgs, OnErrorArg};
 use crate::mqtt::{Listener, Plan};
-use crate::progress::{Pass, Progress};
-use crate::run::{Session, exit_code};
+use crate::progress::Pass;
+use crate::run::Session;
 use crate::settings::{self, COMMAND_LINE};
 use crate::summary::Summary;
+use two_passes::TwoPasses;
+
+/// What the summary says of a run that was stopped.
+const GOES_ON: &str = "interrupted: the same command goes on; until then the last kept pairs are in \
+                       a .partial file\n";
 
 /// How the run finds its threshold.
 enum Cut {
@@ -36,48 +41,63 @@ enum Cut {
     Fraction(f64),
 }
 
+/// What the run ends with.
+enum Ended {
+    Ran(Box<Outcome>),
+    /// An earlier run of the same command has done all of it.
+    NothingToDo,
+}
+
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
-    let inputs = session.open(&args.input)?;
+    let paths = args.input.share_of_inputs()?;
+    if paths.is_empty() {
+        log::info!("no input has this share's number: nothing to do");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let inputs = session.open_paths(args.input.options(), &paths)?;
     let config = &session.config;
     let cut = resolve_cut(config, session.model.manifest(), inputs.is_repeatable())?;
+    if matches!(cut, Cut::Fraction(_)) && args.input.shard.is_some() {
+        return Err("a share's threshold rests on all inputs, of which --shard leaves some out: \
+                    find it first (pairgate calibrate --keep), then give --threshold"
+            .into());
+    }
     let mut settings = GateSettings::of(config);
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
         settings.follow = settings::follow_rule(config);
     }
     // Before an earlier run's files are removed: this run may be refused for its memory.
-    let queue = plan.queue_bytes();
-    let gates = session.gates(settings, |need| need.without_capture().with_sink(queue))?;
-    let output = prepare_output(args)?;
+    let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
+    let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let output = Output::prepare(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
-    let outcome = match cut {
-        Cut::At(_) => {
-            summary.set_threshold(&settings);
-            let storage = &config.storage;
-            let (header, output) = (session.header(&settings), output.as_deref());
-            let mut sinks = sinks(args, storage, output, header, &listener)?;
-            let mut follow = session.follow(&settings);
-            let following = follow.as_mut();
-            let pass = Pass::Filtering;
-            let outcome = session.run_through(inputs, gates, following, &mut sinks, pass);
-            summary.set_followed(follow.as_ref());
-            outcome
-        }
+    if output.folder.is_some() {
+        summary.when_interrupted = GOES_ON;
+    }
+    let filtering = Filtering { args, session: &session, paths: &paths, listener: &listener };
+    let ended = match cut {
+        Cut::At(_) => filtering.run(inputs, gates, settings, output, &mut summary)?,
         Cut::Fraction(fraction) => {
-            let mut passes =
-                TwoPasses { args, session: &session, settings, output, listener: &listener };
-            let outcome = passes.run(inputs, gates, fraction)?;
-            summary.set_threshold(&passes.settings);
-            outcome
+            let passes = TwoPasses { filtering: &filtering, fraction };
+            passes.run(inputs, gates, settings, output, &mut summary)?
         }
     };
+    let Ended::Ran(outcome) = ended else {
+        log::info!("nothing to do: an earlier run has filtered these inputs into this folder");
+        summary.print(&Outcome::default(), args.json)?;
+        listener.close(&Outcome::default());
+        return Ok(ExitCode::SUCCESS);
+    };
     summary.print(&outcome, args.json)?;
+    let code = summary.exit_code(&outcome);
     listener.close(&outcome);
-    Ok(exit_code(&outcome))
+    Ok(code)
 }
 
 /// The config, and over it what the options say.
@@ -109,16 +129,47 @@ fn resolve_cut(
     }
 }
 
-fn prepare_output(args: &FilterArgs) -> Result<Option<PathBuf>, Box<dyn Error>> {
-    let output = args.output.as_ref().filter(|_| !args.dry_run);
-    let folders = || output.iter().copied().chain(&args.rejected);
-    for folder in folders() {
-        refuse_overlap(folder, &args.input.inputs)?;
+/// The folders that the run writes to, ready.
+struct Output {
+    /// `None`: a dry run.
+    folder: Option<PathBuf>,
+    /// Held until the run ends.
+    lock: Option<FolderLock>,
+    /// Whether the folder holds a run that is gone on with.
+    is_begun: bool,
+}
+
+impl Output {
+    fn prepare(args: &FilterArgs) -> Result<Self, Box<dyn Error>> {
+        let folder = args.output.as_ref().filter(|_| !args.dry_run);
+        for folder in folder.iter().copied().chain(&args.rejected) {
+            refuse_overlap(folder, &args.input.inputs)?;
+        }
+        let Some(folder) = folder else {
+            Self::prepare_rejected(args, false)?;
+            return Ok(Self { folder: None, lock: None, is_begun: false });
+        };
+        let unmade = |why| format!("writing {}: {why}", folder.display());
+        fs::create_dir_all(folder).map_err(unmade)?;
+        let lock = FolderLock::take(folder)?;
+        let first = folder.join(OutputFolder::FIRST_PASS);
+        let is_begun =
+            !args.overwrite && (OutputFolder::is_begun(folder)? || OutputFolder::is_begun(&first)?);
+        if !is_begun {
+            OutputFolder::prepare(folder, args.overwrite)?;
+        }
+        Self::prepare_rejected(args, is_begun)?;
+        Ok(Self { folder: Some(folder.clone()), lock: Some(lock), is_begun })
     }
-    for folder in folders() {
-        OutputFolder::prepare(folder, args.overwrite)?;
+
+    fn prepare_rejected(args: &FilterArgs, is_begun: bool) -> Result<(), RunError> {
+        match &args.rejected {
+            Some(rejected) if !is_begun => {
+                OutputFolder::prepare(rejected, args.overwrite).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
-    Ok(output.cloned())
 }
 
 /// An output inside an input would be read as input, and one around it could be overwritten.
@@ -142,108 +193,109 @@ fn absolute(output: &Path) -> std::io::Result<PathBuf> {
     Ok(fs::canonicalize(existing)?.join(rest))
 }
 
-fn sinks(
-    args: &FilterArgs,
-    storage: &StorageConfig,
-    output: Option<&Path>,
-    header: wire::Header,
-    listener: &Listener,
-) -> Result<Vec<Box<dyn Sink>>, RunError> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(output) = output {
-        let observer = listener.observer(header.threshold);
-        sinks.push(Box::new(StoreSink::create(output, storage, header, observer)?));
-    }
-    if let Some(rejected) = &args.rejected {
-        sinks.push(Box::new(RejectedSink::create(rejected, args.rejected_per_reason)?));
-    }
-    listener.add_to(&mut sinks);
-    Ok(sinks)
-}
-
-/// `--keep`: the first pass scores, the second decides by the threshold that the scores gave.
-struct TwoPasses<'a> {
+/// What all passes of a run have in common.
+struct Filtering<'a> {
     args: &'a FilterArgs,
     session: &'a Session,
-    settings: GateSettings,
-    output: Option<PathBuf>,
+    /// The inputs, those of other shares left out.
+    paths: &'a [PathBuf],
     listener: &'a Listener,
 }
 
-impl TwoPasses<'_> {
+impl Filtering<'_> {
+    /// One pass, under a threshold that is known or tracked.
     fn run(
-        &mut self,
-        inputs: Inputs,
+        &self,
+        mut inputs: Inputs,
         gates: Vec<Gate>,
-        fraction: f64,
-    ) -> Result<Outcome, Box<dyn Error>> {
-        let provisional = Provisional::new(self.output.as_deref());
-        let header = self.session.header(&self.settings);
-        let journal = JournalSink::create(&provisional.path, header)?;
-        let mut first = FirstPass { journal, scores: Vec::new() };
-        let mut outcome = self.session.run_through(inputs, gates, None, &mut first, Pass::Scoring);
-        if outcome.error.is_some() || outcome.interrupted {
-            // What has passed so far waits for a threshold that will not come.
-            outcome.unstored += outcome.counts.remove(Verdict::Kept);
-            log::warn!("ended before the threshold was known: nothing was kept");
-            return Ok(outcome);
+        settings: GateSettings,
+        output: Output,
+        summary: &mut Summary,
+    ) -> Result<Ended, Box<dyn Error>> {
+        summary.set_threshold(&settings);
+        let is_begun = output.is_begun;
+        let terms = self.session.terms(&settings);
+        let (mut sinks, resumed) = self.sinks(output, &settings, terms)?;
+        summary.set_before(resumed.before);
+        if is_begun && resumed.is_complete && !resumed.is_longer {
+            return Ok(Ended::NothingToDo);
         }
-        self.settings.policy.threshold = fraction_threshold(&mut first.scores, fraction);
-        self.second(&provisional.path)
-    }
-
-    fn second(&self, journal: &Path) -> Result<Outcome, Box<dyn Error>> {
-        let mut inputs = self.session.open(&self.args.input)?;
-        let mut progress = Progress::new(Pass::Keeping, inputs.meter());
-        let header = self.session.header(&self.settings);
-        let storage = &self.session.config.storage;
-        let output = self.output.as_deref();
-        let mut sinks = sinks(self.args, storage, output, header, self.listener)?;
-        let records = JournalFile::open(journal)?;
-        let policy = &self.settings.policy;
-        let watch = |counts: &_| progress.show(counts);
-        let stop = &self.session.signals.stop;
-        Ok(decide_again(&mut inputs, records, policy, &mut sinks, stop, watch))
-    }
-}
-
-/// The first pass's journal, which goes when the run ends.
-struct Provisional {
-    path: PathBuf,
-}
-
-impl Provisional {
-    /// Beside the output, where there is room; a dry run's goes to the system's folder for such.
-    fn new(output: Option<&Path>) -> Self {
-        let path = output.map_or_else(
-            || std::env::temp_dir().join(format!("pairgate-{}.pass1", std::process::id())),
-            |output| output.join(OutputFolder::FIRST_PASS),
+        if let Some(place) = &resumed.place {
+            pass_over(&mut inputs, place, &self.session.signals.stop)?;
+        }
+        let mut decider = self.session.decider(&settings, &resumed)?;
+        let outcome = self.session.run_through(
+            inputs,
+            gates,
+            decider.as_decider(),
+            &mut sinks,
+            Pass::Filtering,
+            resumed.next_ticket,
         );
-        Self { path }
+        summary.set_tracked(decider.tracker());
+        Ok(Ended::Ran(Box::new(outcome)))
     }
-}
 
-impl Drop for Provisional {
-    fn drop(&mut self) {
-        if let Err(why) = fs::remove_file(&self.path) {
-            log::debug!("removing {}: {why}", self.path.display());
+    fn sinks(
+        &self,
+        output: Output,
+        settings: &GateSettings,
+        terms: Terms,
+    ) -> Result<(Vec<Box<dyn Sink>>, Resumed), RunError> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let mut resumed = Resumed::default();
+        let is_begun = output.is_begun;
+        if let Some(folder) = &output.folder {
+            let mut options = self.options(settings, terms);
+            options.observer = self.listener.observer(settings.policy.threshold);
+            options.annotate = self.args.annotate;
+            options.lock = output.lock;
+            let (store, found) = StoreSink::go_on(&Disk::system(), folder, options)?;
+            tell(folder, &found);
+            (resumed, _) = (found, sinks.push(Box::new(store)));
         }
+        if let Some(rejected) = &self.args.rejected {
+            let per_reason = self.args.rejected_per_reason;
+            let sink = if is_begun {
+                RejectedSink::go_on(rejected, per_reason)?
+            } else {
+                RejectedSink::create(rejected, per_reason)?
+            };
+            sinks.push(Box::new(sink));
+        }
+        self.listener.add_to(&mut sinks);
+        Ok((sinks, resumed))
+    }
+
+    fn options(&self, settings: &GateSettings, terms: Terms) -> StoreOptions {
+        let names = self.paths.iter().map(|path| path.to_string_lossy().into_owned());
+        let header = Header::new(terms, names.collect());
+        let mut options = StoreOptions::new(self.session.config.storage, header);
+        options.new_decisions = self.args.accept_new_decisions;
+        options.earlier_config = Some(settings.earlier_digest(self.session.model.arithmetic()));
+        options
     }
 }
 
-/// Records every decision and collects the scores, 4 bytes a pair.
-struct FirstPass {
-    journal: JournalSink,
-    scores: Vec<f32>,
-}
-
-impl Sink for FirstPass {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
-        self.scores.extend(judged.decision.facts.score.filter(|score| score.is_finite()));
-        self.journal.accept(judged)
+/// Tells what was found in a folder that is gone on with.
+pub fn tell(folder: &Path, resumed: &Resumed) {
+    let folder = folder.display();
+    let Resumed { kept, undone, recovered, damaged, before, .. } = resumed;
+    if before.decided() > 0 {
+        log::info!("{folder}: going on after {} pairs, {kept} of them kept", before.decided());
     }
-
-    fn finish(&mut self) -> Result<(), RunError> {
-        self.journal.finish()
+    if *undone > 0 {
+        log::warn!(
+            "{folder}: the last run was cut off; {undone} decisions had not reached the disk"
+        );
+    }
+    for path in damaged {
+        log::warn!(
+            "{folder}: damaged; what is whole stands, and all as it was is in {}",
+            path.display()
+        );
+    }
+    if *recovered > 0 {
+        log::warn!("{folder}: {recovered} stored pairs had no record; they have one now");
     }
 }

@@ -8,20 +8,20 @@ use std::process::ExitCode;
 
 use pairgate::config::PolicyConfig;
 use pairgate::config::file::Layers;
+use pairgate::decide::share::fraction_threshold_in_passes;
 use pairgate::decision::Verdict;
+use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
+use pairgate::journal::{FORMAT_VERSION, Reader, Record, Terms};
 use pairgate::pipeline::Outcome;
-use pairgate::policy::{OnError, Policy, fraction_threshold};
+use pairgate::policy::{OnError, Policy};
 use pairgate::printable::printable_line;
 use pairgate::replay::{
     Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy,
 };
 use pairgate::score_text::shortest;
-use pairgate::sink::journal::{JournalFile, OwnedRecord};
-use pairgate::wire;
 use serde_json::{Value, json};
 
-use super::journal::journal_in;
 use crate::args::{ArithmeticArg, ReplayArgs};
 use crate::progress::Pass;
 use crate::run::{SOME_FAILED, Session};
@@ -29,18 +29,18 @@ use crate::summary::print;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let journals: Vec<PathBuf> = args.journals.iter().map(|path| journal_in(path)).collect();
+    let journals = args.journals.as_slice();
     if !args.source.is_empty() {
-        return judge_again(args, &journals);
+        return judge_again(args, journals);
     }
     if args.verify {
-        return verify(args, &journals);
+        return verify(args, journals);
     }
-    let policy = policy(args, &journals)?;
+    let policy = policy(args, journals)?;
     let mut confusion = Confusion::new(args.examples);
     let mut kept = args.output.as_deref().map(Kept::create).transpose()?;
-    for path in &journals {
-        for record in JournalFile::open(path)? {
+    for path in journals {
+        for record in Reader::open(path)? {
             let record = record?;
             let decision = policy.decide_again(record.reason, record.facts);
             confusion.add(&record, decision.verdict);
@@ -76,19 +76,20 @@ fn policy(args: &ReplayArgs, journals: &[PathBuf]) -> Result<Policy, Box<dyn Err
 }
 
 fn share_threshold(journals: &[PathBuf], fraction: f64) -> Result<f32, Box<dyn Error>> {
-    let mut scores = Vec::new();
     let mut model = None;
     for path in journals {
-        let journal = JournalFile::open(path)?;
-        let digest = journal.header().model;
+        let digest = Reader::open(path)?.terms().model();
         if *model.get_or_insert(digest) != digest {
             return Err(format!("{}: scores of another model", path.display()).into());
         }
-        for record in journal {
-            scores.extend(pooled_score(&record?));
-        }
     }
-    let threshold = fraction_threshold(&mut scores, fraction);
+    let scores = || -> Result<_, RunError> {
+        let readers = journals.iter().map(|path| Reader::open(path));
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let score = |record: Result<Record, RunError>| record.map(|r| pooled_score(&r)).transpose();
+        Ok(readers.into_iter().flatten().filter_map(score))
+    };
+    let threshold = fraction_threshold_in_passes(scores, fraction)?;
     threshold.ok_or_else(|| "no pair in the journals was scored".into())
 }
 
@@ -105,7 +106,7 @@ impl Kept {
         Ok(Self { writer: BufWriter::new(file), path: path.to_owned() })
     }
 
-    fn add(&mut self, record: &OwnedRecord) -> Result<(), String> {
+    fn add(&mut self, record: &Record) -> Result<(), String> {
         let line = json!({
             "key": record.key,
             "uid": record.uid.to_string(),
@@ -185,11 +186,13 @@ fn as_table(confusion: &Confusion, policy: &Policy) -> String {
 fn verify(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<dyn Error>> {
     let (mut compared, mut different, mut first) = (0, 0, Vec::new());
     for path in journals {
-        let journal = JournalFile::open(path)?;
-        let header = *journal.header();
-        for record in journal {
-            let record = record?;
-            let policy = recorded_policy(&header, &record);
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
+            if record.recovered {
+                // It says where the pair is stored; how it was decided is lost.
+                continue;
+            }
+            let policy = recorded_policy(journal.terms(), &record);
             let now = policy.decide_again(record.reason, record.facts);
             compared += 1;
             if let Some(found) = difference(&record, &now) {
@@ -210,17 +213,18 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
     if let Some(config) = &args.config {
         layers.add_file(config)?;
     }
-    let journal = JournalFile::open(path)?;
-    let header = *journal.header();
+    let journal = Reader::open(path)?;
+    let terms = journal.terms().clone();
+    let earlier = journal.header().format < FORMAT_VERSION;
     let session = Session::with(layers, args.model.as_deref(), ArithmeticArg::Int8)?;
-    if session.model.digest() != header.model {
-        let digest = header.model;
+    if session.model.digest() != terms.model() {
+        let digest = terms.model();
         return Err(format!(
             "the journal is of another model, with the digest {digest}: give --model"
         )
         .into());
     }
-    let settings = settings(&session, &header)?;
+    let settings = settings(&session, &terms, earlier)?;
     let inputs = session.open_paths(args.images.options(), &args.source)?;
     let mut sink = VerifySink::new(journal, args.examples);
     let outcome: Outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
@@ -231,13 +235,20 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
 }
 
 /// The settings that the journal was written under: their digest says whether they are.
-fn settings(session: &Session, header: &wire::Header) -> Result<GateSettings, Box<dyn Error>> {
+fn settings(
+    session: &Session,
+    terms: &Terms,
+    earlier: bool,
+) -> Result<GateSettings, Box<dyn Error>> {
     let mut settings = GateSettings::of(&session.config);
-    settings.policy.threshold = header.threshold;
-    settings.follow = header.follow;
+    settings.policy.threshold = terms.threshold;
+    settings.follow = terms.tracker;
     for screening in [Screening::Stop, Screening::Note] {
         settings.screening = screening;
-        if settings.earlier_digest(session.model.arithmetic()) == header.config {
+        let arithmetic = session.model.arithmetic();
+        let digest =
+            if earlier { settings.earlier_digest(arithmetic) } else { settings.digest(arithmetic) };
+        if digest == terms.config {
             return Ok(settings);
         }
     }

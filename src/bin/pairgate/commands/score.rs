@@ -4,14 +4,15 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pairgate::decide::Fixed;
 use pairgate::error::RunError;
 use pairgate::gate::{GateSettings, Screening};
+use pairgate::journal::Header;
 use pairgate::policy::Policy;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
 use pairgate::sink::scores::ScoresSink;
 use pairgate::sink::table::{Format, TableSink};
-use pairgate::wire;
 
 use crate::args::ScoreArgs;
 use crate::progress::Pass;
@@ -25,7 +26,12 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         return Err("--json and -o - would both write to standard output: name a file".into());
     }
     let session = Session::start(&args.input, args.rules)?;
-    let inputs = session.open(&args.input)?;
+    let paths = args.input.share_of_inputs()?;
+    if paths.is_empty() {
+        log::info!("no input has this share's number: nothing to do");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let inputs = session.open_paths(args.input.options(), &paths)?;
     let settings = GateSettings {
         policy: Policy::default(),
         screening: Screening::Note,
@@ -33,22 +39,26 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let table = Format::of(&args.output).map_or(0, Format::memory);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
-    let mut sink = sink(&args.output, session.header(&settings))?;
+    let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
+    let header = Header::new(session.terms(&settings), names.collect());
+    let mut sink = sink(&args.output, header)?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
-    let outcome = session.run_through(inputs, gates, None, &mut *sink, Pass::Scoring);
+    let mut decider = Fixed(settings.policy);
+    let pass = Pass::Scoring;
+    let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
     summary.print(&outcome, args.json)?;
-    Ok(exit_code(&outcome))
+    Ok(exit_code(&outcome, &outcome.counts))
 }
 
 /// The form of the output, by its name.
-fn sink(output: &Path, header: wire::Header) -> Result<Box<dyn Sink>, RunError> {
+fn sink(output: &Path, header: Header) -> Result<Box<dyn Sink>, RunError> {
     if let Some(format) = Format::of(output) {
-        return Ok(Box::new(TableSink::create(output, format, header)?));
+        return Ok(Box::new(TableSink::create(output, format, header.terms)?));
     }
     Ok(match output.extension() {
         Some(extension) if extension == "pairgate" => {
-            Box::new(JournalSink::create(output, header)?)
+            Box::new(JournalSink::create(output, &header)?)
         }
         _ => Box::new(ScoresSink::create(output)?),
     })

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use pairgate::datacomp::subset_file::{self, Form};
 use pairgate::decision::Verdict;
+use pairgate::journal::Reader;
 use pairgate::pair::Uid;
-use pairgate::sink::journal::JournalFile;
 use serde_json::{Map, Value, json};
 
 use super::journal::journal_at;
@@ -75,7 +75,7 @@ fn kept_in(args: &SubsetArgs, journals: &[PathBuf]) -> Result<Found, Box<dyn Err
     let mut found = Found { noun: "records", ..Found::default() };
     let (mut rejected, mut failed) = (0, 0);
     for path in journals {
-        for record in JournalFile::open(path)? {
+        for record in Reader::open(path)? {
             let record = record?;
             found.rows += 1;
             match record.verdict {

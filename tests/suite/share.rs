@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use pairgate::nth::{Coarse, fraction_threshold_in_passes};
+use pairgate::decide::share::{Coarse, fraction_threshold_in_passes};
 use pairgate::policy::fraction_threshold;
 use proptest::prelude::*;
 

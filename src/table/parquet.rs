@@ -1,10 +1,10 @@
 //! Tables as Apache Parquet.
 //!
-//! Rows wait until [`GROUP_ROWS`] or [`GROUP_BYTES`] of them make a row group, and are then written
+//! Rows wait until [`GROUP_ROWS`] or so many bytes of them make a row group, and are then written
 //! column by column. Of what was written only the file's footer stays in memory, which grows by
 //! less than a kilobyte a column with each row group: about 0.2 bytes a pair with 16 columns.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
@@ -19,34 +19,46 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type};
 use serde_json::{Map, Value};
 
-use super::Rows;
 use super::column::{Cell, Column, Kind};
-use crate::sink::target::Target;
-use crate::wire;
+use crate::pair::Digest;
 
 /// Rows of a row group at most.
 const GROUP_ROWS: usize = 1 << 18;
-/// Bytes of a row group's values, before encoding, from which it is written.
-const GROUP_BYTES: usize = 32 << 20;
 /// Rows that are handed to the encoder at once.
 const BATCH: usize = 4096;
 
+/// What a table tells of its making.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    /// The model that gave the scores.
+    pub model: Digest,
+    /// The settings that decisions depended on.
+    pub config: Digest,
+}
+
 /// Writes rows, group by group.
-pub(super) struct ParquetRows {
-    writer: SerializedFileWriter<Target>,
+pub(crate) struct ParquetRows<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
     group: Vec<Chunk>,
+    /// Bytes of a row group's values, before encoding, from which it is written.
+    group_bytes: usize,
     rows: usize,
     bytes: usize,
 }
 
-impl ParquetRows {
-    /// Starts the table.
-    pub fn start(target: Target, columns: &[Column], header: &wire::Header) -> io::Result<Self> {
+impl<W: Write + Send> ParquetRows<W> {
+    /// Starts the table in `target`, with row groups of about `group_bytes` before they are encoded.
+    pub fn start(
+        target: W,
+        columns: &[Column],
+        about: About,
+        group_bytes: usize,
+    ) -> io::Result<Self> {
         let schema = Arc::new(schema(columns).map_err(unwrapped)?);
-        let properties = Arc::new(properties(columns, header));
+        let properties = Arc::new(properties(columns, about));
         let writer = SerializedFileWriter::new(target, schema, properties).map_err(unwrapped)?;
         let group = columns.iter().map(Chunk::of).collect();
-        Ok(Self { writer, group, rows: 0, bytes: 0 })
+        Ok(Self { writer, group, group_bytes, rows: 0, bytes: 0 })
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
@@ -65,19 +77,21 @@ impl ParquetRows {
     }
 }
 
-impl Rows for ParquetRows {
-    fn add(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+impl<W: Write + Send> ParquetRows<W> {
+    /// Takes a row, a cell for each column.
+    pub fn add(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         for (chunk, cell) in self.group.iter_mut().zip(cells) {
             self.bytes += chunk.push(cell);
         }
         self.rows += 1;
-        if self.rows < GROUP_ROWS && self.bytes < GROUP_BYTES {
+        if self.rows < GROUP_ROWS && self.bytes < self.group_bytes {
             return Ok(());
         }
         self.write_group().map_err(unwrapped)
     }
 
-    fn end(mut self: Box<Self>) -> io::Result<Target> {
+    /// Writes what is left, and gives the target back.
+    pub fn end(mut self) -> io::Result<W> {
         self.write_group().and_then(|()| self.writer.into_inner()).map_err(unwrapped)
     }
 }
@@ -112,23 +126,23 @@ fn schema(columns: &[Column]) -> Result<Type, ParquetError> {
     Type::group_type_builder("pairs").with_fields(fields).build()
 }
 
-fn properties(columns: &[Column], header: &wire::Header) -> WriterProperties {
+fn properties(columns: &[Column], about: About) -> WriterProperties {
     let kinds: Map<String, Value> =
         columns.iter().map(|column| (column.name.clone(), column.kind.name().into())).collect();
-    let about = [
+    let told = [
         ("pairgate.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("pairgate.model", header.model.to_string()),
-        ("pairgate.config", header.config.to_string()),
+        ("pairgate.model", about.model.to_string()),
+        ("pairgate.config", about.config.to_string()),
         ("pairgate.columns", Value::Object(kinds).to_string()),
     ];
-    let about = about.map(|(key, value)| KeyValue::new(key.to_owned(), value));
+    let told = told.map(|(key, value)| KeyValue::new(key.to_owned(), value));
     let mut properties = WriterProperties::builder()
         .set_created_by(concat!("pairgate ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::SNAPPY)
         // Those of pages would stay in memory up to the footer.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        .set_key_value_metadata(Some(about.to_vec()));
+        .set_key_value_metadata(Some(told.to_vec()));
     for column in columns {
         let path = ColumnPath::new(vec![column.name.clone()]);
         properties = properties.set_column_dictionary_enabled(path, column.repeats);

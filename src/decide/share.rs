@@ -17,7 +17,7 @@ pub const MEMORY: u64 = (COUNTERS * size_of::<u64>()) as u64;
 /// The first pass over the scores.
 ///
 /// ```
-/// use pairgate::nth::Coarse;
+/// use pairgate::decide::share::Coarse;
 ///
 /// let scores = [0.1, 0.4, 0.2, 0.3];
 /// let mut first = Coarse::default();

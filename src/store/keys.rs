@@ -63,7 +63,7 @@ impl ShardKeys {
         let safe = safe_key(key);
         let print = fingerprint(&safe);
         let Some(first) = self.find(print) else {
-            self.insert(print);
+            self.add(print);
             return safe;
         };
         let mut number = self.entry(first).number;
@@ -73,9 +73,17 @@ impl ShardKeys {
             number = number.saturating_add(1);
             if self.find(print).is_none() {
                 self.entry_mut(first).number = number;
-                self.insert(print);
+                self.add(print);
                 return name;
             }
+        }
+    }
+
+    /// Takes a key that is in the shard already.
+    pub fn insert(&mut self, key: &str) {
+        let print = fingerprint(key);
+        if self.find(print).is_none() {
+            self.add(print);
         }
     }
 
@@ -107,7 +115,7 @@ impl ShardKeys {
         (place != END).then_some(place)
     }
 
-    fn insert(&mut self, fingerprint: u64) {
+    fn add(&mut self, fingerprint: u64) {
         let count = self.len();
         assert!((count as u64) < Self::MOST, "a shard holds fewer than 2^32 samples");
         if count >= 2 * self.chains.len() {

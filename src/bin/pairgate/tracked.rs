@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use pairgate::follow::{Distance, Follow};
+use pairgate::decide::{Distance, Tracker};
 use pairgate::score_text::shortest;
 use serde_json::{Value, json};
 
 /// What a run that followed the scores came to.
-pub struct Followed {
+pub struct Tracked {
     first: Option<f32>,
     last: Option<f32>,
     moves: u64,
@@ -21,15 +21,15 @@ struct Drifted {
     is_raised: bool,
 }
 
-impl Followed {
-    /// What `follow` came to from its `first` threshold on.
-    pub fn of(follow: &Follow, first: Option<f32>) -> Self {
-        let drift = follow.drift().map(|drift| Drifted {
+impl Tracked {
+    /// What `tracker` came to from its `first` threshold on.
+    pub fn of(tracker: &Tracker, first: Option<f32>) -> Self {
+        let drift = tracker.drift().map(|drift| Drifted {
             distance: drift.last(),
             alarms: drift.alarms(),
             is_raised: drift.is_raised(),
         });
-        Self { first, last: follow.threshold(), moves: follow.moves(), drift }
+        Self { first, last: tracker.threshold(), moves: tracker.moves(), drift }
     }
 
     /// The summary's `follow`.
@@ -47,7 +47,7 @@ impl Followed {
     }
 }
 
-impl fmt::Display for Followed {
+impl fmt::Display for Tracked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = |threshold: Option<f32>| threshold.map_or("none".into(), |t| format!("{t:.4}"));
         let (first, last) = (told(self.first), told(self.last));

@@ -7,15 +7,17 @@ use std::process::Stdio;
 
 use pairgate::config::PipelineConfig;
 use pairgate::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate::decide::{Decider, Drift, Fixed, Tracker, stability_index};
 use pairgate::decision::{Decision, Facts, Reason, Verdict};
 use pairgate::error::{ModelError, RunError};
-use pairgate::follow::{Drift, Follow, stability_index};
-use pairgate::gate::Judge;
+use pairgate::gate::{Evidence, Examine};
+use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
 use pairgate::pair::{Digest, PairRef};
-use pairgate::pipeline::{Outcome, Signals, run, run_following};
-use pairgate::policy::{FollowRule, Policy};
+use pairgate::pipeline::{Outcome, Run, Signals};
+use pairgate::policy::{Policy, TrackerRule};
 use pairgate::score_text::shortest;
-use pairgate::sink::journal::{JournalFile, JournalSink, OwnedRecord};
+use pairgate::sink::Sink;
+use pairgate::sink::journal::JournalSink;
 use pairgate::sketch::ScoreSketch;
 use pairgate::source::{Member, Sample, Source};
 use pairgate::wire;
@@ -26,7 +28,7 @@ use tempfile::tempdir;
 use crate::cli::{pairgate, run as run_command, shard, summary, text};
 use crate::support::data;
 
-const RULE: FollowRule = FollowRule { keep: 0.15, warm_up: 200, window: 2000, every: 50 };
+const RULE: TrackerRule = TrackerRule { keep: 0.15, warm_up: 200, window: 2000, every: 50 };
 
 /// Numbers from 0 to 1 that look random, the same in every run.
 fn noise(seed: u64) -> impl Iterator<Item = f32> {
@@ -48,19 +50,23 @@ fn calibration() -> Vec<f32> {
     (0..=100).map(|percent| 0.3 * percent as f32 / 100.0).collect()
 }
 
-fn start(rule: FollowRule, first: f32) -> Follow {
+fn start(rule: TrackerRule, first: f32) -> Tracker {
     let policy = Policy { threshold: Some(first), ..Policy::default() };
-    Follow::new(rule, policy, Drift::new(&calibration(), 0.2))
+    Tracker::new(rule, policy, Drift::new(&calibration(), 0.2))
 }
 
-fn scored(score: f32) -> Decision {
-    let facts = Facts { score: Some(score), ..Facts::default() };
-    Policy::default().decide(Reason::Passed, facts)
+fn scored(score: f32) -> Evidence {
+    Evidence::new(Reason::Passed, Facts { score: Some(score), ..Facts::default() })
+}
+
+fn decided(score: f32) -> Decision {
+    let Evidence { found, facts, .. } = scored(score);
+    Policy::default().decide(found, facts)
 }
 
 /// The share that is kept of these scores.
-fn share(follow: &mut Follow, scores: &[f32]) -> f64 {
-    let kept = |score: &&f32| follow.decide(&scored(**score)).verdict == Verdict::Kept;
+fn share(tracker: &mut Tracker, scores: &[f32]) -> f64 {
+    let kept = |score: &&f32| tracker.decide_on(&scored(**score)).verdict == Verdict::Kept;
     scores.iter().filter(kept).count() as f64 / scores.len() as f64
 }
 
@@ -70,47 +76,47 @@ fn near(found: f64, wanted: f64, tolerance: f64) {
 
 #[test]
 fn the_share_comes_back_after_a_shift_and_the_alarm_is_raised_once() {
-    let mut follow = start(RULE, 0.255);
-    near(share(&mut follow, &scores(0.0, 1, 5000)), 0.15, 0.015);
-    assert_eq!(follow.drift().unwrap().alarms(), 0);
-    near(follow.threshold().unwrap().into(), 0.255, 0.005);
+    let mut tracker = start(RULE, 0.255);
+    near(share(&mut tracker, &scores(0.0, 1, 5000)), 0.15, 0.015);
+    assert_eq!(tracker.drift().unwrap().alarms(), 0);
+    near(tracker.threshold().unwrap().into(), 0.255, 0.005);
 
     // Higher scores: too much is kept at first, and the share again once the window is full of them.
     let shifted = scores(0.1, 2, 6000);
-    let at_once = share(&mut follow, &shifted[..250]);
+    let at_once = share(&mut tracker, &shifted[..250]);
     assert!(at_once > 0.35, "{at_once}");
-    share(&mut follow, &shifted[250..3000]);
-    near(share(&mut follow, &shifted[3000..]), 0.15, 0.015);
-    near(follow.threshold().unwrap().into(), 0.355, 0.005);
-    let drift = follow.drift().unwrap();
+    share(&mut tracker, &shifted[250..3000]);
+    near(share(&mut tracker, &shifted[3000..]), 0.15, 0.015);
+    near(tracker.threshold().unwrap().into(), 0.355, 0.005);
+    let drift = tracker.drift().unwrap();
     assert!(drift.is_raised() && drift.alarms() == 1);
 
     // Back again: the alarm is over, and was one.
     let back = scores(0.0, 3, 6000);
-    share(&mut follow, &back[..3000]);
-    near(share(&mut follow, &back[3000..]), 0.15, 0.015);
-    let drift = follow.drift().unwrap();
+    share(&mut tracker, &back[..3000]);
+    near(share(&mut tracker, &back[3000..]), 0.15, 0.015);
+    let drift = tracker.drift().unwrap();
     assert!(!drift.is_raised() && drift.alarms() == 1);
 }
 
 #[test]
 fn the_first_threshold_decides_until_the_scores_are_enough() {
-    let mut follow = start(RULE, -1.0);
-    assert_eq!(share(&mut follow, &scores(0.0, 1, 200)), 1.0);
-    let warm = follow.threshold().unwrap();
+    let mut tracker = start(RULE, -1.0);
+    assert_eq!(share(&mut tracker, &scores(0.0, 1, 200)), 1.0);
+    let warm = tracker.threshold().unwrap();
     near(warm.into(), 0.255, 0.02);
-    assert_eq!(follow.moves(), 1);
+    assert_eq!(tracker.moves(), 1);
     // The next one comes `every` scores later, and pairs without a score do not count.
-    let faulty = Policy::default().decide(Reason::Undecodable, Facts::default());
-    let screened = Policy::default().decide(Reason::ImageTooSmall, scored(0.9).facts);
+    let faulty = Evidence::new(Reason::Undecodable, Facts::default());
+    let screened = Evidence::new(Reason::ImageTooSmall, scored(0.9).facts);
     for (n, score) in scores(0.0, 2, 49).into_iter().enumerate() {
-        follow.decide(&scored(score));
-        assert_eq!(follow.decide(&faulty), faulty);
-        assert_eq!(follow.decide(&screened), screened);
-        assert_eq!((follow.threshold(), follow.moves()), (Some(warm), 1), "{n}");
+        tracker.decide_on(&scored(score));
+        assert_eq!(tracker.decide_on(&faulty).reason, Reason::Undecodable);
+        assert_eq!(tracker.decide_on(&screened).reason, Reason::ImageTooSmall);
+        assert_eq!((tracker.threshold(), tracker.moves()), (Some(warm), 1), "{n}");
     }
-    follow.decide(&scored(0.1));
-    assert_eq!(follow.moves(), 2);
+    tracker.decide_on(&scored(0.1));
+    assert_eq!(tracker.moves(), 2);
 }
 
 /// What is decided, and by which threshold, is the same for a run that was cut in two.
@@ -120,27 +126,30 @@ fn a_run_that_goes_on_follows_as_if_it_had_not_ended() {
     let mut whole = start(RULE, 0.2);
     let mut parted = start(RULE, 0.2);
     share(&mut whole, &all[..4321]);
-    let record = |score: &f32| {
-        let Decision { verdict, reason, facts } = scored(*score);
-        let record =
-            wire::Record { uid: Default::default(), key: "", shard: "", verdict, reason, facts };
-        Ok(OwnedRecord::from(record))
-    };
-    parted.catch_up(all[..4321].iter().map(record)).unwrap();
+    parted.catch_up(all[..2000].iter().map(|score| Ok(decided(*score)))).unwrap();
+    // What is left of the checkpoint in between is all that the rest needs.
+    let state = parted.state();
+    let mut restored = start(RULE, 0.9);
+    assert!(restored.restore(&state) && !restored.restore(&state[..9]) && !restored.restore(&[]));
+    restored.catch_up(all[2000..4321].iter().map(|score| Ok(decided(*score)))).unwrap();
+    parted.catch_up(all[2000..4321].iter().map(|score| Ok(decided(*score)))).unwrap();
+    assert_eq!(restored.state(), parted.state());
     for score in &all[4321..] {
-        assert_eq!(whole.threshold(), parted.threshold());
-        assert_eq!(whole.decide(&scored(*score)), parted.decide(&scored(*score)));
+        assert_eq!(restored.threshold(), parted.threshold());
+        assert!((whole.threshold().unwrap() - parted.threshold().unwrap()).abs() < 1e-3);
+        whole.decide_on(&scored(*score));
+        assert_eq!(restored.decide_on(&scored(*score)), parted.decide_on(&scored(*score)));
     }
 }
 
 /// The old scores go: what is held is bounded, and so is how long they count.
 #[test]
 fn scores_leave_the_window() {
-    let mut follow = start(FollowRule { every: 1, ..RULE }, 0.0);
-    share(&mut follow, &scores(10.0, 1, 2000));
+    let mut tracker = start(TrackerRule { every: 1, ..RULE }, 0.0);
+    share(&mut tracker, &scores(10.0, 1, 2000));
     // The window, and the eighth that goes as a whole.
-    share(&mut follow, &scores(0.0, 2, 2000 + 250));
-    near(follow.threshold().unwrap().into(), 0.255, 0.02);
+    share(&mut tracker, &scores(0.0, 2, 2000 + 250));
+    near(tracker.threshold().unwrap().into(), 0.255, 0.02);
 }
 
 #[test]
@@ -222,8 +231,8 @@ impl Source for Scores {
 /// other.
 struct Reads;
 
-impl Judge for Reads {
-    fn judge(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Decision>, ModelError> {
+impl Examine for Reads {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
         let score = |pair: &PairRef<'_>| -> f32 {
             std::str::from_utf8(pair.caption.unwrap()).unwrap().parse().unwrap()
         };
@@ -238,20 +247,30 @@ impl Judge for Reads {
     }
 }
 
-fn header(follow: Option<FollowRule>) -> wire::Header {
-    wire::Header::new(Digest([1; 32]), Digest([2; 32]), Some(0.255), follow)
+fn header(tracker: Option<TrackerRule>) -> Header {
+    let model = ModelName { name: "m".into(), digest: Digest([1; 32]) };
+    Header::new(Terms::new(model, Digest([2; 32]), Vec::new(), Some(0.255), tracker), Vec::new())
+}
+
+fn run(
+    source: Scores,
+    workers: usize,
+    decider: &mut dyn Decider,
+    sink: &mut dyn Sink,
+    config: &PipelineConfig,
+) -> Outcome {
+    let (source, signals) = (Box::new(source), &Signals::default());
+    let run = Run { source, decider, sink, config, signals, first_ticket: 0 };
+    run.through((0..workers).map(|_| Reads).collect(), |_| ())
 }
 
 /// Runs scores that shift through `workers`; the journal and the outcome.
 fn followed(workers: usize, path: &Path) -> Outcome {
     let all = [scores(0.0, 5, 3000), scores(0.1, 6, 3000)].concat();
     let config = PipelineConfig { batch: 1 + 6 % workers, queue: 16, ..PipelineConfig::default() };
-    let judges: Vec<Reads> = (0..workers).map(|_| Reads).collect();
-    let mut follow = start(RULE, 0.255);
-    let mut journal = JournalSink::create(path, header(Some(RULE))).unwrap();
-    let source = Box::new(Scores(all.into_iter(), 0));
-    let signals = Signals::default();
-    run_following(source, judges, &mut journal, &config, &signals, Some(&mut follow), |_| ())
+    let mut tracker = start(RULE, 0.255);
+    let mut journal = JournalSink::create(path, &header(Some(RULE))).unwrap();
+    run(Scores(all.into_iter(), 0), workers, &mut tracker, &mut journal, &config)
 }
 
 #[test]
@@ -262,44 +281,37 @@ fn any_number_of_workers_gives_the_same_decisions_and_the_journal_explains_them(
     assert_eq!(outcomes[0].counts, outcomes[1].counts);
     assert_eq!(fs::read(path(1)).unwrap(), fs::read(path(4)).unwrap());
 
-    let journal = JournalFile::open(&path(1)).unwrap();
-    assert_eq!(journal.header().follow, Some(RULE));
-    let records: Vec<OwnedRecord> = journal.map(Result::unwrap).collect();
+    let journal = Reader::open(&path(1)).unwrap();
+    assert_eq!(journal.terms().tracker, Some(RULE));
+    let records: Vec<Record> = journal.map(Result::unwrap).collect();
     let mut again = start(RULE, 0.255);
     for record in &records {
         assert_eq!(record.threshold, again.threshold(), "{}", record.key);
         let passes = record.facts.score.unwrap() >= record.threshold.unwrap();
         assert_eq!(record.verdict == Verdict::Kept, passes, "{}", record.key);
-        again.decide(&record.decision());
+        again.decide_on(&Evidence::of(&record.decision()));
     }
     assert_eq!(records[199].threshold, Some(0.255));
     assert_ne!(records[200].threshold, Some(0.255));
     let kept = records[4500..].iter().filter(|r| r.verdict == Verdict::Kept).count();
     near(kept as f64 / 1500.0, 0.15, 0.03);
 
-    // In memory, as firmware reads.
-    let bytes = fs::read(path(1)).unwrap();
-    let mut journal = wire::Journal::open(&bytes).unwrap();
-    assert_eq!(journal.threshold(), Some(0.255));
-    for record in &records {
-        assert_eq!(journal.next().unwrap().unwrap().key, record.key);
-        assert_eq!(journal.threshold(), record.threshold);
-    }
     let verified = run_command(pairgate(["replay", "--verify", &text(&path(4))]), 0);
     assert!(String::from_utf8(verified.stdout).unwrap().contains("6000 decisions, 0 differ"));
 }
 
 #[test]
-fn a_threshold_that_stands_gives_the_journal_of_ever() {
+fn a_threshold_that_stands_is_told_once() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("j");
-    let mut journal = JournalSink::create(&path, header(None)).unwrap();
-    let source = Box::new(Scores(scores(0.0, 1, 50).into_iter(), 0));
-    run(source, vec![Reads], &mut journal, &PipelineConfig::default(), &Signals::default(), |_| ());
-    let bytes = fs::read(&path).unwrap();
-    // The length of the header's payload, and the version.
-    assert_eq!(bytes[8..13], [70, 0, 0, 0, 1]);
-    assert!(JournalFile::open(&path).unwrap().all(|record| record.unwrap().threshold.is_none()));
+    let mut journal = JournalSink::create(&path, &header(None)).unwrap();
+    let source = Scores(scores(0.0, 1, 50).into_iter(), 0);
+    let policy = Policy { threshold: Some(0.255), ..Policy::default() };
+    run(source, 1, &mut Fixed(policy), &mut journal, &PipelineConfig::default());
+    let mut records = Reader::open(&path).unwrap();
+    assert_eq!(records.terms().threshold, Some(0.255));
+    assert_eq!(records.by_ref().count(), 50);
+    assert!(Reader::open(&path).unwrap().all(|record| record.unwrap().threshold.is_none()));
 }
 
 #[test]
@@ -316,9 +328,10 @@ fn followed_journals_have_these_bytes() {
         "333333333333c33f", // keeps 0.15
         "c801d00f32",       // warm-up 200, window 2000, every 50
     ];
-    let frame = wire::frame(&header(Some(RULE)), &mut buffer).unwrap();
+    let header = wire::Header::new(Digest([1; 32]), Digest([2; 32]), Some(0.255), Some(RULE));
+    let frame = wire::frame(&header, &mut buffer).unwrap();
     assert_eq!(hex(&frame[..frame.len() - 4]), expected.concat());
-    let Decision { verdict, reason, facts } = scored(0.5);
+    let Decision { verdict, reason, facts } = decided(0.5);
     let record =
         wire::Record { uid: Default::default(), key: "k", shard: "", verdict, reason, facts };
     let plain = wire::frame(&record, &mut buffer).unwrap();
@@ -386,7 +399,8 @@ fn the_command_follows_a_stream_and_replay_verifies_it() {
     let (one, three) = (at("one"), at("three"));
     let told = filter(&one, "1", &follow);
     filter(&three, "3", &follow);
-    let journal = |folder: &str| fs::read(Path::new(folder).join("journal.pairgate")).unwrap();
+    let segment = "journal/00000000.pairgate";
+    let journal = |folder: &str| fs::read(Path::new(folder).join(segment)).unwrap();
     assert_eq!(journal(&one), journal(&three));
     assert_eq!(told["follow"]["first_threshold"], -1.0);
     assert!(told["follow"]["moves"].as_u64().unwrap() > 1);
@@ -423,7 +437,6 @@ fn the_command_follows_a_stream_and_replay_verifies_it() {
     assert_eq!((&verified["compared"], &verified["different"]), (&12.into(), &0.into()));
     let off = filter(&at("off"), "1", &["--keep", "40%"]);
     assert_eq!(off["follow"], Value::Null);
-    assert_eq!(journal(&at("off"))[12], 1, "the format of ever");
     // A threshold that is said stands, whatever a config says.
     fs::write(&config, "[policy]\nkeep = 0.4\n[follow]\nenabled = true\n").unwrap();
     let stands = filter(&at("stands"), "1", &["-t", "0.1"]);
@@ -453,8 +466,8 @@ fn capture_goes_on_with_the_scores_of_its_journal() {
     let read = first["in"].as_u64().unwrap() as usize;
     assert!(read > 5, "{first}");
     summary(&run_command(pairgate(args), 0));
-    let journal = JournalFile::open(&Path::new(&kept).join("journal.pairgate")).unwrap();
-    let records: Vec<OwnedRecord> = journal.map(Result::unwrap).collect();
+    let journal = Reader::open(Path::new(&kept)).unwrap();
+    let records: Vec<Record> = journal.map(Result::unwrap).collect();
     assert_eq!(records.len(), 2 * read);
     assert_eq!(records[0].threshold, Some(-1.0));
     assert_eq!(shortest(records[read].threshold.unwrap()), first["threshold"]);

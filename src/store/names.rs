@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::journal::cut;
+
 /// Longest key in bytes, before a number is added to it.
 pub const MAX_KEY: usize = 1024;
 /// Longest part of a key between two slashes, in bytes: with a number and an extension it stays
@@ -54,7 +56,7 @@ pub fn safe_extension(extension: &str) -> String {
 
 /// [`safe_extension`] of each of `extensions`, made different from each other and from `taken` by
 /// a number where they are not: readers refuse a sample that has two members of one name.
-pub(super) fn distinct_extensions<'a>(
+pub(crate) fn distinct_extensions<'a>(
     extensions: impl Iterator<Item = &'a str>,
     taken: &[&str],
 ) -> Vec<String> {
@@ -66,11 +68,6 @@ pub(super) fn distinct_extensions<'a>(
         names.extend(std::iter::once(safe.clone()).chain(numbered).find(is_free));
     }
     names
-}
-
-/// `text` cut to at most `bytes`, between two characters.
-pub(super) fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
 }
 
 fn component(part: &str) -> String {

@@ -44,6 +44,23 @@ impl Window {
         self.whole.iter().for_each(|part| self.past.merge(part));
     }
 
+    /// The sketches of the window's parts, the oldest first, then of the part that is not full.
+    pub fn saved(&mut self) -> Vec<Vec<u8>> {
+        let parts = self.whole.iter_mut().chain([&mut self.current]);
+        parts.map(ScoreSketch::save_bytes).collect()
+    }
+
+    /// The window of `scores` scores that [`saved`](Self::saved) gave; `None` if it is none.
+    pub fn restored(scores: u64, saved: &[&[u8]]) -> Option<Self> {
+        let (current, whole) = saved.split_last()?;
+        let whole: Option<VecDeque<_>> =
+            whole.iter().map(|part| ScoreSketch::of_bytes(part)).collect();
+        let current = ScoreSketch::of_bytes(current)?;
+        let mut window = Self { whole: whole?, current, ..Self::new(scores) };
+        window.whole.iter().for_each(|part| window.past.merge(part));
+        (window.whole.len() as u64 <= PARTS).then_some(window)
+    }
+
     /// All scores of the window.
     pub fn sketch(&self) -> ScoreSketch {
         let mut all = self.past.clone();

@@ -3,16 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::sink::Judged;
+use super::Judged;
 
 /// Hears of each kept pair when it is stored, and again when it can be read: a message that tells
 /// others of a pair must wait for its shard.
 ///
 /// It is called on the sink's thread, between two writes, so it must not wait for anything.
 pub trait ShardObserver: fmt::Debug + Send {
-    /// Pairs stored from now on have passed this threshold, where it follows the scores.
-    fn set_threshold(&mut self, _threshold: f32) {}
-
     /// The pair was appended to the shard that will be called `shard`, under the name `key`. The
     /// shard has not got its name yet, and never gets it if the run ends badly.
     fn stored(&mut self, judged: &Judged, shard: &Path, key: &str);

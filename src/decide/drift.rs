@@ -1,5 +1,7 @@
 //! How far scores are from those that the model was calibrated with.
 
+use serde::{Deserialize, Serialize};
+
 use crate::sketch::ScoreSketch;
 
 /// Bins of the population stability index: tenths of the calibration.
@@ -10,7 +12,7 @@ const LEAST_SHARE: f64 = 1e-4;
 const RECOVERED: f64 = 0.5;
 
 /// The distance between two distributions of scores.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Distance {
     /// Population stability index over tenths of the calibration: below 0.1 is taken for none, above
     /// 0.2 for a shift that matters.
@@ -25,6 +27,14 @@ pub(super) enum Change {
     None,
     Raised,
     Over,
+}
+
+/// What a watch has seen.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct DriftState {
+    last: Option<Distance>,
+    raised: bool,
+    alarms: u64,
 }
 
 /// Watches for drift.
@@ -46,6 +56,16 @@ impl Drift {
         let edges = edges(quantiles)?;
         let quantiles = quantiles.to_vec();
         Some(Self { quantiles, edges, alarm, last: None, raised: false, alarms: 0 })
+    }
+
+    /// What it has seen so far.
+    pub(super) fn state(&self) -> DriftState {
+        DriftState { last: self.last, raised: self.raised, alarms: self.alarms }
+    }
+
+    /// Goes on from what an earlier part of the run has seen.
+    pub(super) fn restore(&mut self, state: DriftState) {
+        (self.last, self.raised, self.alarms) = (state.last, state.raised, state.alarms);
     }
 
     /// The distance found last.

@@ -1,4 +1,4 @@
-//! A threshold that follows the scores, for a share of an input that is read once.
+//! A threshold that is tracked: it follows the scores, for a share of an input that is read once.
 //!
 //! The first `warm_up` scored pairs are decided by the threshold that the run starts with. From then
 //! on, after every `every` scored pairs, the threshold is the one that keeps the share of the last
@@ -9,27 +9,24 @@
 //!
 //! [`Drift`] tells how far the window is from the model's calibration.
 
-mod drift;
-mod window;
+use serde::{Deserialize, Serialize};
 
-pub use drift::{Distance, Drift, stability_index};
-
-use drift::Change;
-use window::Window;
-
+use super::drift::{Change, Distance, Drift, DriftState};
+use super::window::Window;
+use super::{Decider, Examined};
 use crate::decision::Decision;
 use crate::error::RunError;
-use crate::policy::{FollowRule, Policy, pooled_score};
-use crate::sink::journal::OwnedRecord;
+use crate::gate::Evidence;
+use crate::policy::{Policy, TrackerRule, pooled_score};
 
 /// Scores below which a window is not held against the calibration: so few differ by chance.
 const ENOUGH: u64 = 1000;
 
 /// Decides by a threshold that follows the scores.
 #[derive(Debug)]
-pub struct Follow {
+pub struct Tracker {
     policy: Policy,
-    rule: FollowRule,
+    rule: TrackerRule,
     window: Window,
     /// Scored pairs so far.
     scored: u64,
@@ -37,9 +34,9 @@ pub struct Follow {
     drift: Option<Drift>,
 }
 
-impl Follow {
+impl Tracker {
     /// Starts with the threshold of `policy`.
-    pub fn new(rule: FollowRule, policy: Policy, drift: Option<Drift>) -> Self {
+    pub fn new(rule: TrackerRule, policy: Policy, drift: Option<Drift>) -> Self {
         let window = Window::new(rule.window);
         Self { policy, rule, window, scored: 0, moves: 0, drift }
     }
@@ -59,9 +56,9 @@ impl Follow {
         self.drift.as_ref()
     }
 
-    /// Decides again on the next pair, whatever threshold it was decided by.
-    pub fn decide(&mut self, decision: &Decision) -> Decision {
-        let decided = self.policy.decide_again(decision.reason, decision.facts);
+    /// Decides on the next pair, and takes its score.
+    pub fn decide_on(&mut self, evidence: &Evidence) -> Decision {
+        let decided = self.policy.decide(evidence.found, evidence.facts);
         if let Some(score) = pooled_score(decided.reason, &decided.facts)
             && self.take(score)
         {
@@ -70,21 +67,38 @@ impl Follow {
         decided
     }
 
-    /// Takes the scores of an earlier part of the same run, and goes on as if it had not ended.
+    /// Takes the decisions of an earlier part of the same run, and goes on as if it had not ended.
     ///
     /// # Errors
-    /// The records' own.
+    /// The decisions' own.
     pub fn catch_up(
         &mut self,
-        records: impl IntoIterator<Item = Result<OwnedRecord, RunError>>,
+        decisions: impl IntoIterator<Item = Result<Decision, RunError>>,
     ) -> Result<(), RunError> {
-        for record in records {
-            let record = record?;
-            if let Some(score) = pooled_score(record.reason, &record.facts) {
+        for decision in decisions {
+            let Decision { reason, facts, .. } = decision?;
+            if let Some(score) = pooled_score(reason, &facts) {
                 self.take(score);
             }
         }
         Ok(())
+    }
+
+    /// Goes on from a state that [`Decider::state`] gave; `false`, and nothing is changed, where the
+    /// bytes are none.
+    pub fn restore(&mut self, state: &[u8]) -> bool {
+        let restored = || -> Option<(State<'_>, Window)> {
+            let state: State<'_> = postcard::from_bytes(state).ok()?;
+            let window = Window::restored(self.rule.window, &state.window)?;
+            Some((state, window))
+        };
+        let Some((state, window)) = restored() else { return false };
+        (self.window, self.policy.threshold) = (window, state.threshold);
+        (self.scored, self.moves) = (state.scored, state.moves);
+        if let (Some(drift), Some(state)) = (&mut self.drift, state.drift) {
+            drift.restore(state);
+        }
+        true
     }
 
     /// Takes a score; gives whether the threshold was taken anew.
@@ -121,4 +135,42 @@ impl Follow {
             Change::None => {}
         }
     }
+}
+
+impl Decider for Tracker {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+        Ok(self.decide_on(&pair.evidence))
+    }
+
+    fn moving_threshold(&self) -> Option<f32> {
+        self.threshold()
+    }
+
+    fn state(&mut self) -> Vec<u8> {
+        let window = self.window.saved();
+        let parts = window.iter().map(Vec::as_slice).collect();
+        let state = State {
+            threshold: self.policy.threshold,
+            scored: self.scored,
+            moves: self.moves,
+            window: parts,
+            drift: self.drift.as_ref().map(Drift::state),
+        };
+        // Numbers and bytes always have an encoding.
+        let bytes = postcard::to_stdvec(&state).unwrap_or_default();
+        // Saving a sketch sorts it: this run goes on as one that is restored will.
+        self.restore(&bytes);
+        bytes
+    }
+}
+
+/// All that a tracker has learnt.
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
+    threshold: Option<f32>,
+    scored: u64,
+    moves: u64,
+    #[serde(borrow)]
+    window: Vec<&'a [u8]>,
+    drift: Option<DriftState>,
 }

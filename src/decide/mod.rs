@@ -1,0 +1,80 @@
+//! From evidence to the only decision there is.
+//!
+//! A decider stands where the source's order is restored, so that what carries state decides alike
+//! for any number of workers.
+//!
+//! | decider | decides by |
+//! |---|---|
+//! | [`Fixed`] | one threshold |
+//! | [`Tracker`] | a threshold that follows the scores |
+//! | [`Recorded`] | scores that an earlier pass recorded, under a threshold that only it could find |
+
+mod drift;
+mod recorded;
+pub mod share;
+mod tracker;
+mod window;
+
+pub use drift::{Distance, Drift, stability_index};
+pub use recorded::Recorded;
+pub use tracker::Tracker;
+
+use crate::decision::Decision;
+use crate::error::RunError;
+use crate::gate::Evidence;
+use crate::pair::{Position, Uid};
+use crate::policy::Policy;
+use crate::source::Sample;
+
+/// A pair and what a gate found of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// Its place among all pairs of the run, from 0.
+    pub ticket: u64,
+    /// Its place in the run's inputs.
+    pub position: Position,
+    /// The sample, unchanged.
+    pub sample: Sample,
+    /// Its identity.
+    pub uid: Uid,
+    /// What was found.
+    pub evidence: Evidence,
+}
+
+/// Says what becomes of pairs, which come in the source's order.
+pub trait Decider: Send {
+    /// Decides on the next pair.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where the pair is not the one that was recorded; the run then ends.
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError>;
+
+    /// The threshold that the next pair is decided by, where it moves; `None` where one threshold
+    /// decides.
+    fn moving_threshold(&self) -> Option<f32> {
+        None
+    }
+
+    /// What it has learnt, for a run that goes on later; nothing where it learns nothing.
+    fn state(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Called when the source has ended.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] where it should not have ended.
+    fn end(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+}
+
+/// Decides by one policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Fixed(pub Policy);
+
+impl Decider for Fixed {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+        Ok(self.0.decide(pair.evidence.found, pair.evidence.facts))
+    }
+}

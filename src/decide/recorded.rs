@@ -1,0 +1,51 @@
+//! Decisions from scores that an earlier pass over the same input recorded.
+
+use std::io;
+
+use super::{Decider, Examined};
+use crate::decision::Decision;
+use crate::error::RunError;
+use crate::journal::Record;
+use crate::policy::Policy;
+
+/// Decides by recorded evidence; each pair must be the one that the next record tells of, by its
+/// names and its image's digest.
+pub struct Recorded<I> {
+    records: I,
+    policy: Policy,
+}
+
+impl<I> Recorded<I> {
+    /// Decides by `policy` on what `records` tell, one for each pair in the source's order.
+    pub fn new(records: I, policy: Policy) -> Self {
+        Self { records, policy }
+    }
+}
+
+impl<I: Iterator<Item = Result<Record, RunError>> + Send> Decider for Recorded<I> {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+        let sample = &pair.sample;
+        let Some(record) = self.records.next().transpose()? else {
+            return Err(changed(
+                &sample.shard,
+                format!("{:?} is new since the first pass", sample.key),
+            ));
+        };
+        if !record.names(&sample.key, &sample.shard)
+            || record.facts.content != pair.evidence.facts.content
+        {
+            let why = format!("{:?} is not what the first pass read", record.key);
+            return Err(changed(&record.shard, why));
+        }
+        Ok(self.policy.decide_again(record.reason, record.facts))
+    }
+
+    fn end(&mut self) -> Result<(), RunError> {
+        let Some(record) = self.records.next().transpose()? else { return Ok(()) };
+        Err(changed(&record.shard, format!("{:?} is gone since the first pass", record.key)))
+    }
+}
+
+fn changed(shard: &str, why: String) -> RunError {
+    RunError::Source { from: shard.to_owned(), why: io::Error::other(why) }
+}

@@ -1,0 +1,162 @@
+//! What holds for the records of a journal: who decided, by what, on which inputs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pair::Digest;
+use crate::policy::TrackerRule;
+use crate::wire;
+
+/// The format that is written.
+pub const FORMAT_VERSION: u16 = 3;
+/// Rises with each release that changes a decision's bits: a decoder, the order of a kernel's sums.
+pub const DECISION_VERSION: u32 = 1;
+
+/// A model's name and the digest of its bundle's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelName {
+    /// Name and version, as the manifest has them; empty where it is not known.
+    pub name: String,
+    /// SHA-256 of the manifest, which holds the digests of its files.
+    pub digest: Digest,
+}
+
+/// All that a decision depends on beside the pair.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Version of the program.
+    pub program: String,
+    /// [`DECISION_VERSION`] of the program; 0 where it is not known.
+    pub decision_version: u32,
+    /// The models that are asked, in their order.
+    pub models: Vec<ModelName>,
+    /// SHA-256 of the settings that decisions depend on.
+    pub config: Digest,
+    /// Those settings that are not the default, as `name=value`; not known of formats 1 and 2.
+    pub settings: Vec<String>,
+    /// Lowest score that passes, where it moves the first one; `None` where pairs are only scored.
+    pub threshold: Option<f32>,
+    /// How the threshold follows the scores, where it does.
+    pub tracker: Option<TrackerRule>,
+}
+
+impl Terms {
+    /// Terms of this program for one model.
+    pub fn new(
+        model: ModelName,
+        config: Digest,
+        settings: Vec<String>,
+        threshold: Option<f32>,
+        tracker: Option<TrackerRule>,
+    ) -> Self {
+        Self {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            decision_version: DECISION_VERSION,
+            models: vec![model],
+            config,
+            settings,
+            threshold,
+            tracker: tracker.filter(|_| threshold.is_some()),
+        }
+    }
+
+    /// The digest of the model that gave the scores; zero where it is not known.
+    pub fn model(&self) -> Digest {
+        self.models.last().map(|model| model.digest).unwrap_or_default()
+    }
+
+    /// What differs in `now`, in words, beside the version.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let digests = |terms: &Self| -> Vec<Digest> {
+            terms.models.iter().map(|model| model.digest).collect()
+        };
+        if digests(self) != digests(now) {
+            found.push(format!("model: {} was, {} is asked", name(self), name(now)));
+        }
+        if self.config != now.config {
+            // Earlier formats tell no settings.
+            found.extend(match self.program.is_empty() {
+                true => vec!["threshold or config".to_owned()],
+                false => setting_differences(&self.settings, &now.settings),
+            });
+        }
+        if self.threshold != now.threshold {
+            let told = |threshold: Option<f32>| threshold.map_or("none".into(), |t| t.to_string());
+            let (was, is) = (told(self.threshold), told(now.threshold));
+            found.push(format!("threshold: it was {was}, it is {is}"));
+        }
+        if self.tracker != now.tracker {
+            found.push("how the threshold follows the scores".to_owned());
+        }
+        found
+    }
+
+    /// The two versions, in words, where `now` is of a program that decides otherwise.
+    pub fn version_difference(&self, now: &Self) -> Option<String> {
+        let differs = self.decision_version != 0 && self.decision_version != now.decision_version;
+        let (was, is) = (&self.program, &now.program);
+        differs.then(|| format!("version: pairgate {was} decided, {is} decides otherwise"))
+    }
+}
+
+fn name(terms: &Terms) -> String {
+    let Some(model) = terms.models.last() else { return "none".into() };
+    let digest = &model.digest.to_string()[..12];
+    if model.name.is_empty() { digest.to_owned() } else { format!("{} ({digest})", model.name) }
+}
+
+/// The settings that are in one list alone.
+fn setting_differences(was: &[String], is: &[String]) -> Vec<String> {
+    let only = |these: &[String], those: &[String], word: &str| -> Vec<String> {
+        // The threshold is told by itself.
+        let differs = |setting: &&String| {
+            !those.contains(setting) && !setting.starts_with("policy.threshold=")
+        };
+        these.iter().filter(differs).map(|setting| format!("setting {setting} {word}")).collect()
+    };
+    [only(was, is, "was"), only(is, was, "is new")].concat()
+}
+
+/// What holds for all entries of a segment, up to an [`Epoch`](super::Epoch).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT_VERSION`]; 1 or 2 of a journal of that format.
+    pub format: u16,
+    /// What decides.
+    pub terms: Terms,
+    /// The inputs, as they were named, in their order; not known of formats 1 and 2.
+    pub inputs: Vec<String>,
+    /// Ticket of the segment's first record.
+    pub first_ticket: u64,
+}
+
+impl Header {
+    /// The header of a new journal.
+    pub fn new(terms: Terms, inputs: Vec<String>) -> Self {
+        Self { format: FORMAT_VERSION, terms, inputs, first_ticket: 0 }
+    }
+
+    /// A header of which nothing is known but the format.
+    pub(super) fn unknown(format: u16) -> Self {
+        let terms = Terms {
+            program: String::new(),
+            decision_version: 0,
+            models: Vec::new(),
+            config: Digest::default(),
+            settings: Vec::new(),
+            threshold: None,
+            tracker: None,
+        };
+        Self { format, terms, inputs: Vec::new(), first_ticket: 0 }
+    }
+
+    /// What the header of an earlier format says.
+    pub(super) fn earlier(header: &wire::Header) -> Self {
+        let mut earlier = Self::unknown(header.version);
+        earlier.terms.models = vec![ModelName { name: String::new(), digest: header.model }];
+        earlier.terms.config = header.config;
+        earlier.terms.threshold = header.threshold;
+        earlier.terms.tracker = header.follow;
+        earlier
+    }
+}

@@ -1,0 +1,204 @@
+//! One decision, as it is written and as it is read back.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
+use crate::pair::{Digest, Position, Size, Uid};
+use crate::wire;
+
+/// Longest key and longest shard name in a record, in bytes; what is longer is cut between two
+/// characters. The uid still tells such samples apart.
+pub const MAX_NAME: usize = 4096;
+
+/// Note: the pair was found stored without a record; the record tells where, and what the sample says
+/// of itself.
+const RECOVERED: u8 = 1;
+
+/// Where a kept pair is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The shard's number.
+    pub shard: u32,
+    /// The sample's key there.
+    pub key: String,
+    /// CRC-32C of its members but the image, each behind its length; not known of earlier formats.
+    pub check: Option<u32>,
+}
+
+/// One decision of a journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The pair's place among all of the run, from 0.
+    pub ticket: u64,
+    /// The sample's identity.
+    pub uid: Uid,
+    /// The sample's key in its source, at most [`MAX_NAME`] bytes of it.
+    pub key: String,
+    /// The shard, folder or manifest that it came from, at most [`MAX_NAME`] bytes of it.
+    pub shard: String,
+    /// Its place in the inputs; not known of formats 1 and 2.
+    pub position: Position,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// What was measured.
+    pub facts: Facts,
+    /// Bytes of the stored image file; 0 where there is none, or the format does not tell.
+    pub image_bytes: u64,
+    /// Every rule that it breaks, as far as its path went.
+    pub broken: ReasonSet,
+    /// Where it is stored, if it is.
+    pub stored: Option<Stored>,
+    /// Lowest score that passed then, where the threshold moves; else it is the header's.
+    pub threshold: Option<f32>,
+    /// Whether the record was made of a sample that was found stored without one.
+    pub recovered: bool,
+}
+
+impl Record {
+    /// The decision that the record holds.
+    pub fn decision(&self) -> Decision {
+        Decision { verdict: self.verdict, reason: self.reason, facts: self.facts }
+    }
+
+    /// Whether the record tells of a sample with this key, from this shard.
+    pub fn names(&self, key: &str, shard: &str) -> bool {
+        self.key == cut(key, MAX_NAME) && self.shard == cut(shard, MAX_NAME)
+    }
+
+    /// What a record of an earlier format tells; `ticket` is its place.
+    pub(super) fn earlier(record: wire::Record<'_>, threshold: Option<f32>, ticket: u64) -> Self {
+        let wire::Record { uid, key, shard, verdict, reason, facts } = record;
+        Self {
+            ticket,
+            uid,
+            key: key.to_owned(),
+            shard: shard.to_owned(),
+            position: Position::default(),
+            verdict,
+            reason,
+            facts,
+            image_bytes: 0,
+            broken: ReasonSet::default(),
+            stored: None,
+            threshold,
+            recovered: false,
+        }
+    }
+}
+
+/// A record's bytes: the fields in this order, by postcard. Fields are added at the end.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RecordBytes<'a> {
+    ticket: u64,
+    uid: Uid,
+    key: &'a str,
+    shard: &'a str,
+    position: Position,
+    verdict: Verdict,
+    reason: Reason,
+    /// Scores of all stages that ran, the deciding one last.
+    scores: Cow<'a, [f32]>,
+    /// Of the caption alone: nothing scores it yet.
+    caption_score: Option<f32>,
+    size: Size,
+    caption_length: u32,
+    image_bytes: u64,
+    content: Digest,
+    /// Codes of the broken rules.
+    broken: Cow<'a, [u8]>,
+    stored: Option<StoredBytes<'a>>,
+    threshold: Option<f32>,
+    /// Tagged notes, each a tag, the length of its value and the value: a reader passes over tags
+    /// that it does not know.
+    notes: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBytes<'a> {
+    shard: u32,
+    /// `None` where it is the source's.
+    key: Option<&'a str>,
+    check: Option<u32>,
+}
+
+impl<'a> From<&'a Record> for RecordBytes<'a> {
+    fn from(record: &'a Record) -> Self {
+        let Facts { score, caption_length, size, content } = record.facts;
+        let key = cut(&record.key, MAX_NAME);
+        let stored = record.stored.as_ref().map(|stored| StoredBytes {
+            shard: stored.shard,
+            key: (stored.key != key).then_some(stored.key.as_str()),
+            check: stored.check,
+        });
+        Self {
+            ticket: record.ticket,
+            uid: record.uid,
+            key,
+            shard: cut(&record.shard, MAX_NAME),
+            position: record.position,
+            verdict: record.verdict,
+            reason: record.reason,
+            scores: score.into_iter().collect(),
+            caption_score: None,
+            size,
+            caption_length,
+            image_bytes: record.image_bytes,
+            content,
+            broken: record.broken.iter().map(|reason| reason as u8).collect(),
+            stored,
+            threshold: record.threshold,
+            notes: if record.recovered { &[RECOVERED, 0] } else { &[] },
+        }
+    }
+}
+
+impl From<RecordBytes<'_>> for Record {
+    fn from(bytes: RecordBytes<'_>) -> Self {
+        let reason = |code: &u8| Reason::ALL.get(*code as usize).copied();
+        let stored = bytes.stored.as_ref().map(|stored| Stored {
+            shard: stored.shard,
+            key: stored.key.unwrap_or(bytes.key).to_owned(),
+            check: stored.check,
+        });
+        Self {
+            ticket: bytes.ticket,
+            uid: bytes.uid,
+            key: bytes.key.to_owned(),
+            shard: bytes.shard.to_owned(),
+            position: bytes.position,
+            verdict: bytes.verdict,
+            reason: bytes.reason,
+            facts: Facts {
+                score: bytes.scores.last().copied(),
+                caption_length: bytes.caption_length,
+                size: bytes.size,
+                content: bytes.content,
+            },
+            image_bytes: bytes.image_bytes,
+            broken: bytes.broken.iter().filter_map(reason).collect(),
+            stored,
+            threshold: bytes.threshold,
+            recovered: tags(bytes.notes).any(|tag| tag == RECOVERED),
+        }
+    }
+}
+
+/// Tags of the notes, up to where they are not whole.
+fn tags(notes: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let mut rest = notes;
+    std::iter::from_fn(move || {
+        let (tag, behind) = rest.split_first()?;
+        let (length, behind) = postcard::take_from_bytes::<u32>(behind).ok()?;
+        rest = behind.get(length as usize..)?;
+        Some(*tag)
+    })
+}
+
+/// The longest part of `text` from its begin that has at most `bytes` bytes.
+pub fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}

@@ -1,0 +1,94 @@
+//! A decided pair, and what takes decided pairs.
+
+use crate::decision::{Decision, ReasonSet};
+use crate::error::RunError;
+use crate::pair::{Position, Uid};
+use crate::source::Sample;
+use crate::stats::Counts;
+
+/// A sample and what was decided on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// Its place among all pairs of the run, from 0.
+    pub ticket: u64,
+    /// Its place in the run's inputs.
+    pub position: Position,
+    /// The sample, unchanged.
+    pub sample: Sample,
+    /// Its identity.
+    pub uid: Uid,
+    /// The decision.
+    pub decision: Decision,
+    /// Every rule that the pair breaks, as far as its path went.
+    pub broken: ReasonSet,
+    /// Lowest score that passed, where the threshold moves.
+    pub threshold: Option<f32>,
+}
+
+impl Judged {
+    /// A decided pair of which no more is known.
+    pub fn new(ticket: u64, sample: Sample, uid: Uid, decision: Decision) -> Self {
+        let (position, broken) = (Position::default(), ReasonSet::default());
+        Self { ticket, position, sample, uid, decision, broken, threshold: None }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Its source was read to its end, or it is one that ends when it is stopped.
+    Complete,
+    /// It was asked to stop before that.
+    Interrupted,
+    /// A part of it failed.
+    Failed,
+}
+
+/// Takes decided pairs, in the source's order.
+pub trait Sink: Send {
+    /// Takes one pair.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written; the run then ends.
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
+
+    /// Whether it asks for [`checkpoint`](Self::checkpoint) before the next pair.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Takes what the decider has learnt from the pairs before the next one.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn checkpoint(&mut self, _decider: &[u8]) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// Called about once a second while nothing comes, for what is due by the clock.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn idle(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// Brings everything accepted to disk. Called once, at the end of the run, also of one that a
+    /// failed `accept` has ended. What is not complete must not get its final name.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if it cannot be written.
+    fn finish(&mut self, end: RunEnd) -> Result<(), RunError>;
+
+    /// The decisions of all tickets below this one are on disk, their kept pairs too; `None` for a
+    /// sink that stores no pairs.
+    fn durable(&self) -> Option<u64> {
+        None
+    }
+
+    /// Pairs that were accepted, were to be stored and are not; asked after `finish`. Nothing where
+    /// all went well, and for a sink that stores no pairs.
+    fn lost(&self) -> Counts {
+        Counts::default()
+    }
+}

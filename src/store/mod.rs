@@ -1,0 +1,464 @@
+//! An output folder: kept shards and the decision journal, which never contradict each other.
+//!
+//! - Samples are brought to disk before the journal's records that tell of them, those before
+//!   [`durable`](StoreSink::durable) passes their tickets; a shard gets its name when all its records
+//!   are on disk. So a published pair is always in the journal.
+//! - Both are brought to disk after `sync_pairs` kept pairs or `sync_ms`, whichever is first.
+//! - A failed write or sync is final: nothing after it counts, and no shard gets its name. The folder
+//!   is left for the next run.
+//! - A folder can be gone on with ([`StoreSink::go_on`]) whenever its run was killed: what was on disk
+//!   stands, and what only one of both had reached is cut away.
+//! - One process at a time writes to a folder: it holds the folder's lock.
+
+mod annotate;
+mod claims;
+mod folder;
+mod judged;
+mod keys;
+mod ledger;
+pub mod names;
+mod observer;
+mod recover;
+mod scan;
+mod shards;
+mod stats;
+#[cfg(feature = "parquet")]
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+pub(crate) use folder::refuse_rejected;
+pub use folder::{OutputFolder, shard_name};
+pub use judged::{Judged, RunEnd, Sink};
+pub use keys::ShardKeys;
+pub use ledger::{Checkpoint, Ledger};
+pub use observer::ShardObserver;
+pub use recover::Resumed;
+
+use crate::config::StorageConfig;
+use crate::decision::Verdict;
+use crate::disk::{Disk, FolderLock, failed};
+use crate::error::RunError;
+use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
+use crate::pair::Digest;
+use crate::source::Sample;
+use crate::stats::Counts;
+use claims::Claims;
+use folder::{refuse_shards, shard_bytes, stats_name};
+use shards::Shards;
+
+/// What a folder is written with.
+#[derive(Debug)]
+pub struct StoreOptions {
+    /// How kept pairs reach the disk.
+    pub config: StorageConfig,
+    /// What the journal begins with.
+    pub header: Header,
+    /// Whether kept pairs are stored; else there is the journal alone.
+    pub stores: bool,
+    /// Whether the source gives pairs again that have not reached the disk; a camera does not.
+    pub again: bool,
+    /// Whether another model, config or version may go on in a folder.
+    pub new_decisions: bool,
+    /// The settings' digest as formats 1 and 2 have it.
+    pub earlier_config: Option<Digest>,
+    /// Whether kept samples' `.json` members are told of the decision.
+    pub annotate: bool,
+    /// Who is told of stored pairs.
+    pub observer: Option<Box<dyn ShardObserver>>,
+    /// The folder's lock, where it is held already.
+    pub lock: Option<FolderLock>,
+}
+
+impl StoreOptions {
+    /// Options of a source that can be read again, where nobody is told.
+    pub fn new(config: StorageConfig, header: Header) -> Self {
+        let (observer, lock, earlier_config) = (None, None, None);
+        Self {
+            config,
+            header,
+            stores: true,
+            again: true,
+            new_decisions: false,
+            earlier_config,
+            annotate: false,
+            observer,
+            lock,
+        }
+    }
+}
+
+/// Writes kept pairs to shards and every decision to the journal beside them.
+#[derive(Debug)]
+pub struct StoreSink {
+    disk: Disk,
+    folder: PathBuf,
+    config: StorageConfig,
+    stores: bool,
+    annotate: bool,
+    /// The threshold that is told where none moves.
+    threshold: Option<f32>,
+    shards: Shards,
+    /// When the open shard's share of the input begins.
+    share_start: SystemTime,
+    /// Where the open shard's first record is in the journal, where that is known.
+    shard_begin: Option<(PathBuf, u64)>,
+    journal: Writer,
+    ledger: Ledger,
+    /// Samples that an earlier run stored and whose records are lost.
+    claims: Claims,
+    unsynced: Unsynced,
+    durable: u64,
+    /// Bytes of the shards in the folder, about.
+    bytes: u64,
+    observer: Option<Box<dyn ShardObserver>>,
+    failed: bool,
+    _lock: FolderLock,
+}
+
+/// What was accepted since shard and journal were last brought to disk.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unsynced {
+    kept: Counts,
+    /// When the first of it came, by the disk's clock; `None` where there is nothing.
+    since: Option<Duration>,
+}
+
+impl StoreSink {
+    /// A sink into `folder`, which [`OutputFolder`] has prepared.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if there are shards or a journal in it, another process writes to it, or it
+    /// cannot be written.
+    pub fn create(disk: &Disk, folder: &Path, options: StoreOptions) -> Result<Self, RunError> {
+        let lock = options.lock.map_or_else(|| FolderLock::take(folder), Ok)?;
+        refuse_shards(folder)?;
+        // Whoever made the folder may not have brought its name to disk.
+        disk.sync_name(folder)?;
+        let (ledger, threshold) = (Ledger::default(), options.header.terms.threshold);
+        let checkpoint = Checkpoint::new(&ledger, Vec::new());
+        let path = folder.join(journal::FOLDER);
+        let journal = Writer::begin(disk, &path, 0, options.header, &checkpoint)?;
+        let shards = Shards::new(disk, folder, options.config.shard_pairs, 0);
+        Ok(Self {
+            disk: disk.clone(),
+            folder: folder.to_owned(),
+            config: options.config,
+            stores: options.stores,
+            annotate: options.annotate,
+            threshold,
+            shards,
+            share_start: disk.now(),
+            shard_begin: None,
+            journal,
+            ledger,
+            claims: Claims::none(folder),
+            unsynced: Unsynced::default(),
+            durable: 0,
+            bytes: 0,
+            observer: options.observer,
+            failed: false,
+            _lock: lock,
+        })
+    }
+
+    /// Goes on in a folder where a run has ended, or was killed; a new or empty folder is begun. The
+    /// observer is told of pairs in an unfinished shard too.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if another process writes to it, if its run had other inputs, another model
+    /// or config, if there are shards without a journal, or if the system refuses;
+    /// [`RunError::Source`] if the journal cannot be read.
+    pub fn go_on(
+        disk: &Disk,
+        folder: &Path,
+        mut options: StoreOptions,
+    ) -> Result<(Self, Resumed), RunError> {
+        disk.create_folder(folder)?;
+        options.lock = Some(options.lock.map_or_else(|| FolderLock::take(folder), Ok)?);
+        if !OutputFolder::is_begun(folder)? {
+            refuse_shards(folder)?;
+            return Ok((Self::create(disk, folder, options)?, Resumed::default()));
+        }
+        let (mut sink, resumed) = recover::recover(disk, folder, options)?;
+        sink.bytes = shard_bytes(folder).map_err(failed(folder))?;
+        Ok((sink, resumed))
+    }
+
+    /// The same with journal segments of at most so many bytes, for tests of what spans several.
+    pub fn with_segment_bytes(self, bytes: u64) -> Self {
+        Self { journal: self.journal.with_segment_bytes(bytes), ..self }
+    }
+
+    /// What the folder has come to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Refuses a pair for which `max_bytes` leaves no room.
+    fn make_room(&mut self, files: &[shards::File<'_>]) -> Result<(), RunError> {
+        let (bytes, most) = (self.bytes + tar_bytes(files), self.config.max_bytes);
+        if most > 0 && bytes > most {
+            let why = format!("storage.max_bytes = {most} is used up");
+            let why = std::io::Error::new(std::io::ErrorKind::StorageFull, why);
+            return Err(failed(&self.folder)(why));
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    fn take(&mut self, judged: &Judged) -> Result<(), RunError> {
+        self.close_old()?;
+        let mut record = record_of(judged);
+        let kept = judged.decision.verdict == Verdict::Kept;
+        if kept && self.stores && !judged.sample.members.is_empty() {
+            record.stored = Some(match self.claims.take(&judged.uid) {
+                Some(stored) => stored,
+                None => self.store(judged)?,
+            });
+        }
+        let entry = Entry::Record(Box::new(record));
+        self.journal.append(&entry)?;
+        self.ledger.take(&entry);
+        self.unsynced.since.get_or_insert_with(|| self.disk.elapsed());
+        let before = self.unsynced.kept;
+        if kept {
+            self.unsynced.kept.add(&judged.decision);
+        }
+        // A pair that is refused is not one that was accepted and is lost.
+        self.sync_due().inspect_err(|_| self.unsynced.kept = before)
+    }
+
+    /// Writes a sample to the open shard, or to the next one where that is full: a full shard is
+    /// closed here and not when it became full, so that pairs rejected behind its last sample are in
+    /// its statistics.
+    fn store(&mut self, judged: &Judged) -> Result<Stored, RunError> {
+        if self.shards.is_full() {
+            self.close_shard()?;
+        }
+        let annotated =
+            self.annotate.then(|| annotate::annotated(judged, self.threshold)).flatten();
+        let files = files(&judged.sample, annotated.as_deref());
+        self.make_room(&files)?;
+        if !self.shards.is_open() {
+            let (segment, offset) = self.journal.position();
+            self.shard_begin = Some((segment.to_owned(), offset));
+        }
+        let key = self.shards.append(&judged.sample.key, &files)?;
+        if let Some(observer) = &mut self.observer {
+            observer.stored(judged, &self.shards.path(), &key);
+        }
+        let check = scan::check(files.iter().map(|(_, data)| *data), judged.sample.image());
+        Ok(Stored { shard: self.shards.number(), key, check: Some(check) })
+    }
+
+    /// Brings shard and journal to disk where their count or their time asks for it.
+    fn sync_due(&mut self) -> Result<(), RunError> {
+        let Some(since) = self.unsynced.since else { return Ok(()) };
+        let StorageConfig { sync_pairs, sync_ms, .. } = self.config;
+        let waited = self.disk.elapsed().saturating_sub(since);
+        let many = sync_pairs > 0 && self.unsynced.kept.decided() >= sync_pairs;
+        if many || (sync_ms > 0 && waited >= Duration::from_millis(sync_ms)) {
+            return self.sync_all();
+        }
+        Ok(())
+    }
+
+    /// Publishes the open shard when it is old enough.
+    fn close_old(&mut self) -> Result<(), RunError> {
+        let limit = Duration::from_millis(self.config.shard_age_ms);
+        if limit.is_zero() || self.shards.age().is_none_or(|age| age < limit) {
+            return Ok(());
+        }
+        self.close_shard()
+    }
+
+    /// The samples first: a record on disk then has its sample there.
+    fn sync_all(&mut self) -> Result<(), RunError> {
+        self.shards.sync()?;
+        self.journal.sync()?;
+        self.unsynced = Unsynced::default();
+        self.durable = self.ledger.next_ticket;
+        Ok(())
+    }
+
+    fn close_shard(&mut self) -> Result<(), RunError> {
+        if !self.shards.is_open() {
+            return Ok(());
+        }
+        self.sync_all()?;
+        let path = self.shards.path();
+        let Some((shard, samples)) = self.shards.close()? else { return Ok(()) };
+        if let Some(observer) = &mut self.observer {
+            observer.published(&path);
+        }
+        self.journal_closed(shard, samples)
+    }
+
+    /// Writes what follows a shard that has its name.
+    fn journal_closed(&mut self, shard: u32, samples: u64) -> Result<(), RunError> {
+        let (start, end) = (self.share_start, self.disk.now());
+        let stats = self.folder.join(stats_name(shard));
+        self.write_table(shard)?;
+        self.ledger.share.write(&self.disk, &stats, start, end)?;
+        self.share_start = end;
+        let closed = Entry::Closed(Closed { shard, samples });
+        self.journal.append(&closed)?;
+        self.ledger.take(&closed);
+        Ok(())
+    }
+
+    /// Writes the table beside a shard, which is before the statistics: those say that the shard is
+    /// complete.
+    #[cfg(feature = "parquet")]
+    fn write_table(&mut self, shard: u32) -> Result<(), RunError> {
+        let terms = &self.journal.header().terms;
+        table::write(&self.disk, &self.folder, shard, self.shard_begin.take().as_ref(), terms)
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn write_table(&mut self, _: u32) -> Result<(), RunError> {
+        self.shard_begin = None;
+        Ok(())
+    }
+
+    /// Bytes of memory that a sink with this config takes at worst, beside its buffers: the keys of
+    /// the open shard, and a table.
+    pub fn memory(config: &StorageConfig) -> u64 {
+        #[cfg(feature = "parquet")]
+        let table = table::MEMORY;
+        #[cfg(not(feature = "parquet"))]
+        let table = 0;
+        ShardKeys::memory(config.shard_pairs) + table
+    }
+
+    /// Records the samples that an earlier run stored and that nobody has claimed.
+    fn settle_claims(&mut self) -> Result<(), RunError> {
+        if !self.claims.is_written() {
+            return Ok(());
+        }
+        for claim in self.claims.drain() {
+            self.record_found(claim.record(self.ledger.next_ticket))?;
+        }
+        // The list goes when the records are on disk that make it needless.
+        self.sync_all()?;
+        self.claims.forget(&self.disk)
+    }
+
+    /// Records a sample that was found stored without a record.
+    fn record_found(&mut self, record: Record) -> Result<(), RunError> {
+        let entry = Entry::Record(Box::new(record));
+        self.journal.append(&entry)?;
+        self.ledger.take(&entry);
+        Ok(())
+    }
+
+    fn end(&mut self, end: RunEnd) -> Result<(), RunError> {
+        if end != RunEnd::Complete {
+            return self.sync_all();
+        }
+        self.settle_claims()?;
+        self.close_shard()?;
+        self.journal.append(&Entry::End)?;
+        self.ledger.take(&Entry::End);
+        self.sync_all()
+    }
+
+    /// Runs one step, none of them after a failed one: a failed write or sync is final.
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<(), RunError>,
+    ) -> Result<(), RunError> {
+        if self.failed {
+            let why = std::io::Error::other("an earlier write failed");
+            return Err(failed(&self.folder)(why));
+        }
+        let result = step(self);
+        self.failed = result.is_err();
+        result
+    }
+}
+
+impl Sink for StoreSink {
+    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        self.guarded(|sink| sink.take(judged))
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.journal.is_full()
+    }
+
+    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), RunError> {
+        self.guarded(|sink| {
+            // Records of the segment are on disk, and their samples, before another one begins.
+            sink.sync_all()?;
+            let first_ticket = sink.ledger.next_ticket;
+            let header = Header { first_ticket, ..sink.journal.header().clone() };
+            sink.journal.turn(header, &Checkpoint::new(&sink.ledger, decider.to_vec()))
+        })
+    }
+
+    fn idle(&mut self) -> Result<(), RunError> {
+        self.guarded(|sink| {
+            sink.close_old()?;
+            sink.sync_due()
+        })
+    }
+
+    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+        if self.failed {
+            return Ok(());
+        }
+        self.guarded(|sink| sink.end(end))
+    }
+
+    fn durable(&self) -> Option<u64> {
+        Some(self.durable)
+    }
+
+    fn lost(&self) -> Counts {
+        self.unsynced.kept
+    }
+}
+
+/// The record of a decided pair, which is not stored yet.
+pub(crate) fn record_of(judged: &Judged) -> Record {
+    let Judged { ticket, position, sample, uid, decision, broken, threshold } = judged;
+    Record {
+        ticket: *ticket,
+        uid: *uid,
+        key: sample.key.clone(),
+        shard: sample.shard.to_string(),
+        position: *position,
+        verdict: decision.verdict,
+        reason: decision.reason,
+        facts: decision.facts,
+        image_bytes: sample.image().map_or(0, |image| image.len() as u64),
+        broken: *broken,
+        stored: None,
+        threshold: *threshold,
+        recovered: false,
+    }
+}
+
+/// A sample's members, `json` in the place of its `.json` member.
+fn files<'a>(sample: &'a Sample, json: Option<&'a [u8]>) -> Vec<shards::File<'a>> {
+    let member =
+        |member: &'a crate::source::Member| (member.extension.as_str(), member.data.as_slice());
+    let mut files: Vec<shards::File<'a>> = sample.members.iter().map(member).collect();
+    if let Some(json) = json {
+        match files.iter_mut().find(|(extension, _)| *extension == "json") {
+            Some(file) => file.1 = json,
+            None => files.push(("json", json)),
+        }
+    }
+    files
+}
+
+/// Bytes of a sample in a tar: each member has a header, and is filled up to a whole block.
+fn tar_bytes(files: &[shards::File<'_>]) -> u64 {
+    const BLOCK: u64 = 512;
+    let file = |(_, data): &shards::File<'_>| BLOCK + (data.len() as u64).next_multiple_of(BLOCK);
+    files.iter().map(file).sum()
+}

@@ -1,0 +1,64 @@
+//! Whether a run may go on in a folder: by the same terms, over the same inputs.
+
+use std::io;
+use std::path::Path;
+
+use super::super::StoreOptions;
+use super::survey::Survey;
+use crate::disk::failed;
+use crate::error::RunError;
+use crate::journal::{FORMAT_VERSION, Header, Terms};
+
+/// What the run that goes on has in common with the one before.
+pub(super) struct Agreed {
+    /// The segment's header, under which it is gone on with.
+    pub header: Header,
+    /// What decided last.
+    pub terms: Terms,
+    pub is_longer: bool,
+    pub other_terms: bool,
+}
+
+impl Agreed {
+    /// # Errors
+    /// [`RunError::Sink`] that names what differs.
+    pub fn of(folder: &Path, survey: &Survey, options: &StoreOptions) -> Result<Self, RunError> {
+        let refuse =
+            |why: String| failed(folder)(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        let now = &options.header;
+        let mut was = survey.terms.clone();
+        let is_earlier = survey.header.format < FORMAT_VERSION;
+        if is_earlier && options.earlier_config == Some(was.config) {
+            was.config = now.terms.config;
+        }
+        // Of a header that is lost nothing is known.
+        let is_known = !was.models.is_empty();
+        let differences = if is_known { was.differences(&now.terms) } else { Vec::new() };
+        let version = was.version_difference(&now.terms);
+        let other_terms = !differences.is_empty() || version.is_some();
+        // What runs unattended goes on under another version by itself.
+        let refused = differences.into_iter().chain(version.filter(|_| options.again));
+        let refused: Vec<String> = refused.collect();
+        if !refused.is_empty() && !options.new_decisions {
+            let what = refused.join("; ");
+            return Err(refuse(format!(
+                "its run had another {what}: name another folder, or give --accept-new-decisions"
+            )));
+        }
+        let (old, new) = (&survey.header.inputs, &now.inputs);
+        let known = options.again && !is_earlier && is_known;
+        if known && !new.starts_with(old) {
+            let at = old.iter().zip(new).position(|(old, new)| old != new).unwrap_or(new.len());
+            let told =
+                |list: &[String]| list.get(at).map_or("none".into(), |name| format!("{name:?}"));
+            let (old, new) = (told(old), told(new));
+            return Err(refuse(format!(
+                "its run had other inputs: number {at} was {old} and is {new}; give the same ones, \
+                 or those and more behind them, or name another folder"
+            )));
+        }
+        let is_longer = known && new.len() > old.len();
+        let (header, terms) = (survey.header.clone(), survey.terms.clone());
+        Ok(Self { header, terms, is_longer, other_terms })
+    }
+}

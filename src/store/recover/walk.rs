@@ -1,0 +1,371 @@
+//! The last part of the journal, beside the shard that was being written.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::Judged;
+use super::super::claims::{Claim, Claims};
+use super::super::folder::{published, shard_name, unfinished};
+use super::super::ledger::{Checkpoint, Ledger};
+use super::super::observer::ShardObserver;
+use super::super::scan::{Found, Samples};
+use super::super::shards::Shards;
+use super::base::Placer;
+use super::open_scan::{OpenScan, open_scan};
+use crate::disk::{Disk, failed, free_name, hidden_path, partial_path};
+use crate::error::RunError;
+use crate::journal::{self, Entry, FORMAT_VERSION, Part, Record, Salvage};
+use crate::pair::Uid;
+
+/// The last part of the journal beside the shard that was being written.
+pub(super) struct Walk {
+    pub ledger: Ledger,
+    published: Vec<u32>,
+    pub open: Option<OpenScan>,
+    pub observer: Option<Box<dyn ShardObserver>>,
+    /// Whether records may be lost within the journal.
+    is_damaged: bool,
+    folder: PathBuf,
+    /// Shards and keys of stored pairs that have a record in this part, where records are lost.
+    recorded: HashSet<(u32, String)>,
+    /// The same for an earlier format, which does not tell them: uids of kept pairs.
+    recorded_uids: HashSet<Uid>,
+    /// Offset up to which the part stands.
+    pub stands: u64,
+    /// Where the records begin of a shard that is not there, and the ledger before them.
+    missing: Option<(u32, u64, Box<Ledger>)>,
+    pub undone: u64,
+    /// Samples without a record before one that has its own: they get one.
+    pub recovered: Vec<Claim>,
+    /// Samples without a record behind all that have one: their pairs may come again.
+    pub claims: Vec<Claim>,
+    cuts_records_of_missing_shard: bool,
+}
+
+impl Walk {
+    pub fn start(
+        disk: &Disk,
+        folder: &Path,
+        ledger: Ledger,
+        observer: Option<Box<dyn ShardObserver>>,
+        is_damaged: bool,
+    ) -> Result<Self, RunError> {
+        take_back_leavings(disk, folder)?;
+        let published = published(folder).map_err(failed(folder))?;
+        let unfinished = unfinished(folder).map_err(failed(folder))?;
+        let number = unfinished.into_iter().rfind(|number| published.last() < Some(number));
+        let open = number.map(|number| open_scan(folder, number)).transpose()?;
+        let mut walk = Self {
+            ledger,
+            published,
+            open,
+            observer,
+            is_damaged,
+            folder: folder.to_owned(),
+            recorded: HashSet::new(),
+            recorded_uids: HashSet::new(),
+            stands: 0,
+            missing: None,
+            undone: 0,
+            recovered: Vec::new(),
+            claims: Vec::new(),
+            cuts_records_of_missing_shard: false,
+        };
+        if let Some(open) = walk.open.as_mut().filter(|open| open.number == walk.ledger.shard) {
+            open.pass(walk.ledger.samples);
+        }
+        Ok(walk)
+    }
+
+    pub fn go_through(&mut self, part: &Path) -> Result<(), RunError> {
+        let mut placer = Placer::of(&self.folder, part)?;
+        let mut salvage = Salvage::open(part)?;
+        let is_earlier = salvage.header().format < FORMAT_VERSION;
+        self.stands = salvage.offset();
+        while let Some(part) = salvage.next_part()? {
+            // What is damaged was kept and left out; the rest is a frame that was being written.
+            let Part::Whole(mut entry) = part else { break };
+            if self.undone > 0 {
+                self.undone += u64::from(matches!(entry, Entry::Record(_)));
+                continue;
+            }
+            placer.place(&mut entry, &mut self.ledger)?;
+            if !self.is_stored(&entry) {
+                self.undone += 1;
+                continue;
+            }
+            self.ledger.take(&entry);
+            if is_earlier {
+                self.ledger.forget_position();
+            }
+            self.stands = salvage.offset();
+            self.note_missing_end(&entry);
+        }
+        Ok(())
+    }
+
+    /// Whether what the entry tells of is there.
+    fn is_stored(&mut self, entry: &Entry) -> bool {
+        let Entry::Record(record) = entry else { return true };
+        let Some(stored) = record.stored.as_ref() else { return true };
+        match self.is_damaged {
+            true if stored.check.is_none() => drop(self.recorded_uids.insert(record.uid)),
+            true => drop(self.recorded.insert((stored.shard, stored.key.clone()))),
+            false => {}
+        }
+        if self.open.as_ref().is_some_and(|open| open.number == stored.shard) {
+            return self.is_in_open_shard(record);
+        }
+        let is_there = self.published.binary_search(&stored.shard).is_ok()
+            || self.published.last() > Some(&stored.shard)
+            || self.open.as_ref().is_some_and(|open| open.number > stored.shard);
+        if !is_there && self.missing.is_none() {
+            let ledger = Box::new(self.ledger.clone());
+            self.missing = Some((stored.shard, self.stands, ledger));
+        }
+        true
+    }
+
+    /// A shard that is not there and was closed has been taken away since by somebody.
+    fn note_missing_end(&mut self, entry: &Entry) {
+        if let (Entry::Closed(closed), Some((shard, ..))) = (entry, &self.missing)
+            && closed.shard == *shard
+        {
+            self.missing = None;
+        }
+    }
+
+    fn is_in_open_shard(&mut self, record: &Record) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let mut passed = Vec::new();
+        while let Some(found) = open.peek() {
+            if found.is_of(record) {
+                break;
+            }
+            let Some(found) = open.ahead.take() else { break };
+            passed.push((Claim::new(&found, open.number), found.end));
+        }
+        let Some(found) = open.ahead.take() else {
+            // The samples that were passed have no record either.
+            open.orphans.extend(passed);
+            return false;
+        };
+        for (claim, _) in open.orphans.drain(..).chain(passed) {
+            open.keys.insert(claim.key());
+            open.count += 1;
+            // The record of a pair that an earlier format has may have been taken for another one's.
+            if !self.recorded_uids.contains(claim.uid()) {
+                self.recovered.push(claim);
+            }
+        }
+        open.stand(&found);
+        if let Some(observer) = &mut self.observer {
+            let path = open.path.clone();
+            let key = found.sample.key.clone();
+            observer.stored(&judged(record, found), &path, &key);
+        }
+        true
+    }
+
+    /// Settles what becomes of samples that have no record.
+    pub fn finish(&mut self, parts: &[PathBuf], again: bool) -> Result<(), RunError> {
+        if let Some((_, stands, ledger)) = self.missing.take() {
+            self.undone += self.ledger.next_ticket - ledger.next_ticket;
+            (self.stands, self.ledger) = (stands, *ledger);
+            self.cuts_records_of_missing_shard = true;
+        }
+        match self.is_damaged {
+            true => self.find_orphans_in_published()?,
+            false => self.find_uncounted()?,
+        }
+        let left = self.unrecorded(Claims::left(&self.folder), parts)?;
+        let keeps = self.is_damaged || !again;
+        if let Some(open) = &mut self.open {
+            while let Some(found) = open.ahead.take().or_else(|| open.samples.next()) {
+                // Half a pair is none: nobody was told that it is stored.
+                if !found.is_surely_whole() {
+                    break;
+                }
+                open.orphans.push((Claim::new(&found, open.number), found.end));
+            }
+            let is_known = |claim: &Claim| left.contains(claim);
+            let kept = open.orphans.iter().rposition(|(claim, _)| keeps || is_known(claim));
+            for (claim, end) in open.orphans.drain(..).take(kept.map_or(0, |last| last + 1)) {
+                open.keys.insert(claim.key());
+                (open.end, open.count) = (end, open.count + 1);
+                self.claims.push(claim);
+            }
+        }
+        let published: HashSet<u32> = self.published.iter().copied().collect();
+        let again_left = left.into_iter().filter(|claim| published.contains(&claim.shard()));
+        for claim in again_left {
+            if !self.claims.contains(&claim) {
+                self.claims.push(claim);
+            }
+        }
+        if !again {
+            self.recovered.append(&mut self.claims);
+        }
+        Ok(())
+    }
+
+    /// Those of the claims that a killed run has left which have no record by now.
+    fn unrecorded(&self, mut left: Vec<Claim>, parts: &[PathBuf]) -> Result<Vec<Claim>, RunError> {
+        if left.is_empty() {
+            return Ok(left);
+        }
+        for (number, part) in (1..).zip(parts) {
+            // What is behind that is cut away.
+            let end = if number == parts.len() { self.stands } else { u64::MAX };
+            let mut salvage = Salvage::open(part)?;
+            while let Some(part) = salvage.next_part()? {
+                if let Part::Whole(Entry::Record(record)) = part
+                    && salvage.offset() <= end
+                {
+                    left.retain(|claim| !claim.is_of(&record));
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Samples of published shards whose records were lost by damage to this part of the journal.
+    fn find_orphans_in_published(&mut self) -> Result<(), RunError> {
+        let first = self.recorded.iter().map(|(shard, _)| *shard).min().unwrap_or(0);
+        let base = self.first_shard(first);
+        let mut tail = Vec::new();
+        for shard in self.published.iter().copied().filter(|shard| *shard >= base.0) {
+            let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
+            let passed = if shard == base.0 { base.1 } else { 0 };
+            let mut place = 0;
+            while let Some(found) = samples.next() {
+                place += 1;
+                if place <= passed {
+                    continue;
+                }
+                let is_recorded = self.recorded_uids.contains(&found.uid)
+                    || self.recorded.contains(&(shard, found.sample.key.clone()));
+                if is_recorded {
+                    self.recovered.append(&mut tail);
+                } else {
+                    tail.push(Claim::new(&found, shard));
+                }
+            }
+        }
+        let is_followed = self.open.as_ref().is_some_and(|open| open.count > 0);
+        if is_followed {
+            self.recovered.append(&mut tail)
+        } else {
+            self.claims.append(&mut tail)
+        }
+        Ok(())
+    }
+
+    /// Samples of published shards behind all that the journal tells of, though nothing shows that it
+    /// is damaged: its end is lost.
+    fn find_uncounted(&mut self) -> Result<(), RunError> {
+        let (first, known) = (self.ledger.shard, self.ledger.samples);
+        for shard in self.published.iter().copied().filter(|shard| *shard >= first) {
+            let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
+            let mut passed = if shard == first { known } else { 0 };
+            while let Some(found) = samples.next() {
+                match passed {
+                    0 => self.claims.push(Claim::new(&found, shard)),
+                    _ => passed -= 1,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The shard that was open where this part begins, and its samples then; the first one that the
+    /// part tells of, where that is not known.
+    fn first_shard(&self, recorded: u32) -> (u32, u64) {
+        let parts = journal::parts(&self.folder).unwrap_or_default();
+        let checkpoint = parts.last().and_then(|last| journal::checkpoint::<Checkpoint>(last));
+        checkpoint.map_or((recorded, 0), |checkpoint| {
+            let ledger = checkpoint.ledger();
+            (ledger.shard, ledger.samples)
+        })
+    }
+
+    /// Keeps a copy of what is cut although no power cut explains it.
+    pub fn keep_what_is_cut(&self, disk: &Disk, last: &Path) -> Result<Vec<PathBuf>, RunError> {
+        let mut kept = Vec::new();
+        let mut keep = |path: &Path| -> Result<(), RunError> {
+            let aside = free_name(path)?;
+            disk.copy(path, &aside)?;
+            disk.sync_parent(&aside)?;
+            kept.push(aside);
+            Ok(())
+        };
+        if self.cuts_records_of_missing_shard {
+            keep(last)?;
+        }
+        if let Some(open) =
+            self.open.as_ref().filter(|open| self.undone > 0 && open.samples.is_broken)
+        {
+            let partial = partial_path(&open.path).map_err(failed(&open.path))?;
+            if has_data_behind(&partial, open.end).map_err(failed(&partial))? {
+                keep(&partial)?;
+            }
+        }
+        Ok(kept)
+    }
+
+    pub fn open_shards(
+        &mut self,
+        disk: &Disk,
+        folder: &Path,
+        samples_per_shard: u64,
+    ) -> Result<Shards, RunError> {
+        let behind = self.published.last().map_or(0, |last| last + 1);
+        let is_closed = self.published.binary_search(&self.ledger.shard).is_ok();
+        let next = behind.max(self.ledger.shard + u32::from(is_closed));
+        let number = self.open.as_ref().map_or(next, |open| open.number);
+        let mut shards = Shards::new(disk, folder, samples_per_shard, number);
+        if let Some(open) = &mut self.open {
+            shards.go_on(open.end, open.count, std::mem::take(&mut open.keys))?;
+            shards.sync()?;
+        }
+        Ok(shards)
+    }
+}
+
+/// Whether there is anything but zeros more than a few blocks behind `end`: whole samples, perhaps,
+/// behind what is not.
+fn has_data_behind(path: &Path, end: u64) -> io::Result<bool> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(end))?;
+    let mut bytes = Vec::new();
+    file.take(64 << 20).read_to_end(&mut bytes)?;
+    Ok(bytes.len() > 1 << 20 && bytes[1 << 20..].iter().any(|byte| *byte != 0))
+}
+
+/// Earlier versions moved an unfinished shard out of the way of its next writing, and had not
+/// written all of it anew when they were killed.
+fn take_back_leavings(disk: &Disk, folder: &Path) -> Result<(), RunError> {
+    let number = published(folder).map_err(failed(folder))?.last().map_or(0, |last| last + 1);
+    let shard = folder.join(shard_name(number));
+    let left = hidden_path(&shard, ".left").map_err(failed(&shard))?;
+    if left.is_file() {
+        disk.rename(&left, &partial_path(&shard).map_err(failed(&shard))?)?;
+        disk.sync_folder(folder)?;
+    }
+    Ok(())
+}
+
+fn judged(record: &Record, found: Found) -> Judged {
+    let mut sample = found.sample;
+    (sample.key, sample.shard) = (record.key.clone(), record.shard.as_str().into());
+    let decided = Judged::new(record.ticket, sample, record.uid, record.decision());
+    Judged {
+        position: record.position,
+        broken: record.broken,
+        threshold: record.threshold,
+        ..decided
+    }
+}

@@ -1,0 +1,108 @@
+//! What img2dataset writes beside a shard, with its keys.
+//!
+//! There a pair that could not be read is one that was not downloaded, and one that the size filters
+//! refuse is one that was not resized: so it is here, and the count is the sum of the three, as its
+//! readers expect.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+use crate::decision::{Decision, Verdict};
+use crate::disk::{Disk, failed, write_whole};
+use crate::error::RunError;
+use crate::stats::Counts;
+
+/// The share of the input that a shard stands for: all pairs decided since the shard before it was
+/// closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Share {
+    counts: Counts,
+    /// Kept pairs among them that have no members, so that nothing is stored.
+    empty: u64,
+}
+
+impl Share {
+    /// A share of these counts, `empty` kept pairs of which have no members.
+    pub fn of(counts: Counts, empty: u64) -> Self {
+        Self { counts, empty }
+    }
+
+    /// Counts a decision; `is_empty` says that it is kept and there is nothing to store.
+    pub fn add(&mut self, decision: &Decision, is_empty: bool) {
+        self.counts.add(decision);
+        self.empty += u64::from(is_empty);
+    }
+
+    /// How the pairs came out.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Kept pairs without members.
+    pub fn empty(&self) -> u64 {
+        self.empty
+    }
+
+    /// Writes the statistics to `path`: the share was decided from `start` to `end`.
+    ///
+    /// # Errors
+    /// [`RunError::Sink`] if they cannot be written.
+    pub fn write(
+        &self,
+        disk: &Disk,
+        path: &Path,
+        start: SystemTime,
+        end: SystemTime,
+    ) -> Result<(), RunError> {
+        let text = serde_json::to_vec_pretty(&self.stats(start, end)).map_err(io::Error::from);
+        write_whole(disk, path, &text.map_err(failed(path))?)
+    }
+
+    fn stats(&self, start: SystemTime, end: SystemTime) -> Stats {
+        let total = |verdict| self.counts.total(verdict);
+        let kept = total(Verdict::Kept).saturating_sub(self.empty);
+        let failed = total(Verdict::Failed) + self.empty;
+        let rejected = total(Verdict::Rejected);
+        let mut statuses = BTreeMap::new();
+        let mut note = |status, count: u64| {
+            if count > 0 {
+                *statuses.entry(status).or_default() += count;
+            }
+        };
+        note("success", kept);
+        note("no_members", self.empty);
+        for verdict in [Verdict::Rejected, Verdict::Failed] {
+            self.counts.reasons(verdict).for_each(|(reason, count)| note(reason.name(), count));
+        }
+        Stats {
+            count: kept + rejected + failed,
+            successes: kept,
+            failed_to_download: failed,
+            failed_to_resize: rejected,
+            duration: end.duration_since(start).unwrap_or_default().as_secs_f64(),
+            start_time: unix_seconds(start),
+            end_time: unix_seconds(end),
+            status_dict: statuses,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Stats {
+    count: u64,
+    successes: u64,
+    failed_to_download: u64,
+    failed_to_resize: u64,
+    duration: f64,
+    start_time: f64,
+    end_time: f64,
+    status_dict: BTreeMap<&'static str, u64>,
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
