@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod core;
 mod decode;
+mod disk;
 mod frames;
 mod full_size;
 mod gate;
