@@ -406,6 +406,50 @@ fn a_restart_reads_the_last_segment_alone() {
     assert!(shards(folder.path()) == unbroken(&config, &pairs));
 }
 
+/// Bytes that the calling thread has read so far, by Linux's account.
+#[cfg(target_os = "linux")]
+fn bytes_read() -> u64 {
+    let account = fs::read_to_string("/proc/thread-self/io").unwrap();
+    account.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+/// However long the journal is, a restart reads a checkpoint, and the last segment a few times.
+/// PAIRGATE_LONG_TESTS=1 makes it ten million records in segments of the usual size.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_restart_reads_no_more_than_a_segment_of_a_long_journal() {
+    let is_long = std::env::var_os("PAIRGATE_LONG_TESTS").is_some();
+    let (count, bytes) =
+        if is_long { (10_000_000, journal::SEGMENT_BYTES) } else { (30_000, 128 << 10) };
+    let folder = tempdir().unwrap();
+    let (sink, _) = go_on(folder.path(), &config(10, 0));
+    let mut sink = sink.with_segment_bytes(bytes);
+    let mut pair = rejected("r");
+    for ticket in 0..count {
+        pair.ticket = ticket;
+        pair.position.item = ticket;
+        if sink.wants_checkpoint() {
+            sink.checkpoint(&[]).unwrap();
+        }
+        sink.accept(&pair).unwrap();
+    }
+    sink.finish(RunEnd::Interrupted).unwrap();
+    drop(sink);
+    let written: u64 = tree_bytes(&folder.path().join(journal::FOLDER));
+    let before = bytes_read();
+    let (_, resumed) = go_on(folder.path(), &config(10, 0));
+    let read = bytes_read() - before;
+    assert_eq!((resumed.next_ticket, resumed.before.decided()), (count, count));
+    eprintln!("a restart after {count} records, {written} bytes of journal, reads {read} bytes");
+    assert!(read <= 4 * bytes && written > 10 * bytes, "{read} of {written} bytes");
+}
+
+/// Bytes of the files in a folder.
+#[cfg(target_os = "linux")]
+fn tree_bytes(folder: &Path) -> u64 {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
 /// A folder of an earlier version is gone on with by segments of this one.
 #[test]
 fn folders_of_earlier_versions_are_gone_on_with() {
