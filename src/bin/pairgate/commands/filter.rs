@@ -30,8 +30,8 @@ use crate::summary::Summary;
 use two_passes::TwoPasses;
 
 /// What the summary says of a run that was stopped.
-const GOES_ON: &str = "interrupted: the same command goes on; until then the last kept pairs are in \
-                       a .partial file\n";
+const GOES_ON: &str =
+    "interrupted: the same command goes on; the last kept pairs wait in a .partial\n";
 
 /// How the run finds its threshold.
 enum Cut {
