@@ -218,9 +218,7 @@ impl StoreSink {
                 None => self.store(judged)?,
             });
         }
-        let entry = Entry::Record(Box::new(record));
-        self.journal.append(&entry)?;
-        self.ledger.take(&entry);
+        self.enter(&Entry::Record(Box::new(record)))?;
         self.unsynced.since.get_or_insert_with(|| self.disk.elapsed());
         let before = self.unsynced.kept;
         if kept {
@@ -303,10 +301,7 @@ impl StoreSink {
         self.write_table(shard)?;
         self.ledger.share.write(&self.disk, &stats, start, end)?;
         self.share_start = end;
-        let closed = Entry::Closed(Closed { shard, samples });
-        self.journal.append(&closed)?;
-        self.ledger.take(&closed);
-        Ok(())
+        self.enter(&Entry::Closed(Closed { shard, samples }))
     }
 
     /// Writes the table beside a shard, which is before the statistics: those say that the shard is
@@ -348,9 +343,13 @@ impl StoreSink {
 
     /// Records a sample that was found stored without a record.
     fn record_found(&mut self, record: Record) -> Result<(), RunError> {
-        let entry = Entry::Record(Box::new(record));
-        self.journal.append(&entry)?;
-        self.ledger.take(&entry);
+        self.enter(&Entry::Record(Box::new(record)))
+    }
+
+    /// Writes an entry to the journal, and takes it into account.
+    fn enter(&mut self, entry: &Entry) -> Result<(), RunError> {
+        self.journal.append(entry)?;
+        self.ledger.take(entry);
         Ok(())
     }
 
@@ -360,8 +359,7 @@ impl StoreSink {
         }
         self.settle_claims()?;
         self.close_shard()?;
-        self.journal.append(&Entry::End)?;
-        self.ledger.take(&Entry::End);
+        self.enter(&Entry::End)?;
         self.sync_all()
     }
 

@@ -171,10 +171,7 @@ impl StoreSink {
             let end = modified.unwrap_or_else(|_| self.disk.now());
             self.ledger.share.write(&self.disk, &stats, end, end)?;
         }
-        let closed = Entry::Closed(Closed { shard, samples });
-        self.journal.append(&closed)?;
-        self.ledger.take(&closed);
-        Ok(())
+        self.enter(&Entry::Closed(Closed { shard, samples }))
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::Judged;
 use super::super::claims::{Claim, Claims};
 use super::super::folder::{published, shard_name, unfinished};
-use super::super::ledger::{Checkpoint, Ledger};
+use super::super::ledger::Ledger;
 use super::super::observer::ShardObserver;
 use super::super::scan::{Found, Samples};
 use super::super::shards::Shards;
@@ -16,7 +16,7 @@ use super::base::Placer;
 use super::open_scan::{OpenScan, open_scan};
 use crate::disk::{Disk, failed, free_name, hidden_path, partial_path};
 use crate::error::RunError;
-use crate::journal::{self, Entry, FORMAT_VERSION, Part, Record, Salvage};
+use crate::journal::{Entry, FORMAT_VERSION, Part, Record, Salvage};
 use crate::pair::Uid;
 
 /// The last part of the journal beside the shard that was being written.
@@ -25,6 +25,8 @@ pub(super) struct Walk {
     published: Vec<u32>,
     pub open: Option<OpenScan>,
     pub observer: Option<Box<dyn ShardObserver>>,
+    /// The shard that was open where the part begins, and its samples then.
+    begin: (u32, u64),
     /// Whether records may be lost within the journal.
     is_damaged: bool,
     folder: PathBuf,
@@ -58,6 +60,7 @@ impl Walk {
         let number = unfinished.into_iter().rfind(|number| published.last() < Some(number));
         let open = number.map(|number| open_scan(folder, number)).transpose()?;
         let mut walk = Self {
+            begin: (ledger.shard, ledger.samples),
             ledger,
             published,
             open,
@@ -198,10 +201,9 @@ impl Walk {
                 self.claims.push(claim);
             }
         }
-        let published: HashSet<u32> = self.published.iter().copied().collect();
-        let again_left = left.into_iter().filter(|claim| published.contains(&claim.shard()));
-        for claim in again_left {
-            if !self.claims.contains(&claim) {
+        for claim in left {
+            let is_published = self.published.binary_search(&claim.shard()).is_ok();
+            if is_published && !self.claims.contains(&claim) {
                 self.claims.push(claim);
             }
         }
@@ -233,18 +235,10 @@ impl Walk {
 
     /// Samples of published shards whose records were lost by damage to this part of the journal.
     fn find_orphans_in_published(&mut self) -> Result<(), RunError> {
-        let first = self.recorded.iter().map(|(shard, _)| *shard).min().unwrap_or(0);
-        let base = self.first_shard(first);
         let mut tail = Vec::new();
-        for shard in self.published.iter().copied().filter(|shard| *shard >= base.0) {
-            let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
-            let passed = if shard == base.0 { base.1 } else { 0 };
-            let mut place = 0;
+        for shard in self.published_from(self.begin.0) {
+            let mut samples = self.samples_behind(shard, self.begin)?;
             while let Some(found) = samples.next() {
-                place += 1;
-                if place <= passed {
-                    continue;
-                }
                 let is_recorded = self.recorded_uids.contains(&found.uid)
                     || self.recorded.contains(&(shard, found.sample.key.clone()));
                 if is_recorded {
@@ -255,40 +249,35 @@ impl Walk {
             }
         }
         let is_followed = self.open.as_ref().is_some_and(|open| open.count > 0);
-        if is_followed {
-            self.recovered.append(&mut tail)
-        } else {
-            self.claims.append(&mut tail)
-        }
+        let found = if is_followed { &mut self.recovered } else { &mut self.claims };
+        found.append(&mut tail);
         Ok(())
     }
 
     /// Samples of published shards behind all that the journal tells of, though nothing shows that it
     /// is damaged: its end is lost.
     fn find_uncounted(&mut self) -> Result<(), RunError> {
-        let (first, known) = (self.ledger.shard, self.ledger.samples);
-        for shard in self.published.iter().copied().filter(|shard| *shard >= first) {
-            let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
-            let mut passed = if shard == first { known } else { 0 };
+        let end = (self.ledger.shard, self.ledger.samples);
+        for shard in self.published_from(end.0) {
+            let mut samples = self.samples_behind(shard, end)?;
             while let Some(found) = samples.next() {
-                match passed {
-                    0 => self.claims.push(Claim::new(&found, shard)),
-                    _ => passed -= 1,
-                }
+                self.claims.push(Claim::new(&found, shard));
             }
         }
         Ok(())
     }
 
-    /// The shard that was open where this part begins, and its samples then; the first one that the
-    /// part tells of, where that is not known.
-    fn first_shard(&self, recorded: u32) -> (u32, u64) {
-        let parts = journal::parts(&self.folder).unwrap_or_default();
-        let checkpoint = parts.last().and_then(|last| journal::checkpoint::<Checkpoint>(last));
-        checkpoint.map_or((recorded, 0), |checkpoint| {
-            let ledger = checkpoint.ledger();
-            (ledger.shard, ledger.samples)
-        })
+    /// Numbers of the published shards from this one on.
+    fn published_from(&self, first: u32) -> Vec<u32> {
+        self.published[self.published.partition_point(|shard| *shard < first)..].to_vec()
+    }
+
+    /// The samples of a published shard that are behind `place`, a shard and samples of it.
+    fn samples_behind(&self, shard: u32, place: (u32, u64)) -> Result<Samples, RunError> {
+        let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
+        let passed = if shard == place.0 { place.1 } else { 0 };
+        (0..passed).for_each(|_| drop(samples.next()));
+        Ok(samples)
     }
 
     /// Keeps a copy of what is cut although no power cut explains it.
@@ -337,12 +326,18 @@ impl Walk {
 /// Whether there is anything but zeros more than a few blocks behind `end`: whole samples, perhaps,
 /// behind what is not.
 fn has_data_behind(path: &Path, end: u64) -> io::Result<bool> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
     let mut file = fs::File::open(path)?;
-    file.seek(SeekFrom::Start(end))?;
-    let mut bytes = Vec::new();
-    file.take(64 << 20).read_to_end(&mut bytes)?;
-    Ok(bytes.len() > 1 << 20 && bytes[1 << 20..].iter().any(|byte| *byte != 0))
+    file.seek(SeekFrom::Start(end + (1 << 20)))?;
+    let mut rest = BufReader::new(file.take(63 << 20));
+    loop {
+        let bytes = rest.fill_buf()?;
+        if bytes.is_empty() || bytes.iter().any(|byte| *byte != 0) {
+            return Ok(!bytes.is_empty());
+        }
+        let read = bytes.len();
+        rest.consume(read);
+    }
 }
 
 /// Earlier versions moved an unfinished shard out of the way of its next writing, and had not
