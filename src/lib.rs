@@ -39,6 +39,8 @@ pub mod wire;
 
 #[cfg(feature = "std")]
 pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "std")]
 pub mod datacomp;
 #[cfg(feature = "std")]

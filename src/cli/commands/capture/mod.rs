@@ -1,0 +1,189 @@
+//! `pairgate capture`: a camera's frames, captioned and judged, until it ends.
+
+mod args;
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::filter::tell;
+use crate::capture::backoff::Backoff;
+use crate::capture::caption::{Labels, Template};
+use crate::capture::change::FrameRules;
+use crate::capture::intake::{Captured, Start};
+use crate::capture::mjpeg::MjpegSource;
+use crate::capture::queue::FrameQueue;
+use crate::capture::taker::{Pace, Taker};
+use crate::cli::args::FormatArg;
+use crate::cli::mqtt::Plan;
+use crate::cli::progress::{Pass, Progress};
+use crate::cli::session::Session;
+use crate::cli::settings::{self, COMMAND_LINE};
+use crate::cli::summary::Summary;
+use crate::config::Config;
+use crate::config::file::Layers;
+use crate::disk::Disk;
+use crate::error::RunError;
+use crate::gate::GateSettings;
+use crate::journal::Header;
+use crate::pair::Size;
+use crate::pipeline::{Run, Signals};
+use crate::sink::Sink;
+use crate::source::frames::FramesSource;
+use crate::source::{Meter, Source};
+use crate::store::{StoreOptions, StoreSink};
+pub use args::CaptureArgs;
+
+/// Bytes of a pipe that are read at once.
+const BUFFER: usize = 256 << 10;
+
+/// Runs the command.
+pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan::of(&args.mqtt)?;
+    let layers = layers(args)?;
+    let template = template(&layers.resolve()?, args)?;
+    let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
+    let config = &session.config;
+    let mut settings = GateSettings::of(config);
+    settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
+    settings.follow = settings::follow_rule(config);
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
+    let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
+    let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
+    let camera = open_camera(args, config)?;
+    let listener = plan.open()?;
+    let camera_name = args.camera.to_string_lossy().into_owned();
+    let header = Header::new(session.terms(&settings), vec![camera_name]);
+    let mut options = StoreOptions::new(config.storage, header);
+    options.again = false;
+    options.new_decisions = args.accept_new_decisions;
+    options.earlier_config = Some(settings.earlier_digest(session.model.arithmetic()));
+    options.observer = listener.observer(settings.policy.threshold);
+    let (store, resumed) = StoreSink::go_on(&Disk::system(), &args.output, options)?;
+    tell(&args.output, &resumed);
+    let mut decider = session.decider(&settings, &resumed)?;
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
+    listener.add_to(&mut sinks);
+
+    let stop = session.signals.stop.clone();
+    let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
+    let pace = Pace::new(Duration::from_millis(config.capture.interval_ms), backoff);
+    let queue = FrameQueue::new(config.capture.places as usize, config.capture.on_full);
+    let taker = Taker::start(camera, queue.clone(), pace, stop.clone())?;
+    let rules = FrameRules::new(&config.capture, config.image);
+    let start = Start::new();
+    let source = Captured { queue: queue.clone(), taker, rules, template, labels, start, stop };
+
+    let mut summary = Summary::start(&session.model, &settings, "kept");
+    let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
+    let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
+    let run = Run {
+        source: Box::new(source),
+        decider: decider.as_decider(),
+        sink: &mut sinks,
+        config: &config.pipeline,
+        signals: &signals,
+        first_ticket: resumed.next_ticket,
+    };
+    let outcome = run.through(gates, |counts| progress.show(counts));
+    drop(progress);
+    summary.taken = Some(queue.taken());
+    summary.set_tracked(decider.tracker());
+    summary.print(&outcome, args.json)?;
+    listener.close(&outcome);
+    Ok(session.exit_code(&outcome, true))
+}
+
+/// The config, and over it what the options say.
+fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_layers(&args.layers)?;
+    settings::set_policy(&mut layers, args.threshold, args.keep);
+    settings::set_follow(&mut layers, &args.follow);
+    if let Some(rules) = args.rules {
+        settings::set_rules(&mut layers, rules);
+    }
+    let texts = [
+        ("caption", &args.caption),
+        ("place", &args.place),
+        ("sensor", &args.sensor),
+        ("interval_ms", &args.interval),
+    ];
+    for (key, value) in texts {
+        if let Some(value) = value {
+            layers.set("capture", key, value.as_str(), COMMAND_LINE);
+        }
+    }
+    Ok(layers)
+}
+
+/// The caption's template; one that asks for labels where none come would give no caption at all.
+fn template(config: &Config, args: &CaptureArgs) -> Result<Template, Box<dyn Error>> {
+    let template = Template::of(&config.capture)?;
+    // Frames bring labels of their own.
+    let labelled = args.labels.is_some() || args.format == FormatArg::Frames;
+    if template.has_label() && !labelled {
+        return Err("the caption holds {label}: give --labels PATH, or another --caption".into());
+    }
+    Ok(template)
+}
+
+fn open_camera(args: &CaptureArgs, config: &Config) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    let path = args.camera.as_path();
+    if args.format == FormatArg::Auto && is_device(path) {
+        return open_device(path, args.size, config);
+    }
+    let from = path.display().to_string();
+    let opened = open_stream(path);
+    let stream = opened.map_err(|why| RunError::Source { from: from.clone(), why })?;
+    let reader = BufReader::with_capacity(BUFFER, stream);
+    Ok(match args.format {
+        FormatArg::Auto => Box::new(MjpegSource::new(reader, &from, config.sample)),
+        FormatArg::Frames => Box::new(FramesSource::new(reader, &from, config.sample)),
+    })
+}
+
+fn open_stream(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        let why = "it is a folder: `pairgate filter` reads those";
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, why));
+    }
+    Ok(Box::new(file))
+}
+
+#[cfg(target_os = "linux")]
+fn open_device(
+    path: &Path,
+    size: Option<Size>,
+    config: &Config,
+) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    Ok(Box::new(crate::capture::camera::CameraSource::open(path, size, config.sample)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_device(
+    path: &Path,
+    _: Option<Size>,
+    _: &Config,
+) -> Result<Box<dyn Source>, Box<dyn Error>> {
+    Err(format!("{}: video devices are read on Linux only; use a pipe", path.display()).into())
+}
+
+/// Whether it is a device that is read frame by frame, and not byte by byte.
+#[cfg(unix)]
+fn is_device(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    fs::metadata(path).is_ok_and(|data| data.file_type().is_char_device())
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Path) -> bool {
+    false
+}

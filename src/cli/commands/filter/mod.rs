@@ -1,0 +1,302 @@
+//! `pairgate filter`: the main job.
+
+mod args;
+mod two_passes;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use two_passes::TwoPasses;
+
+use crate::cli::mqtt::{Listener, Plan};
+use crate::cli::progress::Pass;
+use crate::cli::session::Session;
+use crate::cli::settings::{self, COMMAND_LINE};
+use crate::cli::summary::Summary;
+use crate::config::Config;
+use crate::config::file::Layers;
+use crate::decide::share;
+use crate::disk::{Disk, FolderLock};
+use crate::error::RunError;
+use crate::gate::{Gate, GateSettings};
+use crate::journal::{Header, Terms};
+use crate::model::manifest::Manifest;
+use crate::pipeline::Outcome;
+use crate::sink::Sink;
+use crate::sink::rejected::RejectedSink;
+use crate::source::{Inputs, pass_over};
+use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
+pub use args::{FilterArgs, OnErrorArg};
+
+/// What the summary says of a run that was stopped.
+const GOES_ON: &str =
+    "interrupted: the same command goes on; the last kept pairs wait in a .partial\n";
+
+/// How the run finds its threshold.
+enum Cut {
+    /// It is known before the run.
+    At(f32),
+    /// It is the one that keeps this share of the scored pairs.
+    Fraction(f64),
+}
+
+/// What the run ends with.
+enum Ended {
+    Ran(Box<Outcome>),
+    /// An earlier run of the same command has done all of it.
+    NothingToDo,
+}
+
+/// Runs the command.
+pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = Plan::of(&args.mqtt)?;
+    let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
+    let paths = args.input.share_of_inputs()?;
+    if paths.is_empty() {
+        log::info!("no input has this share's number: nothing to do");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let inputs = session.open_paths(args.input.options(), &paths)?;
+    let config = &session.config;
+    let cut = resolve_cut(config, session.model.manifest(), inputs.is_repeatable())?;
+    if matches!(cut, Cut::Fraction(_)) && args.input.shard.is_some() {
+        return Err("a share's threshold rests on all inputs, of which --shard leaves some out: \
+                    find it first (pairgate calibrate --keep), then give --threshold"
+            .into());
+    }
+    let mut settings = GateSettings::of(config);
+    if let Cut::At(threshold) = cut {
+        settings.policy.threshold = Some(threshold);
+        settings.follow = settings::follow_rule(config);
+    }
+    // Before an earlier run's files are removed: this run may be refused for its memory.
+    let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
+    let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let output = Output::prepare(args)?;
+    let listener = plan.open()?;
+    let mut summary = Summary::start(&session.model, &settings, "kept");
+    if output.folder.is_some() {
+        summary.when_interrupted = GOES_ON;
+    }
+    let filtering = Filtering { args, session: &session, paths: &paths, listener: &listener };
+    let ended = match cut {
+        Cut::At(_) => filtering.run(inputs, gates, settings, output, &mut summary)?,
+        Cut::Fraction(fraction) => {
+            let passes = TwoPasses { filtering: &filtering, fraction };
+            passes.run(inputs, gates, settings, output, &mut summary)?
+        }
+    };
+    let Ended::Ran(outcome) = ended else {
+        log::info!("nothing to do: an earlier run has filtered these inputs into this folder");
+        summary.print(&Outcome::default(), args.json)?;
+        listener.close(&Outcome::default());
+        return Ok(ExitCode::SUCCESS);
+    };
+    summary.print(&outcome, args.json)?;
+    let code = summary.exit_code(&outcome);
+    listener.close(&outcome);
+    Ok(code)
+}
+
+/// The config, and over it what the options say.
+fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_input(&args.input, args.rules)?;
+    settings::set_policy(&mut layers, args.threshold, args.keep);
+    settings::set_follow(&mut layers, &args.follow);
+    if let Some(on_error) = args.on_error {
+        let name = match on_error {
+            OnErrorArg::Drop => "drop",
+            OnErrorArg::Keep => "keep",
+        };
+        layers.set("policy", "on_error", name, COMMAND_LINE);
+    }
+    if let Some(pairs) = args.shard_size {
+        layers.set("storage", "shard_pairs", i64::try_from(pairs)?, COMMAND_LINE);
+    }
+    Ok(layers)
+}
+
+fn resolve_cut(
+    config: &Config,
+    manifest: &Manifest,
+    repeatable: bool,
+) -> Result<Cut, Box<dyn Error>> {
+    match config.policy.keep {
+        Some(fraction) if repeatable && !config.follow.enabled => Ok(Cut::Fraction(fraction)),
+        _ => settings::stream_threshold(config, manifest).map(Cut::At),
+    }
+}
+
+/// The folders that the run writes to, ready.
+struct Output {
+    /// `None`: a dry run.
+    folder: Option<PathBuf>,
+    /// Held until the run ends.
+    lock: Option<FolderLock>,
+    /// Whether the folder holds a run that is gone on with.
+    is_begun: bool,
+}
+
+impl Output {
+    fn prepare(args: &FilterArgs) -> Result<Self, Box<dyn Error>> {
+        let folder = args.output.as_ref().filter(|_| !args.dry_run);
+        for folder in folder.iter().copied().chain(&args.rejected) {
+            refuse_overlap(folder, &args.input.inputs)?;
+        }
+        let Some(folder) = folder else {
+            Self::prepare_rejected(args, false)?;
+            return Ok(Self { folder: None, lock: None, is_begun: false });
+        };
+        let unmade = |why| format!("writing {}: {why}", folder.display());
+        fs::create_dir_all(folder).map_err(unmade)?;
+        let lock = FolderLock::take(folder)?;
+        let first = folder.join(OutputFolder::FIRST_PASS);
+        let is_begun =
+            !args.overwrite && (OutputFolder::is_begun(folder)? || OutputFolder::is_begun(&first)?);
+        if !is_begun {
+            OutputFolder::prepare(folder, args.overwrite)?;
+        }
+        Self::prepare_rejected(args, is_begun)?;
+        Ok(Self { folder: Some(folder.clone()), lock: Some(lock), is_begun })
+    }
+
+    fn prepare_rejected(args: &FilterArgs, is_begun: bool) -> Result<(), RunError> {
+        match &args.rejected {
+            Some(rejected) if !is_begun => {
+                OutputFolder::prepare(rejected, args.overwrite).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An output inside an input would be read as input, and one around it could be overwritten.
+fn refuse_overlap(output: &Path, inputs: &[PathBuf]) -> Result<(), String> {
+    let Ok(output_path) = absolute(output) else { return Ok(()) };
+    for input in inputs {
+        let Ok(input_path) = fs::canonicalize(input) else { continue };
+        if input_path.starts_with(&output_path) || output_path.starts_with(&input_path) {
+            let (input, output) = (input.display(), output.display());
+            return Err(format!("the output {output} and the input {input} lie in each other"));
+        }
+    }
+    Ok(())
+}
+
+/// The path that `output` will have, though its last parts may not exist yet.
+fn absolute(output: &Path) -> std::io::Result<PathBuf> {
+    let output = std::path::absolute(output)?;
+    let existing = output.ancestors().find(|part| part.exists()).unwrap_or(&output);
+    let rest = output.strip_prefix(existing).unwrap_or(Path::new(""));
+    Ok(fs::canonicalize(existing)?.join(rest))
+}
+
+/// What all passes of a run have in common.
+struct Filtering<'a> {
+    args: &'a FilterArgs,
+    session: &'a Session,
+    /// The inputs, those of other shares left out.
+    paths: &'a [PathBuf],
+    listener: &'a Listener,
+}
+
+impl Filtering<'_> {
+    /// One pass, under a threshold that is known or tracked.
+    fn run(
+        &self,
+        mut inputs: Inputs,
+        gates: Vec<Gate>,
+        settings: GateSettings,
+        output: Output,
+        summary: &mut Summary,
+    ) -> Result<Ended, Box<dyn Error>> {
+        summary.set_threshold(&settings);
+        let is_begun = output.is_begun;
+        let terms = self.session.terms(&settings);
+        let (mut sinks, resumed) = self.sinks(output, &settings, terms)?;
+        summary.set_before(resumed.before);
+        if is_begun && resumed.is_complete && !resumed.is_longer {
+            return Ok(Ended::NothingToDo);
+        }
+        if let Some(place) = &resumed.place {
+            pass_over(&mut inputs, place, &self.session.signals.stop)?;
+        }
+        let mut decider = self.session.decider(&settings, &resumed)?;
+        let outcome = self.session.run_through(
+            inputs,
+            gates,
+            decider.as_decider(),
+            &mut sinks,
+            Pass::Filtering,
+            resumed.next_ticket,
+        );
+        summary.set_tracked(decider.tracker());
+        Ok(Ended::Ran(Box::new(outcome)))
+    }
+
+    fn sinks(
+        &self,
+        output: Output,
+        settings: &GateSettings,
+        terms: Terms,
+    ) -> Result<(Vec<Box<dyn Sink>>, Resumed), RunError> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let mut resumed = Resumed::default();
+        let is_begun = output.is_begun;
+        if let Some(folder) = &output.folder {
+            let mut options = self.options(settings, terms);
+            options.observer = self.listener.observer(settings.policy.threshold);
+            options.annotate = self.args.annotate;
+            options.lock = output.lock;
+            let (store, found) = StoreSink::go_on(&Disk::system(), folder, options)?;
+            tell(folder, &found);
+            (resumed, _) = (found, sinks.push(Box::new(store)));
+        }
+        if let Some(rejected) = &self.args.rejected {
+            let per_reason = self.args.rejected_per_reason;
+            let sink = if is_begun {
+                RejectedSink::go_on(rejected, per_reason)?
+            } else {
+                RejectedSink::create(rejected, per_reason)?
+            };
+            sinks.push(Box::new(sink));
+        }
+        self.listener.add_to(&mut sinks);
+        Ok((sinks, resumed))
+    }
+
+    fn options(&self, settings: &GateSettings, terms: Terms) -> StoreOptions {
+        let names = self.paths.iter().map(|path| path.to_string_lossy().into_owned());
+        let header = Header::new(terms, names.collect());
+        let mut options = StoreOptions::new(self.session.config.storage, header);
+        options.new_decisions = self.args.accept_new_decisions;
+        options.earlier_config = Some(settings.earlier_digest(self.session.model.arithmetic()));
+        options
+    }
+}
+
+/// Tells what was found in a folder that is gone on with.
+pub fn tell(folder: &Path, resumed: &Resumed) {
+    let folder = folder.display();
+    let Resumed { kept, undone, recovered, damaged, before, .. } = resumed;
+    if before.decided() > 0 {
+        log::info!("{folder}: going on after {} pairs, {kept} of them kept", before.decided());
+    }
+    if *undone > 0 {
+        log::warn!(
+            "{folder}: the last run was cut off; {undone} decisions had not reached the disk"
+        );
+    }
+    for path in damaged {
+        log::warn!(
+            "{folder}: damaged; what is whole stands, and all as it was is in {}",
+            path.display()
+        );
+    }
+    if *recovered > 0 {
+        log::warn!("{folder}: {recovered} stored pairs had no record; they have one now");
+    }
+}

@@ -1,0 +1,222 @@
+//! `--keep`: the first pass scores, the second decides by the threshold that the scores gave.
+//!
+//! The first pass's journal lies in a folder of its own in the output folder until the second one is
+//! done, so that a run that was stopped in either goes on there.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Ended, Filtering, Output, tell};
+use crate::cli::progress::Pass;
+use crate::cli::summary::Summary;
+use crate::decide::share::fraction_threshold_in_passes;
+use crate::decide::{Fixed, Recorded};
+use crate::decision::Verdict;
+use crate::disk::Disk;
+use crate::error::RunError;
+use crate::gate::{DigestOnly, Gate, GateSettings};
+use crate::journal::{Reader, Record, Terms};
+use crate::pipeline::Outcome;
+use crate::replay::pooled_score;
+use crate::sink::Sink;
+use crate::source::{Inputs, pass_over};
+use crate::store::{OutputFolder, Resumed, StoreSink};
+
+/// Both passes of a run that keeps a share.
+pub struct TwoPasses<'a> {
+    pub filtering: &'a Filtering<'a>,
+    pub fraction: f64,
+}
+
+impl TwoPasses<'_> {
+    pub fn run(
+        &self,
+        inputs: Inputs,
+        gates: Vec<Gate>,
+        settings: GateSettings,
+        output: Output,
+        summary: &mut Summary,
+    ) -> Result<Ended, Box<dyn Error>> {
+        let first = FirstPass::of(output.folder.as_deref());
+        let begun = output.folder.as_deref().map(|folder| self.second_begun(folder)).transpose()?;
+        let threshold = match begun.flatten() {
+            Some(threshold) => threshold,
+            None => match self.first(inputs, gates, &settings, &first)? {
+                First::Done(threshold) => threshold,
+                First::Stopped(outcome) => return Ok(Ended::Ran(outcome)),
+            },
+        };
+        let ended = self.second(threshold, settings, output, &first, summary)?;
+        let is_done = match &ended {
+            Ended::Ran(outcome) => outcome.error.is_none() && !outcome.interrupted,
+            Ended::NothingToDo => true,
+        };
+        if is_done {
+            first.remove();
+        }
+        Ok(ended)
+    }
+
+    /// The threshold of a second pass that was begun in the folder; `None` where none was.
+    fn second_begun(&self, folder: &Path) -> Result<Option<Option<f32>>, Box<dyn Error>> {
+        if !OutputFolder::is_begun(folder)? {
+            return Ok(None);
+        }
+        let journal = Reader::open(folder)?;
+        let terms = journal.terms();
+        if terms.settings.contains(&self.share()) {
+            return Ok(Some(terms.threshold));
+        }
+        let share = terms.settings.iter().find(|setting| setting.starts_with("policy.keep="));
+        let was = share.map_or("a threshold that was given", String::as_str);
+        let folder = folder.display();
+        Err(format!(
+            "{folder}: its run had {was}, this one has {}: name another folder",
+            self.share()
+        )
+        .into())
+    }
+
+    /// The share, as a setting in the journal.
+    fn share(&self) -> String {
+        format!("policy.keep={}", self.fraction)
+    }
+
+    fn terms(&self, settings: &GateSettings) -> Terms {
+        let mut terms = self.filtering.session.terms(settings);
+        terms.settings.push(self.share());
+        terms
+    }
+
+    fn first(
+        &self,
+        mut inputs: Inputs,
+        gates: Vec<Gate>,
+        settings: &GateSettings,
+        first: &FirstPass,
+    ) -> Result<First, Box<dyn Error>> {
+        let session = self.filtering.session;
+        let mut options = self.filtering.options(settings, self.terms(settings));
+        options.stores = false;
+        let (mut journal, resumed) = StoreSink::go_on(&Disk::system(), &first.folder, options)?;
+        tell(&first.folder, &resumed);
+        if !resumed.is_complete || resumed.is_longer {
+            if let Some(place) = &resumed.place {
+                pass_over(&mut inputs, place, &session.signals.stop)?;
+            }
+            let mut decider = Fixed(settings.policy);
+            let ticket = resumed.next_ticket;
+            let mut outcome = session.run_through(
+                inputs,
+                gates,
+                &mut decider,
+                &mut journal,
+                Pass::Scoring,
+                ticket,
+            );
+            if outcome.error.is_some() || outcome.interrupted {
+                // What has passed so far waits for a threshold that will not come.
+                outcome.unstored += outcome.counts.remove(Verdict::Kept);
+                return Ok(First::Stopped(Box::new(outcome)));
+            }
+        }
+        drop(journal);
+        let scores = || -> Result<_, RunError> {
+            let records = Reader::open(&first.folder)?;
+            let score =
+                |record: Result<Record, RunError>| record.map(|r| pooled_score(&r)).transpose();
+            Ok(records.filter_map(score))
+        };
+        Ok(First::Done(fraction_threshold_in_passes(scores, self.fraction)?))
+    }
+
+    fn second(
+        &self,
+        threshold: Option<f32>,
+        mut settings: GateSettings,
+        output: Output,
+        first: &FirstPass,
+        summary: &mut Summary,
+    ) -> Result<Ended, Box<dyn Error>> {
+        settings.policy.threshold = threshold;
+        summary.set_threshold(&settings);
+        if let Some(threshold) = threshold {
+            log::info!("keeping {:.1}%: threshold {threshold:.4}", 100.0 * self.fraction);
+        }
+        let terms = self.terms(&settings);
+        let (mut sinks, resumed) = self.filtering.sinks(output, &settings, terms)?;
+        summary.set_before(resumed.before);
+        if resumed.is_longer {
+            return Err(
+                "a share is of all inputs: there are more of them than this folder's run had; \
+                        name another folder"
+                    .into(),
+            );
+        }
+        if resumed.is_complete {
+            return Ok(Ended::NothingToDo);
+        }
+        Ok(Ended::Ran(Box::new(self.decide_again(&settings, &resumed, first, &mut sinks)?)))
+    }
+
+    fn decide_again(
+        &self,
+        settings: &GateSettings,
+        resumed: &Resumed,
+        first: &FirstPass,
+        sinks: &mut dyn Sink,
+    ) -> Result<Outcome, Box<dyn Error>> {
+        let session = self.filtering.session;
+        let mut inputs =
+            session.open_paths(self.filtering.args.input.options(), self.filtering.paths)?;
+        if let Some(place) = &resumed.place {
+            pass_over(&mut inputs, place, &session.signals.stop)?;
+        }
+        let ticket = resumed.next_ticket;
+        let is_left = move |record: &Result<Record, RunError>| {
+            record.as_ref().map_or(true, |record| record.ticket >= ticket)
+        };
+        let records = Reader::open(&first.folder)?.filter(is_left);
+        let mut decider = Recorded::new(records, settings.policy);
+        let workers = vec![DigestOnly; session.config.pipeline.workers];
+        Ok(session.run_through(inputs, workers, &mut decider, sinks, Pass::Keeping, ticket))
+    }
+}
+
+/// How the first pass ended.
+enum First {
+    Done(Option<f32>),
+    Stopped(Box<Outcome>),
+}
+
+/// The folder of the first pass's journal.
+struct FirstPass {
+    folder: PathBuf,
+    /// A dry run leaves nothing, however it ends.
+    is_temporary: bool,
+}
+
+impl FirstPass {
+    /// Within the output, where there is room; a dry run's is in the system's folder for such.
+    fn of(output: Option<&Path>) -> Self {
+        let temporary =
+            || std::env::temp_dir().join(format!("pairgate-{}.first_pass", std::process::id()));
+        let folder = output.map(|output| output.join(OutputFolder::FIRST_PASS));
+        Self { is_temporary: folder.is_none(), folder: folder.unwrap_or_else(temporary) }
+    }
+
+    fn remove(&self) {
+        if let Err(why) = fs::remove_dir_all(&self.folder) {
+            log::debug!("removing {}: {why}", self.folder.display());
+        }
+    }
+}
+
+impl Drop for FirstPass {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            self.remove();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What `pairgate journal` is asked.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// One line a journal: records, verdicts, threshold, model.
+    Ls(JournalArgs),
+    /// Print the records as JSON lines.
+    Cat(CatArgs),
+    /// Find what is damaged, and whether the shards beside a journal hold what it kept.
+    Check(JournalArgs),
+    /// All that is known of one pair: its decision, why, and where it is stored.
+    Why(WhyArgs),
+    /// Leave out what is damaged; all records that are whole stay, also those behind the damage.
+    Repair(RepairArgs),
+}
+
+/// Journals, or folders that hold one.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if `check` finds damage.
+
+Examples:
+  pairgate journal ls kept/ boards/*.pairgate
+  pairgate journal check kept/")]
+pub struct JournalArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Print as JSON, one line a journal.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Tell all that is known of a pair: the decision, every rule that it breaks, its scores, where it
+/// came from and where it is stored.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exit code 1 if no pair has that name.
+
+Examples:
+  pairgate journal why 000000003 kept/
+  pairgate journal why 3f0c52a1b9d84e6fa0c15d3e77b2a901 kept/ --json")]
+pub struct WhyArgs {
+    /// The pair's uid, its key in its source, or its key in a kept shard.
+    #[arg(value_name = "KEY|UID")]
+    pub name: String,
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Print as JSON, one line a pair.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the records of journals as JSON lines.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  pairgate journal cat kept/ | jq 'select(.score > 0.3) | .key'
+  pairgate journal cat kept/ --reason image_truncated")]
+pub struct CatArgs {
+    /// Journals, or folders that hold one.
+    #[arg(required = true, value_name = "JOURNAL")]
+    pub journals: Vec<PathBuf>,
+    /// Records with this reason alone.
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+}
+
+/// Leave out what is damaged. The journal as it was stays beside it, as NAME.damaged.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Example:
+  pairgate journal repair kept/")]
+pub struct RepairArgs {
+    /// The journal, or the folder that holds it.
+    #[arg(value_name = "JOURNAL")]
+    pub journal: PathBuf,
+}

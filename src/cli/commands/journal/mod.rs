@@ -1,0 +1,380 @@
+//! `pairgate journal`: looks into decision journals, and brings damaged ones back.
+
+mod args;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::summary::print;
+use crate::decision::Verdict;
+use crate::disk::Disk;
+use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
+use crate::printable::printable_line;
+use crate::score_text::shortest;
+use crate::stats::Counts;
+use crate::store::shard_name;
+pub use args::{CatArgs, JournalArgs, JournalCommand, RepairArgs, WhyArgs};
+
+/// Exit code: a journal is damaged.
+const DAMAGED: u8 = 1;
+/// Exit code: no pair has the name that was asked for.
+const NOT_FOUND: u8 = 1;
+
+/// Runs the command.
+pub fn run(command: &JournalCommand) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        JournalCommand::Ls(args) => ls(args),
+        JournalCommand::Cat(args) => cat(args),
+        JournalCommand::Check(args) => check(args),
+        JournalCommand::Why(args) => why(args),
+        JournalCommand::Repair(args) => repair(args),
+    }
+}
+
+/// The path where it is a journal; a folder without one, or a file of another name, is none.
+pub fn journal_at(path: &Path) -> Option<PathBuf> {
+    let is_journal = if path.is_dir() {
+        journal::parts(path).is_ok_and(|parts| !parts.is_empty())
+    } else {
+        path.extension().is_some_and(|extension| extension == "pairgate")
+    };
+    is_journal.then(|| path.to_owned())
+}
+
+/// The files of a journal.
+fn parts(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let parts = journal::parts(path).map_err(|why| format!("{}: {why}", path.display()))?;
+    if parts.is_empty() {
+        return Err(format!("{}: there is no journal in it", path.display()).into());
+    }
+    Ok(parts)
+}
+
+/// What a journal comes to.
+struct Account {
+    path: PathBuf,
+    terms: Terms,
+    counts: Counts,
+    /// Kept pairs that were taken for stored; the rest had no members.
+    stored: u64,
+    /// Those whose shard is told, by its number.
+    by_shard: BTreeMap<u32, u64>,
+    records: u64,
+    /// What is damaged, by file.
+    damage: Vec<(PathBuf, Found)>,
+}
+
+impl Account {
+    fn of(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let parts = parts(path)?;
+        let (mut terms, mut counts, mut stored) = (None, Counts::default(), 0);
+        let (mut records, mut damage, mut by_shard) = (0, Vec::new(), BTreeMap::new());
+        for part in parts {
+            let header = Salvage::open(&part)?.header().clone();
+            let is_earlier = header.format < FORMAT_VERSION;
+            terms = Some(header.terms);
+            let found = journal::examine(&part, |record| {
+                counts.add(&record.decision());
+                let kept = record.verdict == Verdict::Kept;
+                stored += u64::from(kept && (is_earlier || record.stored.is_some()));
+                if let Some(stored) = record.stored.as_ref().filter(|_| kept) {
+                    *by_shard.entry(stored.shard).or_default() += 1;
+                }
+            })?;
+            records += found.records;
+            if !found.is_whole() {
+                damage.push((part, found));
+            }
+        }
+        let terms = terms.ok_or("a journal without files")?;
+        Ok(Self { path: path.to_owned(), terms, counts, stored, by_shard, records, damage })
+    }
+
+    fn json(&self) -> Value {
+        let reasons = |verdict| -> Map<String, Value> {
+            let rows = self.counts.reasons(verdict);
+            rows.map(|(reason, count)| (reason.name().to_owned(), count.into())).collect()
+        };
+        json!({
+            "journal": self.path.display().to_string(),
+            "records": self.records,
+            "kept": self.counts.total(Verdict::Kept),
+            "rejected": self.counts.total(Verdict::Rejected),
+            "failed": self.counts.total(Verdict::Failed),
+            "kept_reasons": reasons(Verdict::Kept),
+            "rejected_reasons": reasons(Verdict::Rejected),
+            "failed_reasons": reasons(Verdict::Failed),
+            "threshold": self.terms.threshold.map(shortest),
+            "follow": self.terms.tracker,
+            "model_digest": self.terms.model().to_string(),
+            "config_digest": self.terms.config.to_string(),
+            "settings": self.terms.settings,
+            "damage": self.damage.iter().flat_map(|(_, found)| &found.damage).collect::<Vec<_>>(),
+            "damaged_files": self.damage.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
+        })
+    }
+
+    fn state(&self) -> String {
+        let Some((path, found)) = self.damage.first() else { return "whole".into() };
+        let places = || self.damage.iter().flat_map(|(_, found)| &found.damage);
+        let bytes: u64 = places().map(|(from, to)| to - from).sum();
+        let first = found.damage.first().map_or(0, |(from, _)| *from);
+        let (count, path) = (places().count(), path.display());
+        format!("DAMAGED: {bytes} bytes in {count} places, the first at byte {first} of {path}")
+    }
+}
+
+fn ls(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let accounts = accounts(args)?;
+    if args.json {
+        print(&json_lines(&accounts))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let head = format!(
+        "{:>10} {:>10} {:>10} {:>10} {:>9}  {:<12}  journal\n",
+        "records", "kept", "rejected", "failed", "threshold", "model"
+    );
+    let rows = accounts.iter().map(|account| {
+        let total = |verdict| account.counts.total(verdict);
+        let threshold = match (account.terms.tracker, account.terms.threshold) {
+            (Some(_), _) => "followed".into(),
+            (None, threshold) => threshold.map_or("-".into(), |t| format!("{t:.4}")),
+        };
+        format!(
+            "{:>10} {:>10} {:>10} {:>10} {threshold:>9}  {}  {}{}\n",
+            account.records,
+            total(Verdict::Kept),
+            total(Verdict::Rejected),
+            total(Verdict::Failed),
+            &account.terms.model().to_string()[..12],
+            printable_line(&account.path.to_string_lossy()),
+            if account.damage.is_empty() { "" } else { " (damaged)" },
+        )
+    });
+    print(&rows.fold(head, |text, row| text + &row))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn accounts(args: &JournalArgs) -> Result<Vec<Account>, Box<dyn Error>> {
+    args.journals.iter().map(|path| Account::of(path)).collect()
+}
+
+fn json_lines(accounts: &[Account]) -> String {
+    accounts.iter().map(|account| format!("{}\n", account.json())).collect()
+}
+
+fn cat(args: &CatArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let mut code = ExitCode::SUCCESS;
+    for path in &args.journals {
+        for part in parts(path)? {
+            cat_part(&part, args.reason.as_deref(), &mut code)?;
+        }
+    }
+    Ok(code)
+}
+
+fn cat_part(path: &Path, reason: Option<&str>, code: &mut ExitCode) -> Result<(), Box<dyn Error>> {
+    let mut salvage = Salvage::open(path)?;
+    if salvage.is_headless() {
+        log::warn!("{}: its header is damaged", path.display());
+        *code = ExitCode::from(DAMAGED);
+    }
+    while let Some(part) = salvage.next_part()? {
+        match part {
+            Part::Whole(Entry::Record(record)) => {
+                if reason.is_none_or(|reason| reason == record.reason.name()) {
+                    print(&(line(&record).to_string() + "\n"))?;
+                }
+            }
+            Part::Whole(_) => {}
+            Part::Damage { from, to } => {
+                log::warn!("{}: bytes {from} to {to} are damaged", path.display());
+                *code = ExitCode::from(DAMAGED);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line(record: &Record) -> Value {
+    let facts = record.facts;
+    let mut line = json!({
+        "ticket": record.ticket,
+        "uid": record.uid.to_string(),
+        "key": record.key,
+        "shard": record.shard,
+        "verdict": record.verdict.name(),
+        "reason": record.reason.name(),
+        "score": facts.score.map(shortest),
+        "caption_length": facts.caption_length,
+        "width": facts.size.width,
+        "height": facts.size.height,
+        "sha256": facts.content.to_string(),
+    });
+    if let Some(threshold) = record.threshold {
+        line["threshold"] = shortest(threshold);
+    }
+    if !record.broken.is_empty() {
+        line["broken"] = record.broken.iter().map(|reason| reason.name()).collect();
+    }
+    if let Some(stored) = &record.stored {
+        line["stored"] = json!({ "shard": shard_name(stored.shard), "key": stored.key });
+    }
+    if record.recovered {
+        line["recovered"] = true.into();
+    }
+    line
+}
+
+/// All that is known of one pair.
+fn why(args: &WhyArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let mut found = 0;
+    for path in &args.journals {
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
+            if !is_called(&record, &args.name) {
+                continue;
+            }
+            found += 1;
+            let text = match args.json {
+                true => format!("{}\n", line(&record)),
+                false => explained(&record, journal.terms(), path),
+            };
+            print(&text)?;
+        }
+    }
+    if found == 0 {
+        eprintln!("pairgate: no pair is called {:?} there", args.name);
+        return Ok(ExitCode::from(NOT_FOUND));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_called(record: &Record, name: &str) -> bool {
+    let stored = record.stored.as_ref().is_some_and(|stored| stored.key == name);
+    record.key == name || stored || record.uid.to_string() == name
+}
+
+/// A record in words, a line for each fact.
+fn explained(record: &Record, terms: &Terms, path: &Path) -> String {
+    let facts = record.facts;
+    let number = |score: f32| shortest(score).to_string();
+    let threshold = record.threshold.or(terms.threshold);
+    let mut rows = vec![
+        ("pair", format!("{} in {}", record.key, record.shard)),
+        ("uid", record.uid.to_string()),
+        ("verdict", format!("{}, {}", record.verdict.name(), record.reason.name())),
+        ("score", facts.score.map_or("none: the model was not asked".into(), number)),
+        ("threshold", threshold.map_or("none".into(), number)),
+    ];
+    let broken: Vec<_> = record.broken.iter().map(|reason| reason.name()).collect();
+    rows.push(("rules broken", if broken.is_empty() { "none".into() } else { broken.join(", ") }));
+    let size = facts.size;
+    rows.push((
+        "picture",
+        format!("{} x {} px, {} bytes", size.width, size.height, record.image_bytes),
+    ));
+    rows.push(("sha256", facts.content.to_string()));
+    rows.push(("caption", format!("{} characters", facts.caption_length)));
+    rows.push((
+        "stored",
+        match &record.stored {
+            Some(stored) => format!("{} in {}", stored.key, shard_name(stored.shard)),
+            None => "no".into(),
+        },
+    ));
+    if record.recovered {
+        rows.push((
+            "recovered",
+            "its record was lost; this one was made of the stored sample".into(),
+        ));
+    }
+    let models: Vec<_> = terms.models.iter().map(|model| model.name.as_str()).collect();
+    rows.push(("decided by", format!("pairgate {}, model {}", terms.program, models.join(", "))));
+    if !terms.settings.is_empty() {
+        rows.push(("settings", terms.settings.join(", ")));
+    }
+    rows.push(("journal", format!("{}, number {}", path.display(), record.ticket)));
+    let rows = rows.iter().map(|(name, value)| format!("{name:<13} {value}\n"));
+    rows.collect::<String>() + "\n"
+}
+
+fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let accounts = accounts(args)?;
+    let mut faults = 0;
+    for account in &accounts {
+        let beside = shards_beside(account);
+        let faulty = !account.damage.is_empty() || beside.as_ref().is_some_and(Result::is_err);
+        faults += usize::from(faulty);
+        if !args.json {
+            let shards = match beside {
+                None => String::new(),
+                Some(Ok((samples, 0))) => format!("; its shards hold the {samples} kept pairs"),
+                Some(Ok((samples, more))) => format!(
+                    "; its shards hold {samples} kept pairs, {more} more are in an unfinished one"
+                ),
+                Some(Err(why)) => format!("; {why}"),
+            };
+            let path = account.path.to_string_lossy();
+            let (path, records) = (printable_line(&path), account.records);
+            print(&format!("{path}: {records} records, {}{shards}\n", account.state()))?;
+        }
+    }
+    if args.json {
+        print(&json_lines(&accounts))?;
+    }
+    Ok(if faults > 0 { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS })
+}
+
+/// Whether the shards beside the journal hold as many samples as it says: their number, and that of
+/// pairs in a shard that is not finished; `None` where there are none.
+fn shards_beside(account: &Account) -> Option<Result<(u64, u64), String>> {
+    let folder = if account.path.is_dir() { &account.path } else { account.path.parent()? };
+    let names = std::fs::read_dir(folder).ok()?;
+    let samples = |entry: std::io::Result<std::fs::DirEntry>| {
+        let path = entry.ok()?.path();
+        let is_stats = path.to_str().is_some_and(|name| name.ends_with("_stats.json"));
+        let text = is_stats.then(|| std::fs::read(path).ok()).flatten()?;
+        serde_json::from_slice::<Value>(&text).ok()?["successes"].as_u64()
+    };
+    let shards: Vec<u64> = names.filter_map(samples).collect();
+    let is_unfinished =
+        |shard: u32| folder.join(format!(".{}.partial", shard_name(shard))).exists();
+    let last = account.by_shard.last_key_value();
+    let unfinished =
+        last.filter(|(shard, _)| is_unfinished(**shard)).map_or(0, |(_, pairs)| *pairs);
+    let (stored, kept) = (shards.iter().sum(), account.stored - unfinished);
+    match shards.is_empty() {
+        true => None,
+        false if stored == kept => Some(Ok((stored, unfinished))),
+        false => Some(Err(format!("its shards hold {stored} samples, {kept} pairs were kept"))),
+    }
+}
+
+fn repair(args: &RepairArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut records, mut whole) = (0, true);
+    for part in parts(&args.journal)? {
+        let (found, aside) = journal::repair(&Disk::system(), &part)?;
+        records += found.records;
+        if let Some(aside) = aside {
+            whole = false;
+            let bytes: u64 = found.damage.iter().map(|(from, to)| to - from).sum();
+            print(&format!(
+                "{}: {} records kept, {bytes} damaged bytes in {} places left out; as it was: {}\n",
+                part.display(),
+                found.records,
+                found.damage.len(),
+                aside.display()
+            ))?;
+        }
+    }
+    if whole {
+        let path = args.journal.display();
+        print(&format!("{path}: {records} records, whole; nothing is changed\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

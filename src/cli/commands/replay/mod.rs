@@ -1,0 +1,275 @@
+//! `pairgate replay`: decisions again, from journals.
+
+mod args;
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::cli::args::ArithmeticArg;
+use crate::cli::progress::Pass;
+use crate::cli::session::{SOME_FAILED, Session};
+use crate::cli::summary::print;
+use crate::config::PolicyConfig;
+use crate::config::file::Layers;
+use crate::decide::share::fraction_threshold_in_passes;
+use crate::decision::Verdict;
+use crate::error::RunError;
+use crate::gate::{GateSettings, Screening};
+use crate::journal::{FORMAT_VERSION, Reader, Record, Terms};
+use crate::pipeline::Outcome;
+use crate::policy::{OnError, Policy};
+use crate::printable::printable_line;
+use crate::replay::{Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy};
+use crate::score_text::shortest;
+pub use args::ReplayArgs;
+
+/// Runs the command.
+pub fn run(args: &ReplayArgs) -> Result<ExitCode, Box<dyn Error>> {
+    let journals = args.journals.as_slice();
+    if !args.source.is_empty() {
+        return judge_again(args, journals);
+    }
+    if args.verify {
+        return verify(args, journals);
+    }
+    let policy = policy(args, journals)?;
+    let mut confusion = Confusion::new(args.examples);
+    let mut kept = args.output.as_deref().map(Kept::create).transpose()?;
+    for path in journals {
+        for record in Reader::open(path)? {
+            let record = record?;
+            let decision = policy.decide_again(record.reason, record.facts);
+            confusion.add(&record, decision.verdict);
+            if let Some(kept) = kept.as_mut().filter(|_| decision.verdict == Verdict::Kept) {
+                kept.add(&record)?;
+            }
+        }
+    }
+    kept.map_or(Ok(()), Kept::finish)?;
+    let text = if args.json { as_json(&confusion, &policy) } else { as_table(&confusion, &policy) };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What decides: an option, a config's policy, or what the model recommended at the time.
+fn policy(args: &ReplayArgs, journals: &[PathBuf]) -> Result<Policy, Box<dyn Error>> {
+    let mut config = PolicyConfig::default();
+    if let Some(path) = &args.policy {
+        let mut layers = Layers::default();
+        layers.add_file(path)?;
+        config = layers.resolve()?.policy;
+    }
+    let on_error = if args.policy.is_some() { config.on_error } else { OnError::Drop };
+    let fraction = args.keep.or(config.keep);
+    let threshold = match (args.threshold.or(config.threshold), fraction) {
+        (Some(threshold), _) => threshold,
+        (None, Some(fraction)) => share_threshold(journals, fraction)?,
+        (None, None) => {
+            return Err("what is to decide? give --threshold, --keep, --policy or --verify".into());
+        }
+    };
+    Ok(Policy { threshold: Some(threshold), on_error })
+}
+
+fn share_threshold(journals: &[PathBuf], fraction: f64) -> Result<f32, Box<dyn Error>> {
+    let mut model = None;
+    for path in journals {
+        let digest = Reader::open(path)?.terms().model();
+        if *model.get_or_insert(digest) != digest {
+            return Err(format!("{}: scores of another model", path.display()).into());
+        }
+    }
+    let scores = || -> Result<_, RunError> {
+        let readers = journals.iter().map(|path| Reader::open(path));
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let score = |record: Result<Record, RunError>| record.map(|r| pooled_score(&r)).transpose();
+        Ok(readers.into_iter().flatten().filter_map(score))
+    };
+    let threshold = fraction_threshold_in_passes(scores, fraction)?;
+    threshold.ok_or_else(|| "no pair in the journals was scored".into())
+}
+
+/// The keys that would be kept.
+struct Kept {
+    writer: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl Kept {
+    fn create(path: &Path) -> Result<Self, String> {
+        let file =
+            File::create(path).map_err(|why| format!("writing {}: {why}", path.display()))?;
+        Ok(Self { writer: BufWriter::new(file), path: path.to_owned() })
+    }
+
+    fn add(&mut self, record: &Record) -> Result<(), String> {
+        let line = json!({
+            "key": record.key,
+            "uid": record.uid.to_string(),
+            "shard": record.shard,
+            "score": record.facts.score.map(shortest),
+        });
+        writeln!(self.writer, "{line}").map_err(|why| self.failed(&why))
+    }
+
+    fn finish(mut self) -> Result<(), String> {
+        self.writer.flush().map_err(|why| self.failed(&why))
+    }
+
+    fn failed(&self, why: &std::io::Error) -> String {
+        format!("writing {}: {why}", self.path.display())
+    }
+}
+
+fn as_json(confusion: &Confusion, policy: &Policy) -> String {
+    let mut table = json!({});
+    for old in Verdict::ALL {
+        for new in Verdict::ALL {
+            table[old.name()][new.name()] = confusion.count(old, new).into();
+        }
+    }
+    let example = |example: &crate::replay::Example| -> Value {
+        json!({
+            "key": example.record.key,
+            "uid": example.record.uid.to_string(),
+            "shard": example.record.shard,
+            "score": example.record.facts.score.map(shortest),
+            "old": example.old.name(),
+            "new": example.new.name(),
+        })
+    };
+    let examples: Vec<Value> = confusion.examples().iter().map(example).collect();
+    let summary = json!({
+        "threshold": policy.threshold.map(shortest),
+        "kept": confusion.now(Verdict::Kept),
+        "rejected": confusion.now(Verdict::Rejected),
+        "failed": confusion.now(Verdict::Failed),
+        "changed": confusion.changed(),
+        "old_to_new": table,
+        "examples": examples,
+    });
+    format!("{summary:#}\n")
+}
+
+fn as_table(confusion: &Confusion, policy: &Policy) -> String {
+    let mut text = format!("{:<16}", "was \\ is now");
+    Verdict::ALL.iter().for_each(|new| text += &format!("{:>12}", new.name()));
+    text.push('\n');
+    for old in Verdict::ALL {
+        text += &format!("{:<16}", old.name());
+        for new in Verdict::ALL {
+            text += &format!("{:>12}", confusion.count(old, new));
+        }
+        text.push('\n');
+    }
+    for example in confusion.examples() {
+        let score = example.record.facts.score.map_or("-".into(), |score| format!("{score:.4}"));
+        let (old, new) = (example.old.name(), example.new.name());
+        text += &format!(
+            "\n{old} -> {new}: {} in {}, score {score}",
+            printable_line(&example.record.key),
+            printable_line(&example.record.shard)
+        );
+    }
+    if !confusion.examples().is_empty() {
+        text.push('\n');
+    }
+    let threshold = policy.threshold.map_or("none".into(), |t| format!("{t:.4}"));
+    text + &format!("\nthreshold {threshold}; {} verdicts change\n", confusion.changed())
+}
+
+/// Holds the recorded decisions against the recorded scores.
+fn verify(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut compared, mut different, mut first) = (0, 0, Vec::new());
+    for path in journals {
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
+            if record.recovered {
+                // It says where the pair is stored; how it was decided is lost.
+                continue;
+            }
+            let policy = recorded_policy(journal.terms(), &record);
+            let now = policy.decide_again(record.reason, record.facts);
+            compared += 1;
+            if let Some(found) = difference(&record, &now) {
+                different += 1;
+                first.extend((first.len() < args.examples).then_some(found));
+            }
+        }
+    }
+    conclude(args, compared, different, &first)
+}
+
+/// Judges the source anew, and holds each decision against the recorded one.
+fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<dyn Error>> {
+    let [path] = journals else {
+        return Err("--source verifies one journal at a time".into());
+    };
+    let mut layers = Layers::default();
+    if let Some(config) = &args.config {
+        layers.add_file(config)?;
+    }
+    let journal = Reader::open(path)?;
+    let terms = journal.terms().clone();
+    let earlier = journal.header().format < FORMAT_VERSION;
+    let session = Session::with(layers, args.model.as_deref(), ArithmeticArg::Int8)?;
+    if session.model.digest() != terms.model() {
+        let digest = terms.model();
+        return Err(format!(
+            "the journal is of another model, with the digest {digest}: give --model"
+        )
+        .into());
+    }
+    let settings = settings(&session, &terms, earlier)?;
+    let inputs = session.open_paths(args.images.options(), &args.source)?;
+    let mut sink = VerifySink::new(journal, args.examples);
+    let outcome: Outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
+    if let Some(error) = outcome.error {
+        return Err(error.into());
+    }
+    conclude(args, sink.compared, sink.different, &sink.first)
+}
+
+/// The settings that the journal was written under: their digest says whether they are.
+fn settings(
+    session: &Session,
+    terms: &Terms,
+    earlier: bool,
+) -> Result<GateSettings, Box<dyn Error>> {
+    let mut settings = GateSettings::of(&session.config);
+    settings.policy.threshold = terms.threshold;
+    settings.follow = terms.tracker;
+    for screening in [Screening::Stop, Screening::Note] {
+        settings.screening = screening;
+        let arithmetic = session.model.arithmetic();
+        let digest =
+            if earlier { settings.earlier_digest(arithmetic) } else { settings.digest(arithmetic) };
+        if digest == terms.config {
+            return Ok(settings);
+        }
+    }
+    Err("the journal was written under another config: give --config".into())
+}
+
+fn conclude(
+    args: &ReplayArgs,
+    compared: u64,
+    different: u64,
+    first: &[Difference],
+) -> Result<ExitCode, Box<dyn Error>> {
+    let text = if args.json {
+        let named = first.iter().map(|d| json!({ "pair": d.name, "what": d.what }));
+        let first: Vec<Value> = named.collect();
+        format!("{:#}\n", json!({ "compared": compared, "different": different, "first": first }))
+    } else {
+        let lines = first.iter().map(|d| format!("{}: {}\n", printable_line(&d.name), d.what));
+        lines.collect::<String>() + &format!("{compared} decisions, {different} differ\n")
+    };
+    print(&text)?;
+    Ok(ExitCode::from(if different > 0 { SOME_FAILED } else { 0 }))
+}

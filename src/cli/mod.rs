@@ -1,0 +1,112 @@
+//! The command line as a library: [`run`] is all that the program does, so that a Python wheel can
+//! have it too. The folder `commands` is the tree that `--help` shows.
+
+mod args;
+mod commands;
+mod memory;
+#[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
+mod mqtt;
+mod progress;
+mod session;
+mod settings;
+mod signals;
+mod summary;
+mod tracked;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::kernels::{Isa, isa};
+use crate::printable::{printable, printable_line};
+
+/// Runs the program with these arguments, the first of which is its name, and gives its exit code: 0
+/// done, 1 done but some pairs could not be judged, 2 could not run to the end, 130 interrupted. It
+/// writes to the process's standard output and error, sets its logger, and takes its signals.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let said: Vec<String> =
+        arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if asks_for_details(&said) {
+        return details();
+    }
+    let args = match args::Args::try_parse_from(&arguments) {
+        Ok(args) => args,
+        Err(error) => return misused(&error, &said),
+    };
+    log_to_stderr(args.verbose);
+    match command(&args.command) {
+        Ok(code) => code,
+        Err(error) => {
+            session::tell_error(&*error);
+            ExitCode::from(session::COULD_NOT_RUN)
+        }
+    }
+}
+
+/// Log lines go to standard error, above the progress bar.
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn,pairgate=info",
+        1 => "info,pairgate=debug",
+        _ => "trace",
+    };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format(|line, record| {
+            let (time, style) = (line.timestamp(), line.default_level_style(record.level()));
+            let (level, text) = (record.level(), record.args().to_string());
+            writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", printable_line(&text))
+        })
+        .target(env_logger::Target::Pipe(Box::new(progress::LogLines)))
+        .init();
+}
+
+fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
+    use args::Command;
+    match command {
+        Command::Filter(args) => commands::filter::run(args),
+        Command::Score(args) => commands::score::run(args),
+        Command::Capture(args) => commands::capture::run(args),
+        Command::Calibrate(args) => commands::calibrate::run(args),
+        Command::Replay(args) => commands::replay::run(args),
+        Command::Report(args) => commands::report::run(args),
+        Command::Subset(args) => commands::subset::run(args),
+        Command::Journal(command) => commands::journal::run(command),
+        Command::Config(command) => commands::config::run(command),
+        Command::Model(command) => commands::model::run(command),
+    }
+}
+
+/// Tells what is wrong with the arguments, or what they ask for: help, the version.
+fn misused(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    if arguments.iter().all(|argument| !argument.contains(char::is_control)) {
+        error.exit();
+    }
+    // The message repeats them. Its colours are control characters too, so it goes without.
+    eprint!("{}", printable(&error.to_string()));
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(session::COULD_NOT_RUN))
+}
+
+/// Whether the arguments are `--version -v`.
+fn asks_for_details(arguments: &[String]) -> bool {
+    let has =
+        |names: [&str; 2]| arguments.iter().any(|argument| names.contains(&argument.as_str()));
+    arguments.len() == 2 && has(["-V", "--version"]) && has(["-v", "--verbose"])
+}
+
+/// Tells what the kernels run on.
+fn details() -> ExitCode {
+    let here: Vec<_> = Isa::available().iter().map(|isa| isa.name()).collect();
+    let text = format!(
+        "pairgate {}\nkernels {}; here: {}; {} lowers the choice\n",
+        env!("CARGO_PKG_VERSION"),
+        Isa::chosen(),
+        here.join(", "),
+        isa::VARIABLE
+    );
+    let printed = summary::print(&text);
+    ExitCode::from(if printed.is_ok() { 0 } else { session::COULD_NOT_RUN })
+}

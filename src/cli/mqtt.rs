@@ -1,0 +1,75 @@
+//! The MQTT broker that is told of a run.
+
+use std::error::Error;
+
+use crate::cli::args::MqttArgs;
+use crate::error::RunError;
+use crate::pipeline::Outcome;
+use crate::sink::Sink;
+use crate::sink::mqtt::{Broker, Counters, Link, Settings, Topics};
+use crate::store::ShardObserver;
+
+/// The variable that holds the broker's password, where the URL does not.
+const PASSWORD: &str = "PAIRGATE_MQTT_PASSWORD";
+
+/// What the options ask for, checked.
+pub struct Plan(Option<Settings>);
+
+impl Plan {
+    /// Checks the URL and the node's name; connects to nothing.
+    pub fn of(args: &MqttArgs) -> Result<Self, Box<dyn Error>> {
+        let Some(url) = &args.mqtt else { return Ok(Self(None)) };
+        let mut broker: Broker = url.parse().map_err(|why| format!("--mqtt: {why}"))?;
+        if let Ok(password) = std::env::var(PASSWORD) {
+            broker = broker.or_password(&password);
+        }
+        let node = match &args.mqtt_node {
+            Some(node) => node.clone(),
+            None => {
+                hostname::get().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+            }
+        };
+        let named = Topics::new(&broker, &node);
+        let topics = named.map_err(|why| format!("--mqtt-node {node:?}: {why}"))?;
+        Ok(Self(Some(Settings::new(broker, topics))))
+    }
+
+    /// Bytes of messages that may wait for the broker.
+    pub fn queue_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |settings| settings.queue_bytes as u64)
+    }
+
+    /// Starts to connect, where a broker was asked for.
+    pub fn open(self) -> Result<Listener, RunError> {
+        self.0.map(Link::open).transpose().map(Listener)
+    }
+}
+
+/// The broker, if there is one.
+pub struct Listener(Option<Link>);
+
+impl Listener {
+    /// Adds the broker's sink.
+    pub fn add_to(&self, sinks: &mut Vec<Box<dyn Sink>>) {
+        sinks.extend(self.0.iter().map(Link::sink));
+    }
+
+    /// Tells the broker of each stored pair that has passed `threshold`.
+    pub fn observer(&self, threshold: Option<f32>) -> Option<Box<dyn ShardObserver>> {
+        self.0.as_ref().map(|link| link.announcer(threshold))
+    }
+
+    /// Tells the broker how the run ended, and the user what the broker did not get.
+    pub fn close(self, outcome: &Outcome) {
+        let Some(link) = self.0 else { return };
+        let delivery = link.close(Counters::from(outcome));
+        let (dropped, undelivered) = (delivery.dropped, delivery.undelivered);
+        if dropped + undelivered > 0 {
+            let total = dropped + undelivered;
+            log::warn!(
+                "mqtt: {total} kept pairs were not told of: {dropped} dropped from the full queue, \
+                 {undelivered} undelivered at the end"
+            );
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Progress of long work: a bar on a terminal, a log line now and then elsewhere.
+
+use std::io::{self, IsTerminal, Write, stderr};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::decision::Verdict;
+use crate::source::Meter;
+use crate::stats::Counts;
+
+/// Time between two log lines where there is no terminal.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The terminal's last lines, which the bar and the log lines share.
+static TERMINAL: LazyLock<MultiProgress> =
+    LazyLock::new(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)));
+
+/// Standard error for log lines, which go above a bar that is shown.
+pub struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        TERMINAL.suspend(|| stderr().write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        stderr().flush()
+    }
+}
+
+/// What a pass over the input does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// It scores; what is kept is not known yet, or not asked.
+    Scoring,
+    /// It scores and keeps.
+    Filtering,
+    /// It keeps by scores that are known.
+    Keeping,
+    /// It takes frames and keeps, until it is stopped.
+    Capturing,
+}
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scoring => "scoring",
+            Self::Filtering => "filtering",
+            Self::Keeping => "keeping",
+            Self::Capturing => "capturing",
+        }
+    }
+}
+
+/// Shows how far a run is.
+pub struct Progress {
+    pass: Pass,
+    meter: Arc<Meter>,
+    bar: ProgressBar,
+    started: Instant,
+    logged: Instant,
+}
+
+impl Progress {
+    /// Progress of `pass`, with the share done from `meter`.
+    pub fn new(pass: Pass, meter: Arc<Meter>) -> Self {
+        let (bar, template) = match meter.total_bytes() {
+            Some(total) => {
+                (ProgressBar::new(total), "{prefix} [{bar:24}] {percent:>3}% {msg}, {eta} left")
+            }
+            None => (ProgressBar::new_spinner(), "{prefix} {spinner} {msg}, {elapsed}"),
+        };
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let bar = TERMINAL.add(bar);
+        bar.set_prefix(pass.name());
+        let now = Instant::now();
+        Self { pass, meter, bar, started: now, logged: now }
+    }
+
+    /// Shows the counts so far.
+    pub fn show(&mut self, counts: &Counts) {
+        if stderr().is_terminal() {
+            self.bar.set_position(self.meter.bytes_read());
+            self.bar.set_message(self.line(counts));
+        } else if self.logged.elapsed() >= LOG_EVERY {
+            self.logged = Instant::now();
+            log::info!("{} {}", self.pass.name(), self.line(counts));
+        }
+    }
+
+    fn line(&self, counts: &Counts) -> String {
+        let pairs = counts.decided();
+        let rate = pairs as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
+        if self.pass == Pass::Scoring {
+            return format!("{pairs} pairs, {rate:.0}/s");
+        }
+        let kept = 100.0 * counts.total(Verdict::Kept) as f64 / pairs.max(1) as f64;
+        format!("{pairs} pairs, {rate:.0}/s, {kept:.1}% kept")
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Shows how many of a known number of steps are done; only on a terminal.
+pub struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// A bar of `total` steps.
+    pub fn new(name: &'static str, total: u64) -> Self {
+        let style = ProgressStyle::with_template("{prefix} [{bar:24}] {pos} of {len}, {eta} left");
+        let bar = ProgressBar::new(total);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let bar = TERMINAL.add(bar);
+        bar.set_prefix(name);
+        Self { bar }
+    }
+
+    /// Shows that `done` steps are done.
+    pub fn show(&self, done: u64) {
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,263 @@
+//! What the commands share: from arguments to a model, a config and workers, and from an outcome
+//! to an exit code.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::available_parallelism;
+
+use crate::cli::args::{ArithmeticArg, InputArgs, RulesArg};
+use crate::cli::progress::{Pass, Progress};
+use crate::cli::signals::Stop;
+use crate::cli::{memory, settings};
+use crate::config::file::Layers;
+use crate::config::{Config, Need};
+use crate::decide::{Decider, Drift, Fixed, Tracker};
+use crate::decision::{Class, Verdict};
+use crate::error::{ModelError, RunError};
+use crate::gate::{Examine, Gate, GateSettings};
+use crate::journal::{self, ModelName};
+use crate::kernels::Team;
+use crate::model::Model;
+use crate::model::bundle::Bundle;
+use crate::pipeline::{Outcome, Run, Signals};
+use crate::printable::printable;
+use crate::sink::Sink;
+use crate::source::{InputOptions, Inputs};
+use crate::stats::Counts;
+use crate::store::Resumed;
+
+/// Exit code: some pairs could not be judged.
+pub const SOME_FAILED: u8 = 1;
+/// Exit code: set-up, input or output failed.
+pub const COULD_NOT_RUN: u8 = 2;
+/// Exit code: Ctrl-C, as shells have it (128 + SIGINT).
+pub const INTERRUPTED: u8 = 130;
+
+/// What a command needs before it can run.
+pub struct Session {
+    pub model: Arc<Model>,
+    /// Checked; `pipeline.workers` is their number.
+    pub config: Config,
+    /// Where the config comes from, for messages.
+    layers: Layers,
+    pub signals: Signals,
+    stop: Stop,
+}
+
+impl Session {
+    /// Loads the config and the model, and listens for Ctrl-C.
+    pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
+        let layers = settings::of_input(input, rules)?;
+        Self::with(layers, input.model.as_deref(), input.arithmetic)
+    }
+
+    /// The same for a config that is laid together already; `model` is a bundle's path that
+    /// outweighs the config's.
+    pub fn with(
+        layers: Layers,
+        model: Option<&Path>,
+        arithmetic: ArithmeticArg,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut config = layers.resolve()?;
+        let model = Arc::new(load(&config, model, arithmetic)?);
+        config.pipeline.workers = workers(&config);
+        let stop = Stop::on_signal()?;
+        let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };
+        Ok(Self { model, config, layers, signals, stop })
+    }
+
+    /// Opens inputs by their paths.
+    pub fn open_paths(
+        &self,
+        options: InputOptions,
+        paths: &[PathBuf],
+    ) -> Result<Inputs, Box<dyn Error>> {
+        Ok(Inputs::open_with(options, paths, self.config.sample)?)
+    }
+
+    /// What a journal says of this model and these settings.
+    pub fn terms(&self, settings: &GateSettings) -> journal::Terms {
+        let manifest = self.model.manifest();
+        let name = format!("{} {}", manifest.name, manifest.version);
+        let model = ModelName { name, digest: self.model.digest() };
+        let config = settings.digest(self.model.arithmetic());
+        let named = settings.named(self.model.arithmetic()).into_iter();
+        let named = named.map(|(name, value)| format!("{name}={value}")).collect();
+        let threshold = settings.policy.threshold;
+        journal::Terms::new(model, config, named, threshold, settings.follow)
+    }
+
+    /// What decides by these settings; it goes on from what an earlier run has learnt.
+    ///
+    /// # Errors
+    /// [`RunError::Source`] if the earlier run's journal cannot be read.
+    pub fn decider(
+        &self,
+        settings: &GateSettings,
+        resumed: &Resumed,
+    ) -> Result<SessionDecider, RunError> {
+        let Some(rule) = settings.follow else {
+            return Ok(SessionDecider::Fixed(Fixed(settings.policy)));
+        };
+        let (alarm, manifest) = (self.config.follow.drift_alarm, self.model.manifest());
+        let drift = (alarm > 0.0).then(|| Drift::new(&manifest.score_quantiles, alarm)).flatten();
+        if alarm > 0.0 && drift.is_none() {
+            log::warn!("the model is not calibrated: nothing tells whether the scores drift");
+        }
+        let mut tracker = Tracker::new(rule, settings.policy, drift);
+        tracker.restore(&resumed.decider);
+        tracker.catch_up(resumed.decisions()?)?;
+        Ok(SessionDecider::Tracker(Box::new(tracker)))
+    }
+
+    /// Runs all of `inputs` through gates with `settings` into `sink`.
+    pub fn run(
+        &self,
+        inputs: Inputs,
+        settings: GateSettings,
+        sink: &mut dyn Sink,
+        pass: Pass,
+    ) -> Result<Outcome, Box<dyn Error>> {
+        let gates = self.gates(settings, Need::without_capture)?;
+        let mut decider = Fixed(settings.policy);
+        Ok(self.run_through(inputs, gates, &mut decider, sink, pass, 0))
+    }
+
+    /// The same through gates, or what stands for them, that are made already, where `decider`
+    /// decides; the first pair has the ticket `first_ticket`.
+    pub fn run_through<E: Examine + 'static>(
+        &self,
+        inputs: Inputs,
+        examiners: Vec<E>,
+        decider: &mut dyn Decider,
+        sink: &mut dyn Sink,
+        pass: Pass,
+        first_ticket: u64,
+    ) -> Outcome {
+        let mut progress = Progress::new(pass, inputs.meter());
+        let (config, signals) = (&self.config.pipeline, &self.signals);
+        let source = Box::new(inputs);
+        let run = Run { source, decider, sink, config, signals, first_ticket };
+        run.through(examiners, |counts| progress.show(counts))
+    }
+
+    /// One gate for each worker; refuses a run whose worst case, or what `part` leaves of it, is
+    /// more than the config's ceiling.
+    pub fn gates(
+        &self,
+        settings: GateSettings,
+        part: impl Fn(Need) -> Need,
+    ) -> Result<Vec<Gate>, Box<dyn Error>> {
+        let gate = |_| {
+            let team = Team::new(self.config.model.threads as usize)?;
+            Ok(Gate::on_team(self.model.clone(), settings, team))
+        };
+        let gates = (0..self.config.pipeline.workers).map(gate);
+        let mut gates = gates.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        let ceiling = self.config.memory.ceiling_bytes;
+        if ceiling > 0 {
+            let need = part(memory::need(&self.model, &self.config, &mut gates)?);
+            need.check(ceiling).map_err(|error| self.layers.blame(&error))?;
+        }
+        Ok(gates)
+    }
+
+    /// The exit code for how a run ended, `ends_by_stop` where it has no other end; prints the error
+    /// that ended it.
+    pub fn exit_code(&self, outcome: &Outcome, ends_by_stop: bool) -> ExitCode {
+        let terminated = self.stop.terminated.load(Ordering::SeqCst);
+        if outcome.interrupted && outcome.error.is_none() && ends_by_stop && terminated {
+            return ExitCode::SUCCESS;
+        }
+        exit_code(outcome, &outcome.counts)
+    }
+}
+
+/// What decides in a run that gates examine.
+pub enum SessionDecider {
+    Fixed(Fixed),
+    Tracker(Box<Tracker>),
+}
+
+impl SessionDecider {
+    pub fn as_decider(&mut self) -> &mut dyn Decider {
+        match self {
+            Self::Fixed(fixed) => fixed,
+            Self::Tracker(tracker) => &mut **tracker,
+        }
+    }
+
+    /// The threshold that follows the scores, where it does.
+    pub fn tracker(&self) -> Option<&Tracker> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Tracker(tracker) => Some(tracker),
+        }
+    }
+}
+
+/// The model that a config names, or `path` in its place.
+fn load(
+    config: &Config,
+    path: Option<&Path>,
+    arithmetic: ArithmeticArg,
+) -> Result<Model, Box<dyn Error>> {
+    let path = path.or_else(|| configured_model(config));
+    let bundle = path.map_or_else(Bundle::embedded, Bundle::load)?;
+    Ok(Model::load(&bundle, arithmetic.into()).map_err(|error| hinted(&error, arithmetic))?)
+}
+
+/// What a run of this config takes at worst, the model that it names loaded for that.
+pub fn need_of(config: &Config) -> Result<Need, Box<dyn Error>> {
+    let mut config = config.clone();
+    config.pipeline.workers = workers(&config);
+    memory::need_of(load(&config, None, ArithmeticArg::Int8)?, &config)
+}
+
+/// The number of workers; where it is left open, one for each core.
+fn workers(config: &Config) -> usize {
+    let cores = available_parallelism().map_or(1, usize::from);
+    match config.pipeline.workers {
+        0 => (cores / config.model.threads as usize).max(1),
+        workers => workers,
+    }
+}
+
+/// The bundle's path in a config; `None` is the model in the binary.
+fn configured_model(config: &Config) -> Option<&Path> {
+    let path = config.model.bundle.as_str();
+    (!path.is_empty()).then_some(Path::new(path))
+}
+
+/// What a model failed by, and what may help where a graph is the trouble.
+fn hinted(error: &ModelError, arithmetic: ArithmeticArg) -> String {
+    let graph = matches!(error, ModelError::Graph { .. } | ModelError::Length { .. });
+    match arithmetic {
+        ArithmeticArg::Int8 if graph => format!("{error}\n(--arithmetic float may run it)"),
+        _ => error.to_string(),
+    }
+}
+
+/// Tells what went wrong. Names in it come from outside.
+pub fn tell_error(error: &dyn std::fmt::Display) {
+    eprintln!("pairgate: {}", printable(&error.to_string()));
+}
+
+/// The exit code for how a run ended in which pairs came out as `counts` say; prints the error that
+/// ended it.
+pub fn exit_code(outcome: &Outcome, counts: &Counts) -> ExitCode {
+    if let Some(error) = &outcome.error {
+        tell_error(error);
+        return ExitCode::from(COULD_NOT_RUN);
+    }
+    if outcome.interrupted {
+        return ExitCode::from(INTERRUPTED);
+    }
+    // A pair that could not be judged was stored if so asked, but it was not judged.
+    let faulty = counts.total(Verdict::Failed) > 0
+        || counts.reasons(Verdict::Kept).any(|(reason, _)| reason.class() == Class::Faulty);
+    ExitCode::from(if faulty { SOME_FAILED } else { 0 })
+}

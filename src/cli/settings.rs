@@ -1,0 +1,111 @@
+//! From what the command line says to the layers of a config.
+
+use std::error::Error;
+
+use crate::cli::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
+use crate::config::file::Layers;
+use crate::config::{Config, FollowConfig};
+use crate::model::manifest::Manifest;
+use crate::policy::TrackerRule;
+use crate::rules::Rules;
+
+/// What messages call values that options say.
+pub const COMMAND_LINE: &str = "command line";
+
+/// The config of `--board`, and over it that of `--config`.
+pub fn of_layers(args: &LayerArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = Layers::default();
+    if let Some(board) = &args.board {
+        layers.add_board(board)?;
+    }
+    if let Some(path) = &args.config {
+        layers.add_file(path)?;
+    }
+    Ok(layers)
+}
+
+/// The same, and over it what the options say.
+pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = of_layers(&input.layers)?;
+    let mut number = |table, key, value: Option<usize>| -> Result<(), Box<dyn Error>> {
+        if let Some(value) = value {
+            layers.set(table, key, i64::try_from(value)?, COMMAND_LINE);
+        }
+        Ok(())
+    };
+    number("pipeline", "workers", input.workers)?;
+    number("pipeline", "batch", input.batch)?;
+    number("pipeline", "queue", input.queue)?;
+    number("model", "threads", input.threads.map(|threads| threads.get() as usize))?;
+    if let Some(rules) = rules {
+        set_rules(&mut layers, rules);
+    }
+    Ok(layers)
+}
+
+/// A threshold or a share that was said outweighs either of a file; a threshold stands, whatever a file
+/// says of following the scores.
+pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>) {
+    if threshold.is_some() || keep.is_some() {
+        layers.unset("policy", "threshold");
+        layers.unset("policy", "keep");
+    }
+    if let Some(threshold) = threshold {
+        layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+        layers.set("follow", "enabled", false, COMMAND_LINE);
+    }
+    if let Some(keep) = keep {
+        layers.set("policy", "keep", keep, COMMAND_LINE);
+    }
+}
+
+/// What the options say of following the scores.
+pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
+    if args.follow {
+        layers.set("follow", "enabled", true, COMMAND_LINE);
+    }
+    if let Some(first) = args.first_threshold {
+        layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
+    }
+}
+
+/// How the threshold of a checked config follows the scores, where it does.
+pub fn follow_rule(config: &Config) -> Option<TrackerRule> {
+    let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
+    let keep = config.policy.keep.filter(|_| enabled)?;
+    Some(TrackerRule { keep, warm_up, window, every })
+}
+
+/// The threshold for an input that is read once: the policy's, the first one of those that follow the
+/// scores, what the model's calibration gives for the policy's share, or what the model recommends.
+pub fn stream_threshold(config: &Config, manifest: &Manifest) -> Result<f32, Box<dyn Error>> {
+    let first = config.follow.first_threshold.filter(|_| config.follow.enabled);
+    match (config.policy.threshold.or(first), config.policy.keep) {
+        (Some(threshold), _) => Ok(threshold),
+        (None, Some(fraction)) => {
+            let threshold = manifest.calibrated_threshold(fraction).ok_or(
+                "a share needs its input twice, which a stream does not allow, and the model is \
+                 not calibrated: give --threshold, or --first-threshold with --follow, or a bundle with \
+                 score_quantiles (pairgate calibrate --into)",
+            )?;
+            log::info!("a share of a stream: the model's calibration gives {threshold:.4}");
+            Ok(threshold)
+        }
+        (None, None) => manifest
+            .recommended_threshold
+            .ok_or_else(|| "the model recommends no threshold: give --threshold or --keep".into()),
+    }
+}
+
+/// The rules under the name that an option gives.
+pub fn set_rules(layers: &mut Layers, rules: RulesArg) {
+    let Rules { min_words, min_chars, min_side, max_aspect } = match rules {
+        RulesArg::Basic => Rules::BASIC,
+        RulesArg::None => Rules::NONE,
+    };
+    for (key, value) in [("min_words", min_words), ("min_chars", min_chars), ("min_side", min_side)]
+    {
+        layers.set("rules", key, i64::from(value), COMMAND_LINE);
+    }
+    layers.set("rules", "max_aspect", max_aspect, COMMAND_LINE);
+}
