@@ -9,15 +9,15 @@ mod common;
 use std::sync::Arc;
 
 use common::{median, model, print_host, samples, seconds};
-use pairgate::config::PipelineConfig;
 use pairgate::decide::Fixed;
-use pairgate::decision::Decision;
-use pairgate::error::RunError;
+use pairgate::disk::IoError;
 use pairgate::gate::{Gate, GateSettings, Screening};
 use pairgate::model::Model;
 use pairgate::pipeline::{Run, Signals};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Sample, Source};
+use pairgate_core::config::PipelineConfig;
+use pairgate_core::decision::Decision;
 
 const ROUNDS: usize = 9;
 const PAIRS: usize = 600;
@@ -29,7 +29,7 @@ struct Repeat {
 }
 
 impl Source for Repeat {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         let sample = self.samples[self.next % self.samples.len()].clone();
         self.next += 1;
         Ok((self.next <= PAIRS).then_some(sample))
@@ -40,12 +40,12 @@ impl Source for Repeat {
 struct Collect(Vec<Decision>);
 
 impl Sink for Collect {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.0.push(judged.decision);
         Ok(())
     }
 
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         Ok(())
     }
 }

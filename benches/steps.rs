@@ -8,12 +8,12 @@ mod common;
 use std::hint::black_box;
 
 use common::{median, model, print_host, samples, seconds};
-use pairgate::config::ImageLimits;
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::gate::{Examine, Gate, GateSettings, Screening};
 use pairgate::model::Scorer;
 use pairgate::prepare::Preparer;
 use pairgate::source::Sample;
+use pairgate_core::config::ImageLimits;
 
 const ROUNDS: usize = 15;
 const NAMES: [&str; 6] = ["probe", "decode", "prepare", "tokenize", "text tower", "image tower"];

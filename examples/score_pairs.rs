@@ -15,18 +15,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pairgate::config::SampleLimits;
-use pairgate::decision::Class;
-use pairgate::error::RunError;
+use pairgate::disk::IoError;
 use pairgate::gate::{Examine, Gate, GateSettings, Screening};
 use pairgate::kernels::Isa;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model};
-use pairgate::policy::Policy;
-use pairgate::rules::Rules;
 use pairgate::sink::scores::ScoresSink;
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Inputs, Sample, Source};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Class;
+use pairgate_core::policy::Policy;
+use pairgate_core::rules::Rules;
 
 fn main() -> ExitCode {
     match run() {
@@ -76,7 +76,7 @@ fn judge(gate: &mut Gate, sample: Sample) -> Result<Judged, Box<dyn Error>> {
 }
 
 /// Writes one line. A sink is buffered until it is finished, so each line has its own.
-fn print(judged: &Judged) -> Result<(), RunError> {
+fn print(judged: &Judged) -> Result<(), IoError> {
     let mut sink = ScoresSink::create(Path::new("-"))?;
     sink.accept(judged)?;
     sink.finish(RunEnd::Complete)

@@ -23,67 +23,37 @@
 //! | `parquet` (default) | tables of scores as Parquet: [`sink::table`]; DataComp's metadata and filters: most of [`datacomp`] |
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
 
-#![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![deny(unsafe_code)] // but in `kernels`
 #![warn(missing_docs)]
 
 pub mod config;
-pub mod decision;
-pub mod error;
-pub mod pair;
-pub mod policy;
-pub mod ring;
-pub mod rules;
-pub mod stats;
-pub mod wire;
 
-#[cfg(feature = "std")]
 pub mod capture;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "std")]
 pub mod datacomp;
-#[cfg(feature = "std")]
 pub mod decide;
-#[cfg(feature = "std")]
 pub mod decode;
-#[cfg(feature = "std")]
 pub mod disk;
-#[cfg(feature = "std")]
 pub mod gate;
-#[cfg(feature = "std")]
 pub mod journal;
-#[cfg(feature = "std")]
 #[allow(unsafe_code)]
 pub mod kernels;
-#[cfg(feature = "std")]
 pub mod model;
-#[cfg(feature = "std")]
 pub mod pipeline;
-#[cfg(feature = "std")]
 pub mod prepare;
-#[cfg(feature = "std")]
 pub mod printable;
-#[cfg(feature = "std")]
 pub mod replay;
-#[cfg(feature = "std")]
 pub mod report;
-#[cfg(feature = "std")]
 pub mod score_text;
-#[cfg(feature = "std")]
 pub mod sink;
-#[cfg(feature = "std")]
 pub mod sketch;
-#[cfg(feature = "std")]
 pub mod source;
-#[cfg(feature = "std")]
 pub mod store;
-#[cfg(feature = "std")]
 mod table;
-#[cfg(feature = "std")]
 pub mod text;
 
 /// The README's example is compiled with the tests.
-#[cfg(all(doctest, feature = "std"))]
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,9 +1,10 @@
 //! Decisions again, from what a journal recorded of them.
 
-use crate::decision::{Class, Decision, Reason, Verdict};
-use crate::error::RunError;
+use pairgate_core::decision::{Class, Decision, Reason, Verdict};
+use pairgate_core::policy::{self, OnError, Policy};
+
+use crate::disk::IoError;
 use crate::journal::{Record, Terms};
-use crate::policy::{self, OnError, Policy};
 use crate::sink::{Judged, RunEnd, Sink};
 
 /// How many pairs went from each verdict to each, and some of those whose verdict changed.
@@ -134,7 +135,7 @@ pub struct VerifySink<I> {
     most: usize,
 }
 
-impl<I: Iterator<Item = Result<Record, RunError>>> VerifySink<I> {
+impl<I: Iterator<Item = Result<Record, IoError>>> VerifySink<I> {
     /// A sink that compares with `records`, and keeps at most `most` differences.
     pub fn new(records: I, most: usize) -> Self {
         Self { records, compared: 0, different: 0, first: Vec::new(), most }
@@ -148,8 +149,8 @@ impl<I: Iterator<Item = Result<Record, RunError>>> VerifySink<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<Record, RunError>> + Send> Sink for VerifySink<I> {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+impl<I: Iterator<Item = Result<Record, IoError>> + Send> Sink for VerifySink<I> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.compared += 1;
         let name = || format!("{} in {}", judged.sample.key, judged.sample.shard);
         match self.records.next().transpose()? {
@@ -171,7 +172,7 @@ impl<I: Iterator<Item = Result<Record, RunError>> + Send> Sink for VerifySink<I>
     }
 
     /// Records that no pair came for differ too.
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         while let Some(record) = self.records.next().transpose()? {
             let name = format!("{} in {}", record.key, record.shard);
             self.note(Difference { name, what: "the source has no such pair".into() });

@@ -12,12 +12,12 @@ use std::io;
 use std::path::Path;
 
 use datasketches::tdigest::TDigestMut;
+use pairgate_core::pair::Digest;
+use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::IoError;
 use crate::disk::{Disk, failed, write_whole};
-use crate::error::RunError;
-use crate::pair::Digest;
-use crate::wire;
 
 /// First bytes of every sketch file.
 pub const MAGIC: &[u8; 8] = b"PAIRSKCH";
@@ -115,8 +115,8 @@ impl ScoreSketch {
     /// Writes the sketch to `path`, whole or not at all.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if that fails.
-    pub fn save(&mut self, path: &Path, model: Digest) -> Result<(), RunError> {
+    /// [`IoError::Write`] if that fails.
+    pub fn save(&mut self, path: &Path, model: Digest) -> Result<(), IoError> {
         let digest = self.digest.serialize();
         let header = Header { version: FORMAT_VERSION, model, digest: &digest };
         let mut frame = vec![0; digest.len() + 256];
@@ -128,9 +128,9 @@ impl ScoreSketch {
     /// Reads a sketch, and the digest of the model whose scores it holds.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read, is no sketch, damaged, or of another version.
-    pub fn load(path: &Path) -> Result<(Self, Digest), RunError> {
-        let source = |why| RunError::Source { from: path.display().to_string(), why };
+    /// [`IoError::Read`] if it cannot be read, is no sketch, damaged, or of another version.
+    pub fn load(path: &Path) -> Result<(Self, Digest), IoError> {
+        let source = |why| IoError::Read { from: path.display().to_string(), why };
         let bytes = fs::read(path).map_err(source)?;
         parse(&bytes).map_err(|why| source(io::Error::new(io::ErrorKind::InvalidData, why)))
     }

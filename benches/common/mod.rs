@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pairgate::config::SampleLimits;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::source::{Inputs, Sample, Source};
+use pairgate_core::config::SampleLimits;
 
 /// The model of `--model=BUNDLE`, else the embedded one.
 pub fn model() -> Arc<Model> {

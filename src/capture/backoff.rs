@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::config::ThermalConfig;
+use pairgate_core::config::ThermalConfig;
 
 /// How often the files are read.
 const EVERY: Duration = Duration::from_secs(1);

@@ -10,12 +10,12 @@ use moq_v4l::capability::Flags;
 use moq_v4l::io::traits::CaptureStream;
 use moq_v4l::video::Capture;
 use moq_v4l::{Device, Format, FourCC};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::pair::Size;
 
 use super::mjpeg::MjpegSource;
 use super::yuyv;
-use crate::config::SampleLimits;
-use crate::error::RunError;
-use crate::pair::Size;
+use crate::disk::IoError;
 use crate::source::{Sample, Source};
 
 /// Longest time between two frames; a camera that takes longer has stopped.
@@ -44,12 +44,12 @@ impl CameraSource {
     /// that is nearest by its driver's judgement; pictures above `limits` are counted as such.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it is no camera, is taken, or gives neither JPEG nor YUYV.
-    pub fn open(path: &Path, size: Option<Size>, limits: SampleLimits) -> Result<Self, RunError> {
+    /// [`IoError::Read`] if it is no camera, is taken, or gives neither JPEG nor YUYV.
+    pub fn open(path: &Path, size: Option<Size>, limits: SampleLimits) -> Result<Self, IoError> {
         let from = path.display().to_string();
         match agree(path, size) {
             Ok((stream, coding)) => Ok(Self { stream, coding, from: from.into(), limits }),
-            Err(why) => Err(RunError::Source { from, why }),
+            Err(why) => Err(IoError::Read { from, why }),
         }
     }
 
@@ -75,11 +75,10 @@ impl CameraSource {
 }
 
 impl Source for CameraSource {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             let frame = self.frame();
-            let frame =
-                frame.map_err(|why| RunError::Source { from: self.from.to_string(), why })?;
+            let frame = frame.map_err(|why| IoError::Read { from: self.from.to_string(), why })?;
             // A driver's buffer may hold less or more than a picture; an empty one is no frame.
             let picture = MjpegSource::new(Cursor::new(frame), &self.from, self.limits).next();
             match picture {

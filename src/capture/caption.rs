@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::SystemTime;
 
-use crate::config::CaptureConfig;
-use crate::error::RunError;
+use pairgate_core::config::CaptureConfig;
+
+use crate::disk::IoError;
+use crate::pipeline::RunError;
 
 /// Longest label that is read, in bytes; the rest of a line is passed over.
 const MAX_LABEL: u64 = 64 << 10;
@@ -120,17 +122,17 @@ impl Labels {
     /// Labels from a file or a named pipe.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read, [`RunError::Thread`] if the system gives no thread
+    /// [`IoError::Read`] if it cannot be read, [`RunError::Thread`] if the system gives no thread
     /// for the pipe.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let from = || path.display().to_string();
-        let kind = fs::metadata(path).map_err(|why| RunError::Source { from: from(), why })?;
+        let kind = fs::metadata(path).map_err(|why| IoError::Read { from: from(), why })?;
         if kind.is_file() {
             return Ok(Self::File(path.to_owned()));
         }
         if kind.is_dir() {
             let why = io::Error::new(io::ErrorKind::IsADirectory, "a folder holds no labels");
-            return Err(RunError::Source { from: from(), why });
+            return Err(IoError::Read { from: from(), why }.into());
         }
         let last = Arc::new(Mutex::new(String::new()));
         let (path, told) = (path.to_owned(), last.clone());

@@ -1,7 +1,8 @@
 //! Rules that ask whether a frame is worth the model's time: is it new, is it sharp?
 
-use crate::config::{CaptureConfig, ImageLimits};
-use crate::decision::Reason;
+use pairgate_core::config::{CaptureConfig, ImageLimits};
+use pairgate_core::decision::Reason;
+
 use crate::decode::{Rgb8, decode, probe};
 
 /// Longer side of the grey picture that both rules look at, in pixels; smaller frames keep theirs.

@@ -14,7 +14,7 @@ use super::caption::{About, Labels, Template, timestamp};
 use super::change::FrameRules;
 use super::queue::FrameQueue;
 use super::taker::Taker;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::source::{Member, Sample, Source};
 
 /// Frames as samples: `KEY.jpg`, `KEY.json` with time, number, place, sensor and label, `KEY.txt`
@@ -58,7 +58,7 @@ impl Default for Start {
 }
 
 impl Source for Captured {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         match self.queue.pop(&self.stop) {
             Some(frame) => Ok(Some(self.name(frame))),
             None => self.taker.error().map_or(Ok(None), Err),

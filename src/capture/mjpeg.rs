@@ -8,10 +8,11 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
+
 use super::tables::TYPICAL;
-use crate::config::SampleLimits;
-use crate::decision::Reason;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::source::{Member, Sample, Source};
 
 /// The second byte of a JPEG marker (ITU-T T.81, table B.1).
@@ -200,9 +201,9 @@ fn fill(reader: &mut impl BufRead) -> io::Result<&[u8]> {
 }
 
 impl<R: BufRead + Send> Source for MjpegSource<R> {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         let from = self.from.to_string();
-        self.read_picture().map_err(|why| RunError::Source { from, why })
+        self.read_picture().map_err(|why| IoError::Read { from, why })
     }
 }
 

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
+use pairgate_core::config::OnFull;
 
 use super::Frame;
-use crate::config::OnFull;
 
 /// Time between two looks at a queue that is full, or empty.
 const NAP: Duration = Duration::from_millis(1);

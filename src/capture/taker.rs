@@ -9,13 +9,14 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Frame;
 use super::backoff::{Backoff, State};
 use super::queue::{FrameQueue, LeftOut};
-use crate::error::RunError;
+use crate::disk::IoError;
+use crate::pipeline::RunError;
 use crate::source::Source;
 
 /// Reads a camera on a thread of its own.
 #[derive(Debug)]
 pub struct Taker {
-    error: Arc<Mutex<Option<RunError>>>,
+    error: Arc<Mutex<Option<IoError>>>,
 }
 
 impl Taker {
@@ -45,7 +46,7 @@ impl Taker {
     }
 
     /// What ended the camera, if it was an error.
-    pub fn error(&self) -> Option<RunError> {
+    pub fn error(&self) -> Option<IoError> {
         self.error.lock().unwrap_or_else(|held| held.into_inner()).take()
     }
 }
@@ -63,7 +64,7 @@ fn take_all(
     queue: &FrameQueue,
     mut pace: Pace,
     stop: &AtomicBool,
-) -> Result<(), RunError> {
+) -> Result<(), IoError> {
     for number in 0.. {
         let Some(sample) = camera.next()? else { return Ok(()) };
         if stop.load(Ordering::SeqCst) {
@@ -75,7 +76,7 @@ fn take_all(
             None => queue.push(Frame { sample, time: SystemTime::now(), number }, stop),
         }
     }
-    Err(RunError::Source { from: "camera".into(), why: io::Error::other("it gave 2^64 frames") })
+    Err(IoError::Read { from: "camera".into(), why: io::Error::other("it gave 2^64 frames") })
 }
 
 /// Which frames are taken: by the interval, and by what heat and battery allow.

@@ -4,8 +4,7 @@ use std::io;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
-
-use crate::pair::Size;
+use pairgate_core::pair::Size;
 
 /// Quality of the JPEG, 1 to 100: what cameras' own encoders use.
 const QUALITY: u8 = 90;

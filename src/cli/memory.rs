@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use pairgate_core::config::{Config, Need};
 
-use crate::config::{Config, Need};
-use crate::error::ModelError;
 use crate::gate::{Gate, GateSettings};
 use crate::kernels::Team;
 use crate::model::Model;
+use crate::model::ModelError;
 
 /// Taken for program and model where the system does not tell: Linux alone does.
 const UNTOLD_BYTES: u64 = 64 << 20;

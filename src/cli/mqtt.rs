@@ -1,9 +1,9 @@
 //! The MQTT broker that is told of a run.
 
 use std::error::Error;
+use std::io;
 
 use crate::cli::args::MqttArgs;
-use crate::error::RunError;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::sink::mqtt::{Broker, Counters, Link, Settings, Topics};
@@ -40,7 +40,7 @@ impl Plan {
     }
 
     /// Starts to connect, where a broker was asked for.
-    pub fn open(self) -> Result<Listener, RunError> {
+    pub fn open(self) -> io::Result<Listener> {
         self.0.map(Link::open).transpose().map(Listener)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 
-use crate::decision::Verdict;
 use crate::source::Meter;
-use crate::stats::Counts;
 
 /// Time between two log lines where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(10);

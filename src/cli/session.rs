@@ -8,25 +8,27 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 
+use pairgate_core::config::{Config, Need};
+use pairgate_core::decision::{Class, Verdict};
+use pairgate_core::stats::Counts;
+
 use crate::cli::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::signals::Stop;
 use crate::cli::{memory, settings};
-use crate::config::file::Layers;
-use crate::config::{Config, Need};
+use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
-use crate::decision::{Class, Verdict};
-use crate::error::{ModelError, RunError};
+use crate::disk::IoError;
 use crate::gate::{Examine, Gate, GateSettings};
 use crate::journal::{self, ModelName};
 use crate::kernels::Team;
 use crate::model::Model;
+use crate::model::ModelError;
 use crate::model::bundle::Bundle;
 use crate::pipeline::{Outcome, Run, Signals};
 use crate::printable::printable;
 use crate::sink::Sink;
 use crate::source::{InputOptions, Inputs};
-use crate::stats::Counts;
 use crate::store::Resumed;
 
 /// Exit code: some pairs could not be judged.
@@ -93,12 +95,12 @@ impl Session {
     /// What decides by these settings; it goes on from what an earlier run has learnt.
     ///
     /// # Errors
-    /// [`RunError::Source`] if the earlier run's journal cannot be read.
+    /// [`IoError::Read`] if the earlier run's journal cannot be read.
     pub fn decider(
         &self,
         settings: &GateSettings,
         resumed: &Resumed,
-    ) -> Result<SessionDecider, RunError> {
+    ) -> Result<SessionDecider, IoError> {
         let Some(rule) = settings.follow else {
             return Ok(SessionDecider::Fixed(Fixed(settings.policy)));
         };

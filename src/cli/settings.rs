@@ -2,12 +2,13 @@
 
 use std::error::Error;
 
+use pairgate_core::config::{Config, FollowConfig};
+use pairgate_core::policy::TrackerRule;
+use pairgate_core::rules::Rules;
+
 use crate::cli::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
-use crate::config::file::Layers;
-use crate::config::{Config, FollowConfig};
+use crate::config::Layers;
 use crate::model::manifest::Manifest;
-use crate::policy::TrackerRule;
-use crate::rules::Rules;
 
 /// What messages call values that options say.
 pub const COMMAND_LINE: &str = "command line";

@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 use serde_json::{Map, Value, json};
 
 use crate::capture::queue::Taken;
@@ -12,13 +14,11 @@ use crate::cli::memory;
 use crate::cli::session::exit_code;
 use crate::cli::tracked::Tracked;
 use crate::decide::Tracker;
-use crate::decision::Verdict;
 use crate::gate::GateSettings;
 use crate::model::{Arithmetic, Model};
 use crate::pipeline::Outcome;
 use crate::printable::{printable, printable_line};
 use crate::score_text::shortest;
-use crate::stats::Counts;
 
 /// Prints text or JSON to standard output, without control characters but newline and tab. A reader
 /// that has seen enough (`| head`) is no error.
@@ -171,7 +171,8 @@ impl Summary {
             ("failed", Verdict::Failed),
         ] {
             row(name, counts.total(verdict));
-            let worth_a_row = |(reason, _): &(_, u64)| *reason != crate::decision::Reason::Passed;
+            let worth_a_row =
+                |(reason, _): &(_, u64)| *reason != pairgate_core::decision::Reason::Passed;
             for (reason, count) in counts.reasons(verdict).filter(worth_a_row) {
                 row(&format!("  {reason}"), count);
             }

@@ -1,153 +1,196 @@
-//! What can be set for a run: limits, rules, workers, memory, model, policy, storage, capture.
-//!
-//! All of it can be written in a TOML file; `firmware-config/default.toml` shows every key with its
-//! unit, range and default, and the files beside it suit boards. [`mod@file`] reads them in layers and
-//! names the line of what is wrong; [`packed`] is the form that firmware reads.
+//! Configs from TOML files, one laid over the other, and where each value comes from.
 
-mod board;
-#[cfg(feature = "std")]
-pub mod file;
-mod follow;
-mod limits;
-mod memory;
-pub mod packed;
-mod run;
-mod units;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use pairgate_core::config::Config;
+use pairgate_core::error::ConfigError;
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Table, Value};
 
-use crate::error::ConfigError;
-use crate::rules::Rules;
+/// A board's name and its file's text.
+type Board = (&'static str, &'static str);
 
-pub use board::{CaptureConfig, OnFull, ThermalConfig};
-pub use follow::FollowConfig;
-pub use limits::{ImageLimits, SampleLimits};
-pub use memory::{LONG_CAPTION_BYTES, Need};
-pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
+macro_rules! boards {
+    ($($name:literal),*) => {
+        /// The configs that the library brings, by the names of their boards.
+        pub const BOARDS: &[Board] = &[$((
+            $name,
+            include_str!(concat!("../../firmware-config/", $name, ".toml")),
+        )),*];
+    };
+}
+boards!(
+    "rpi-zero-2w",
+    "rpi4",
+    "rpi5",
+    "imx8mp",
+    "jetson-orin-cpu",
+    "graviton-crawler",
+    "x86-crawler"
+);
 
-/// Everything that can be set for a run.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// What the process may use.
-    pub memory: MemoryConfig,
-    /// Bounds on an image.
-    pub image: ImageLimits,
-    /// Bounds on a sample.
-    pub sample: SampleLimits,
-    /// The cheap rules that answer before the model.
-    pub rules: Rules,
-    /// How the work is spread.
-    pub pipeline: PipelineConfig,
-    /// The model that is asked.
-    pub model: ModelConfig,
-    /// What passes.
-    pub policy: PolicyConfig,
-    /// How kept pairs reach the disk.
-    pub storage: StorageConfig,
-    /// How frames become pairs.
-    pub capture: CaptureConfig,
-    /// When to back off.
-    pub thermal: ThermalConfig,
-    /// Whether a share's threshold follows the scores. Not in a packed config.
-    #[serde(with = "follow::in_files")]
-    pub follow: FollowConfig,
+/// A config that cannot be used, with the file and the line to blame.
+#[derive(Debug, thiserror::Error)]
+#[error("config {place}: {why}")]
+pub struct ConfigFileError {
+    place: Origin,
+    why: String,
 }
 
-/// A key, its value and its range.
-type Row = (&'static str, f64, f64, f64);
+/// Where a value was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file, the board or the command line.
+    pub layer: Arc<str>,
+    /// The line there, from 1; 0 where there are none.
+    pub line: usize,
+}
 
-impl Config {
-    /// Checks every value against its range, and the values against each other.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.layer),
+            line => write!(f, "{}, line {line}", self.layer),
+        }
+    }
+}
+
+/// TOML layers, each laid over those before it, key by key.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    merged: Table,
+    /// Origins of the keys that were said, by their dotted names.
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Layers {
+    /// Lays the config of a board over what there is.
     ///
     /// # Errors
-    /// [`ConfigError::OutOfRange`] for the first key whose value is outside its range,
-    /// [`ConfigError::Exclusive`] for a threshold beside a share, [`ConfigError::Needs`] where a
-    /// threshold is to follow no share, [`ConfigError::Ceiling`] where images and queues alone may
-    /// pass the memory ceiling.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        check_rows(&self.limit_rows())?;
-        check_rows(&self.run_rows())?;
-        check_rows(&self.board_rows())?;
-        check_rows(&self.follow_rows())?;
-        if self.policy.threshold.is_some() && self.policy.keep.is_some() {
-            return Err(ConfigError::Exclusive { key: "policy.keep", other: "policy.threshold" });
+    /// [`ConfigFileError`] if there is no such board.
+    pub fn add_board(&mut self, name: &str) -> Result<(), ConfigFileError> {
+        let known = BOARDS.iter().find(|(board, _)| *board == name);
+        let (_, text) = known.ok_or_else(|| {
+            let names: Vec<_> = BOARDS.iter().map(|(board, _)| *board).collect();
+            let place = Origin { layer: format!("board {name}").into(), line: 0 };
+            ConfigFileError { place, why: format!("not known; there are {}", names.join(", ")) }
+        })?;
+        self.add(&format!("board {name}"), text)
+    }
+
+    /// Lays the file at `path` over what there is.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] if it cannot be read, or as [`add`](Self::add).
+    pub fn add_file(&mut self, path: &Path) -> Result<(), ConfigFileError> {
+        let layer = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|why| ConfigFileError {
+            place: Origin { layer: layer.as_str().into(), line: 0 },
+            why: why.to_string(),
+        })?;
+        self.add(&layer, &text)
+    }
+
+    /// Lays `text`, which messages call `layer`, over what there is.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] for what is no TOML, unknown keys, values of another type and wrong
+    /// units, with the line. Ranges are looked at by [`resolve`](Self::resolve).
+    pub fn add(&mut self, layer: &str, text: &str) -> Result<(), ConfigFileError> {
+        let layer: Arc<str> = layer.into();
+        let wrong = |error: toml::de::Error| ConfigFileError {
+            place: Origin {
+                layer: layer.clone(),
+                line: error.span().map_or(0, |span| line_of(text, span.start)),
+            },
+            why: error.message().to_owned(),
+        };
+        let parsed = DeTable::parse(text).map_err(wrong)?;
+        toml::from_str::<Config>(text).map_err(wrong)?;
+        note_origins(parsed.get_ref(), "", text, &layer, &mut self.origins);
+        merge(&mut self.merged, toml::from_str(text).map_err(wrong)?);
+        Ok(())
+    }
+
+    /// Says one value, as a command line does.
+    pub fn set(&mut self, table: &str, key: &str, value: impl Into<Value>, layer: &str) {
+        let inner = Table::from_iter([(key.to_owned(), value.into())]);
+        merge(&mut self.merged, Table::from_iter([(table.to_owned(), Value::Table(inner))]));
+        let origin = Origin { layer: layer.into(), line: 0 };
+        self.origins.insert(format!("{table}.{key}"), origin);
+    }
+
+    /// Takes back what the layers say of a key.
+    pub fn unset(&mut self, table: &str, key: &str) {
+        if let Some(Value::Table(inner)) = self.merged.get_mut(table) {
+            inner.remove(key);
         }
-        if self.follow.enabled && self.policy.keep.is_none() {
-            return Err(ConfigError::Needs { key: "follow.enabled", other: "policy.keep" });
-        }
-        self.need(0).check(self.memory.ceiling_bytes)
+        self.origins.remove(&format!("{table}.{key}"));
     }
 
-    fn limit_rows(&self) -> [Row; 10] {
-        let Self { memory, image, sample, rules, .. } = self;
-        [
-            ("memory.ceiling_bytes", memory.ceiling_bytes as f64, 0.0, 1e13),
-            ("image.max_side", image.max_side.into(), 1.0, 65_535.0),
-            ("image.max_pixels", image.max_pixels as f64, 1.0, 4e9),
-            ("image.max_decode_bytes", image.max_decode_bytes as f64, 65_536.0, 16e9),
-            ("sample.max_sample_bytes", sample.max_sample_bytes as f64, 1024.0, 4e9),
-            ("sample.max_caption_bytes", sample.max_caption_bytes as f64, 1.0, 1e9),
-            ("rules.min_words", rules.min_words.into(), 0.0, 1e6),
-            ("rules.min_chars", rules.min_chars.into(), 0.0, 1e6),
-            ("rules.min_side", rules.min_side.into(), 0.0, 65_535.0),
-            ("rules.max_aspect", rules.max_aspect, 1.0, 1e9),
-        ]
+    /// The config that the layers come to, checked.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] for a value that is out of range, or values that exclude each other.
+    pub fn resolve(&self) -> Result<Config, ConfigFileError> {
+        let config = Config::deserialize(self.merged.clone()).map_err(|error| {
+            let place = Origin { layer: "as a whole".into(), line: 0 };
+            ConfigFileError { place, why: error.message().to_owned() }
+        })?;
+        config.check().map_err(|error| self.blame(&error))?;
+        Ok(config)
     }
 
-    fn run_rows(&self) -> [Row; 12] {
-        let Self { sample, pipeline, model, policy, storage, .. } = self;
-        let in_flight = pipeline.max_bytes_in_flight as f64;
-        [
-            ("pipeline.workers", pipeline.workers as f64, 0.0, 1024.0),
-            ("pipeline.batch", pipeline.batch as f64, 1.0, 4096.0),
-            ("pipeline.queue", pipeline.queue as f64, 1.0, 1e6),
-            // The largest sample must pass.
-            ("pipeline.max_bytes_in_flight", in_flight, sample.max_sample_bytes as f64, 1e12),
-            ("model.threads", model.threads.into(), 1.0, 1024.0),
-            ("policy.threshold", policy.threshold.unwrap_or(0.0).into(), -1.0, 1.0),
-            ("policy.keep", policy.keep.unwrap_or(1.0), f64::MIN_POSITIVE, 1.0),
-            ("storage.shard_pairs", storage.shard_pairs as f64, 1.0, 9_999_999.0),
-            ("storage.shard_age_ms", storage.shard_age_ms as f64, 0.0, 1e12),
-            ("storage.sync_pairs", storage.sync_pairs as f64, 0.0, 9_999_999.0),
-            ("storage.sync_ms", storage.sync_ms as f64, 0.0, 1e9),
-            ("storage.max_bytes", storage.max_bytes as f64, 0.0, 1e15),
-        ]
+    /// The error with the place where its key was said.
+    pub fn blame(&self, error: &ConfigError) -> ConfigFileError {
+        let origin = error.key().and_then(|key| self.origin(key)).cloned();
+        let place = origin.unwrap_or_else(|| Origin { layer: "default".into(), line: 0 });
+        ConfigFileError { place, why: error.to_string() }
     }
 
-    fn follow_rows(&self) -> [Row; 5] {
-        let FollowConfig { first_threshold, warm_up, window, every, drift_alarm, .. } = self.follow;
-        let most = window as f64;
-        [
-            ("follow.first_threshold", first_threshold.unwrap_or(0.0).into(), -1.0, 1.0),
-            ("follow.window", most, 100.0, 1e12),
-            ("follow.warm_up", warm_up as f64, 1.0, most),
-            ("follow.every", every as f64, 1.0, most),
-            ("follow.drift_alarm", drift_alarm, 0.0, 100.0),
-        ]
-    }
-
-    fn board_rows(&self) -> [Row; 7] {
-        let Self { capture, thermal, .. } = self;
-        [
-            ("capture.interval_ms", capture.interval_ms as f64, 0.0, 1e12),
-            ("capture.places", capture.places.into(), 1.0, 255.0),
-            ("capture.min_change", capture.min_change.into(), 0.0, 255.0),
-            ("capture.min_sharpness", capture.min_sharpness.into(), 0.0, 65_025.0),
-            ("thermal.warm_c", thermal.warm_c.into(), -40.0, 150.0),
-            // Not below warm: a board would stop before it slows down.
-            ("thermal.hot_c", thermal.hot_c.into(), thermal.warm_c.into(), 150.0),
-            ("thermal.low_percent", thermal.low_percent.into(), 0.0, 100.0),
-        ]
+    /// Where the key with this dotted name was said; `None` where it has its default.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
     }
 }
 
-fn check_rows(rows: &[Row]) -> Result<(), ConfigError> {
-    for &(key, value, min, max) in rows {
-        // Written so that NaN fails.
-        if !(value >= min && value <= max) {
-            return Err(ConfigError::OutOfRange { key, value, min, max });
+/// Lays `over` over `under`.
+fn merge(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => merge(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
         }
     }
-    Ok(())
+}
+
+fn note_origins(
+    table: &DeTable<'_>,
+    prefix: &str,
+    text: &str,
+    layer: &Arc<str>,
+    into: &mut BTreeMap<String, Origin>,
+) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        match value.get_ref() {
+            DeValue::Table(inner) => note_origins(inner, &format!("{name}."), text, layer, into),
+            _ => {
+                let line = line_of(text, Spanned::span(value).start);
+                into.insert(name, Origin { layer: layer.clone(), line });
+            }
+        }
+    }
+}
+
+/// The line, from 1, of a byte of the text.
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }

@@ -13,7 +13,7 @@ use npyz::{DType, NpyHeader, Order};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{unread, wrong};
-use crate::error::RunError;
+use crate::disk::IoError;
 
 /// Longest header of an array that is read, in bytes; NumPy's own have 118.
 const MAX_HEADER: usize = 1 << 16;
@@ -80,14 +80,14 @@ impl Rows {
     /// of them, of `columns` values.
     ///
     /// # Errors
-    /// [`RunError::Source`] where it has not, or is damaged.
+    /// [`IoError::Read`] where it has not, or is damaged.
     pub fn open(
         path: &Path,
         name: &str,
         rows: u64,
         columns: usize,
         range: Range<u64>,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         let open = || -> io::Result<Self> {
             let mut entry = open_entry(path, name)?;
             let header = read_header(&mut entry)?;
@@ -112,8 +112,8 @@ impl Rows {
     /// Replaces `out` with the next `rows` rows.
     ///
     /// # Errors
-    /// [`RunError::Source`] where there are fewer, or they cannot be read.
-    pub fn read(&mut self, rows: usize, out: &mut Vec<f32>) -> Result<(), RunError> {
+    /// [`IoError::Read`] where there are fewer, or they cannot be read.
+    pub fn read(&mut self, rows: usize, out: &mut Vec<f32>) -> Result<(), IoError> {
         self.bytes.resize(rows * self.columns * self.kind.bytes(), 0);
         self.reader.read_exact(&mut self.bytes).map_err(unread(&self.path))?;
         out.clear();
@@ -180,8 +180,8 @@ impl Read for Entry {
 /// Reads a `.npy` of rows of floats: the values, and how many a row has.
 ///
 /// # Errors
-/// [`RunError::Source`] where it is something else.
-pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), RunError> {
+/// [`IoError::Read`] where it is something else.
+pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), IoError> {
     let read = || -> io::Result<_> {
         let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
         let header = read_header(&mut file)?;
@@ -200,8 +200,8 @@ pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), RunError> {
 /// Reads a `.npy` of whole numbers in one dimension.
 ///
 /// # Errors
-/// [`RunError::Source`] where it is something else.
-pub fn read_places(path: &Path) -> Result<Vec<i64>, RunError> {
+/// [`IoError::Read`] where it is something else.
+pub fn read_places(path: &Path) -> Result<Vec<i64>, IoError> {
     let read = || -> io::Result<_> {
         let mut file = BufReader::new(File::open(path)?);
         let header = read_header(&mut file)?;

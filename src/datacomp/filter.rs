@@ -8,14 +8,14 @@
 //! | laion2b | a ViT-B/32 score of 0.28 and an English caption |
 //! | image_based | an English caption of 2 of fastText's tokens and 6 characters, and an embedding whose nearest centroid is a target |
 
+use pairgate_core::decision::Reason;
+use pairgate_core::rules::Rules;
 use parquet::data_type::ByteArray;
 
 use super::centroids::Centroids;
 use super::language::Identifier;
 use super::language::fasttext::Scratch;
 use super::scores::UidScores;
-use crate::decision::Reason;
-use crate::rules::Rules;
 
 /// The column of ViT-B/32 scores.
 pub const B32_SCORES: &str = "clip_b32_similarity_score";

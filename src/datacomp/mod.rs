@@ -35,11 +35,11 @@ pub mod threshold;
 use std::io;
 use std::path::Path;
 
-use crate::error::RunError;
+use crate::disk::IoError;
 
 /// Names the file in an I/O error of reading.
-fn unread(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
-    move |why| RunError::Source { from: path.display().to_string(), why }
+fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
+    move |why| IoError::Read { from: path.display().to_string(), why }
 }
 
 /// A file whose bytes are not what they should be.

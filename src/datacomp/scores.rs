@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use pairgate_core::pair::Uid;
 use serde::Deserialize;
 
 use super::unread;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::journal::Reader;
-use crate::pair::Uid;
 
 /// The scores of a run by uid.
 #[derive(Debug, Clone, Default)]
@@ -52,9 +52,9 @@ impl UidScores {
 /// Reads the lines of `pairgate score -o NAME.jsonl`.
 ///
 /// # Errors
-/// [`RunError::Source`], with the line's number, where a line is not an object with a `uid` and a
+/// [`IoError::Read`], with the line's number, where a line is not an object with a `uid` and a
 /// `score`.
-pub fn read_lines(path: &Path) -> Result<UidScores, RunError> {
+pub fn read_lines(path: &Path) -> Result<UidScores, IoError> {
     let file = File::open(path).map_err(unread(path))?;
     let mut scores = Vec::new();
     let mut malformed = 0;
@@ -88,12 +88,12 @@ struct Line {
 /// Reads the scores of a journal.
 ///
 /// # Errors
-/// [`RunError::Source`] where it cannot be read or is torn.
-pub fn read_journal(path: &Path) -> Result<UidScores, RunError> {
+/// [`IoError::Read`] where it cannot be read or is torn.
+pub fn read_journal(path: &Path) -> Result<UidScores, IoError> {
     let records = Reader::open(path)?;
     let scores = records.map(|record| {
         let record = record?;
         Ok((record.uid, record.facts.score.unwrap_or(f32::NAN)))
     });
-    Ok(UidScores::new(scores.collect::<Result<_, RunError>>()?, 0))
+    Ok(UidScores::new(scores.collect::<Result<_, IoError>>()?, 0))
 }

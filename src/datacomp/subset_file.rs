@@ -7,9 +7,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use pairgate_core::pair::Uid;
+
+use crate::disk::IoError;
 use crate::disk::{Disk, PartialFile, failed};
-use crate::error::RunError;
-use crate::pair::Uid;
 
 /// How the uids are laid down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +36,8 @@ impl Form {
 /// is on disk.
 ///
 /// # Errors
-/// [`RunError::Sink`] if it cannot be written.
-pub fn write(path: &Path, form: Form, uids: &[Uid]) -> Result<(), RunError> {
+/// [`IoError::Write`] if it cannot be written.
+pub fn write(path: &Path, form: Form, uids: &[Uid]) -> Result<(), IoError> {
     debug_assert!(uids.is_sorted());
     let mut file = PartialFile::create(&Disk::system(), path)?;
     write_to(&mut file, form, uids).map_err(failed(path))?;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::policy::fraction_index;
+use pairgate_core::policy::fraction_index;
 
 /// All scores of a pool, NaN for rows that have none.
 #[derive(Debug, Clone, PartialEq)]

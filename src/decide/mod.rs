@@ -19,11 +19,12 @@ pub use drift::{Distance, Drift, stability_index};
 pub use recorded::Recorded;
 pub use tracker::Tracker;
 
-use crate::decision::Decision;
-use crate::error::RunError;
+use pairgate_core::decision::Decision;
+use pairgate_core::pair::{Position, Uid};
+use pairgate_core::policy::Policy;
+
+use crate::disk::IoError;
 use crate::gate::Evidence;
-use crate::pair::{Position, Uid};
-use crate::policy::Policy;
 use crate::source::Sample;
 
 /// A pair and what a gate found of it.
@@ -46,8 +47,8 @@ pub trait Decider: Send {
     /// Decides on the next pair.
     ///
     /// # Errors
-    /// [`RunError::Source`] where the pair is not the one that was recorded; the run then ends.
-    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError>;
+    /// [`IoError::Read`] where the pair is not the one that was recorded; the run then ends.
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError>;
 
     /// The threshold that the next pair is decided by, where it moves; `None` where one threshold
     /// decides.
@@ -63,8 +64,8 @@ pub trait Decider: Send {
     /// Called when the source has ended.
     ///
     /// # Errors
-    /// [`RunError::Source`] where it should not have ended.
-    fn end(&mut self) -> Result<(), RunError> {
+    /// [`IoError::Read`] where it should not have ended.
+    fn end(&mut self) -> Result<(), IoError> {
         Ok(())
     }
 }
@@ -74,7 +75,7 @@ pub trait Decider: Send {
 pub struct Fixed(pub Policy);
 
 impl Decider for Fixed {
-    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
         Ok(self.0.decide(pair.evidence.found, pair.evidence.facts))
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 
+use pairgate_core::decision::Decision;
+use pairgate_core::policy::Policy;
+
 use super::{Decider, Examined};
-use crate::decision::Decision;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::journal::Record;
-use crate::policy::Policy;
 
 /// Decides by recorded evidence; each pair must be the one that the next record tells of, by its
 /// names and its image's digest.
@@ -22,8 +23,8 @@ impl<I> Recorded<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<Record, RunError>> + Send> Decider for Recorded<I> {
-    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+impl<I: Iterator<Item = Result<Record, IoError>> + Send> Decider for Recorded<I> {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
         let sample = &pair.sample;
         let Some(record) = self.records.next().transpose()? else {
             return Err(changed(
@@ -40,12 +41,12 @@ impl<I: Iterator<Item = Result<Record, RunError>> + Send> Decider for Recorded<I
         Ok(self.policy.decide_again(record.reason, record.facts))
     }
 
-    fn end(&mut self) -> Result<(), RunError> {
+    fn end(&mut self) -> Result<(), IoError> {
         let Some(record) = self.records.next().transpose()? else { return Ok(()) };
         Err(changed(&record.shard, format!("{:?} is gone since the first pass", record.key)))
     }
 }
 
-fn changed(shard: &str, why: String) -> RunError {
-    RunError::Source { from: shard.to_owned(), why: io::Error::other(why) }
+fn changed(shard: &str, why: String) -> IoError {
+    IoError::Read { from: shard.to_owned(), why: io::Error::other(why) }
 }

@@ -6,7 +6,7 @@
 //! the threshold lies in; the second counts those of that part by the lower 16 bits, which finds the
 //! threshold itself.
 
-use crate::policy::fraction_index;
+use pairgate_core::policy::fraction_index;
 
 /// Counters: one for each value of 16 bits.
 const COUNTERS: usize = 1 << 16;
@@ -44,7 +44,7 @@ impl Coarse {
     }
 
     /// Ends the pass: the second one, for the threshold that keeps `fraction` of the scores by the
-    /// rule of [`fraction_threshold`](crate::policy::fraction_threshold). `None` without scores.
+    /// rule of [`fraction_threshold`](pairgate_core::policy::fraction_threshold). `None` without scores.
     pub fn find(mut self, fraction: f64) -> Option<Fine> {
         let count: u64 = self.counters.iter().sum();
         let last = usize::try_from(count).ok()?.checked_sub(1)?;
@@ -81,7 +81,7 @@ impl Fine {
     }
 }
 
-/// What [`fraction_threshold`](crate::policy::fraction_threshold) gives, bit for bit, for scores that
+/// What [`fraction_threshold`](pairgate_core::policy::fraction_threshold) gives, bit for bit, for scores that
 /// can be gone over twice: `pass` is called once for each time. It takes [`MEMORY`] bytes.
 ///
 /// `None` without scores, and where the second pass lacks scores of the first.

@@ -9,15 +9,15 @@
 //!
 //! [`Drift`] tells how far the window is from the model's calibration.
 
+use pairgate_core::decision::Decision;
+use pairgate_core::policy::{Policy, TrackerRule, pooled_score};
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Change, Distance, Drift, DriftState};
 use super::window::Window;
 use super::{Decider, Examined};
-use crate::decision::Decision;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::Evidence;
-use crate::policy::{Policy, TrackerRule, pooled_score};
 
 /// Scores below which a window is not held against the calibration: so few differ by chance.
 const ENOUGH: u64 = 1000;
@@ -73,8 +73,8 @@ impl Tracker {
     /// The decisions' own.
     pub fn catch_up(
         &mut self,
-        decisions: impl IntoIterator<Item = Result<Decision, RunError>>,
-    ) -> Result<(), RunError> {
+        decisions: impl IntoIterator<Item = Result<Decision, IoError>>,
+    ) -> Result<(), IoError> {
         for decision in decisions {
             let Decision { reason, facts, .. } = decision?;
             if let Some(score) = pooled_score(reason, &facts) {
@@ -138,7 +138,7 @@ impl Tracker {
 }
 
 impl Decider for Tracker {
-    fn decide(&mut self, pair: &Examined) -> Result<Decision, RunError> {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
         Ok(self.decide_on(&pair.evidence))
     }
 

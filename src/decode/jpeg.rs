@@ -6,15 +6,15 @@
 //! certain, and the pixels are decoded in strict mode.
 
 use image::metadata::Orientation;
+use pairgate_core::config::ImageLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::Layout;
-use crate::config::ImageLimits;
-use crate::decision::Reason;
-use crate::pair::Size;
 
 const END_OF_IMAGE: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;

@@ -25,10 +25,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::codecs;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
-
-use crate::config::ImageLimits;
-use crate::decision::Reason;
-use crate::pair::Size;
+use pairgate_core::config::ImageLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 use watched::Watched;
 
 mod jpeg;

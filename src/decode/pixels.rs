@@ -2,10 +2,10 @@
 
 use image::ColorType;
 use image::metadata::Orientation;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 
 use super::Rgb8;
-use crate::decision::Reason;
-use crate::pair::Size;
 
 /// Turns `count` pixels of `colour` (16-bit samples in native order) into RGB: grey is spread,
 /// 16-bit samples keep their high byte, transparency is laid over white.

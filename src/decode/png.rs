@@ -1,7 +1,7 @@
 //! The palette of a PNG, looked at before the decoder sees it: the decoder panics on one that is
 //! no whole number of colours.
 
-use crate::decision::Reason;
+use pairgate_core::decision::Reason;
 
 const SIGNATURE_BYTES: usize = 8;
 

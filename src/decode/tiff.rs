@@ -1,7 +1,7 @@
 //! The first directory of a TIFF, walked before its decoder sees it: the decoder allocates what
 //! an entry states before it looks whether the file is that long.
 
-use crate::decision::Reason;
+use pairgate_core::decision::Reason;
 
 /// Values of one entry; a 40-megapixel image in tiles of 16 by 16 has 156,250 offsets.
 const MAX_VALUES: u32 = 1 << 18;

@@ -1,8 +1,8 @@
 //! The chunks of a WebP file, walked before its decoder sees them: the decoder believes the
 //! lengths and sizes that chunks state, and allocates for them.
 
-use crate::decision::Reason;
-use crate::pair::Size;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 
 /// What the chunks say.
 pub(super) struct Outline<'a> {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::failed;
-use crate::error::RunError;
+use crate::disk::IoError;
 
 /// The file that is held; it stays, because taking it away could take another run's.
 pub(crate) const LOCK_NAME: &str = ".pairgate.lock";
@@ -27,8 +27,8 @@ impl FolderLock {
     /// Takes `folder`, which must be there.
     ///
     /// # Errors
-    /// [`RunError::Sink`] that names the process that has it, or if the system refuses.
-    pub fn take(folder: &Path) -> Result<Self, RunError> {
+    /// [`IoError::Write`] that names the process that has it, or if the system refuses.
+    pub fn take(folder: &Path) -> Result<Self, IoError> {
         let path = folder.join(LOCK_NAME);
         let opened =
             File::options().read(true).write(true).create(true).truncate(false).open(&path);

@@ -5,6 +5,7 @@
 //! with the standard library: a reader finds what a killed run left, whatever wrote it.
 
 mod clock;
+mod error;
 mod lock;
 mod partial;
 mod quarantine;
@@ -17,13 +18,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub use clock::{Clock, SystemClock};
+pub use error::IoError;
 pub use lock::FolderLock;
 pub(crate) use lock::LOCK_NAME;
 pub(crate) use partial::{PartialFile, failed, hidden_path, partial_path, write_whole};
 pub use quarantine::{free_name, set_aside};
 pub use system::SystemFiles;
-
-use crate::error::RunError;
 
 /// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,21 +124,21 @@ impl Disk {
         self.clock.elapsed()
     }
 
-    pub(crate) fn open(&self, path: &Path, how: Open) -> Result<Box<dyn FileHandle>, RunError> {
+    pub(crate) fn open(&self, path: &Path, how: Open) -> Result<Box<dyn FileHandle>, IoError> {
         self.files.open(path, how).map_err(failed(path))
     }
 
-    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), RunError> {
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), IoError> {
         self.files.rename(from, to).map_err(failed(to))
     }
 
-    pub(crate) fn remove_file(&self, path: &Path) -> Result<(), RunError> {
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<(), IoError> {
         self.files.remove_file(path).map_err(failed(path))
     }
 
     /// Makes a folder and those that it lies in, where they are not there, and brings the names of
     /// new ones to disk.
-    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), RunError> {
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<(), IoError> {
         let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.is_dir();
         let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
         self.files.create_folder(path).map_err(failed(path))?;
@@ -146,9 +146,9 @@ impl Disk {
     }
 
     /// Brings a folder's own name to disk; where the folder around it may not be read, nobody can.
-    pub(crate) fn sync_name(&self, folder: &Path) -> Result<(), RunError> {
+    pub(crate) fn sync_name(&self, folder: &Path) -> Result<(), IoError> {
         match self.sync_parent(folder) {
-            Err(RunError::Sink { why, .. }) if why.kind() == io::ErrorKind::PermissionDenied => {
+            Err(IoError::Write { why, .. }) if why.kind() == io::ErrorKind::PermissionDenied => {
                 Ok(())
             }
             synced => synced,
@@ -156,23 +156,23 @@ impl Disk {
     }
 
     /// Brings the names in `folder` to disk: a rename is durable only after this.
-    pub(crate) fn sync_folder(&self, folder: &Path) -> Result<(), RunError> {
+    pub(crate) fn sync_folder(&self, folder: &Path) -> Result<(), IoError> {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         self.files.sync_folder(folder).map_err(failed(folder))
     }
 
     /// The same for the folder that `path` is in.
-    pub(crate) fn sync_parent(&self, path: &Path) -> Result<(), RunError> {
+    pub(crate) fn sync_parent(&self, path: &Path) -> Result<(), IoError> {
         self.sync_folder(path.parent().unwrap_or(Path::new("")))
     }
 
     /// Gives `from` a second name, or copies it where there are none.
-    pub(crate) fn keep_copy(&self, from: &Path, to: &Path) -> Result<(), RunError> {
+    pub(crate) fn keep_copy(&self, from: &Path, to: &Path) -> Result<(), IoError> {
         self.files.hard_link(from, to).or_else(|_| self.copy(from, to))
     }
 
     /// Copies a file to a new one, whose bytes are then on disk.
-    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), RunError> {
+    pub(crate) fn copy(&self, from: &Path, to: &Path) -> Result<(), IoError> {
         let bytes = std::fs::File::open(from);
         let copied = bytes.and_then(|mut bytes| {
             let mut copy = self.files.open(to, Open::New)?;

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Disk, FileHandle, Open};
-use crate::error::RunError;
+use crate::disk::IoError;
 
 /// Bytes that are collected before the system is asked to write.
 const BUFFER: usize = 1 << 20;
@@ -22,12 +22,12 @@ pub(crate) struct PartialFile {
 impl PartialFile {
     /// Starts a file that will be called `path`; what a killed run left of it is lost. One that
     /// another process is writing is refused.
-    pub(crate) fn create(disk: &Disk, path: &Path) -> Result<Self, RunError> {
+    pub(crate) fn create(disk: &Disk, path: &Path) -> Result<Self, IoError> {
         Self::go_on(disk, path, 0)
     }
 
     /// Goes on with a file of which the first `bytes` bytes stand: it is cut there.
-    pub(crate) fn go_on(disk: &Disk, path: &Path, bytes: u64) -> Result<Self, RunError> {
+    pub(crate) fn go_on(disk: &Disk, path: &Path, bytes: u64) -> Result<Self, IoError> {
         let partial = partial_path(path).map_err(failed(path))?;
         let mut file = disk.open(&partial, Open::Append)?;
         if !file.try_lock().map_err(failed(&partial))? {
@@ -40,18 +40,18 @@ impl PartialFile {
     }
 
     /// Brings the temporary name itself to disk, so that a power cut does not take the file away.
-    pub(crate) fn sync_name(&self) -> Result<(), RunError> {
+    pub(crate) fn sync_name(&self) -> Result<(), IoError> {
         self.disk.sync_parent(&self.partial)
     }
 
     /// Brings what was written so far to disk, under the temporary name.
-    pub(crate) fn sync(&mut self) -> Result<(), RunError> {
+    pub(crate) fn sync(&mut self) -> Result<(), IoError> {
         let flushed = self.writer.flush();
         flushed.and_then(|()| self.writer.get_mut().sync()).map_err(failed(&self.partial))
     }
 
     /// Brings the bytes to disk, then gives the file its name, replacing a file of that name.
-    pub(crate) fn publish(mut self) -> Result<(), RunError> {
+    pub(crate) fn publish(mut self) -> Result<(), IoError> {
         self.sync()?;
         let Self { disk, writer, partial, path } = self;
         drop(writer);
@@ -71,7 +71,7 @@ impl Write for PartialFile {
 }
 
 /// Writes all of a file, which appears, or is replaced, when it is on disk.
-pub(crate) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+pub(crate) fn write_whole(disk: &Disk, path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     let mut file = PartialFile::create(disk, path)?;
     file.write_all(bytes).map_err(failed(path))?;
     file.publish()
@@ -94,6 +94,6 @@ pub(crate) fn hidden_path(path: &Path, ending: &str) -> io::Result<PathBuf> {
 }
 
 /// Names the file in an I/O error.
-pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> RunError + '_ {
-    move |why| RunError::Sink { to: path.display().to_string(), why }
+pub(crate) fn failed(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
+    move |why| IoError::Write { to: path.display().to_string(), why }
 }

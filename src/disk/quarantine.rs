@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Disk, failed};
-use crate::error::RunError;
+use crate::disk::IoError;
 
 /// Names that are tried for one file.
 const MOST: u32 = 100_000;
@@ -12,8 +12,8 @@ const MOST: u32 = 100_000;
 /// The first of `NAME.damaged-1`, `NAME.damaged-2`, ... that is free.
 ///
 /// # Errors
-/// [`RunError::Sink`] where a hundred thousand are taken.
-pub fn free_name(path: &Path) -> Result<PathBuf, RunError> {
+/// [`IoError::Write`] where a hundred thousand are taken.
+pub fn free_name(path: &Path) -> Result<PathBuf, IoError> {
     let numbered = |number: u32| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".damaged-{number}"));
@@ -29,8 +29,8 @@ pub fn free_name(path: &Path) -> Result<PathBuf, RunError> {
 /// Renames a damaged file; gives its new name.
 ///
 /// # Errors
-/// [`RunError::Sink`] if the system refuses.
-pub fn set_aside(disk: &Disk, path: &Path) -> Result<PathBuf, RunError> {
+/// [`IoError::Write`] if the system refuses.
+pub fn set_aside(disk: &Disk, path: &Path) -> Result<PathBuf, IoError> {
     let aside = free_name(path)?;
     disk.rename(path, &aside)?;
     disk.sync_parent(path)?;

@@ -1,6 +1,6 @@
 //! What a gate finds of a pair; a decider says what becomes of it.
 
-use crate::decision::{Decision, Facts, Reason, ReasonSet};
+use pairgate_core::decision::{Decision, Facts, Reason, ReasonSet};
 
 /// What was found of a pair, before anybody decides on it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,13 +5,14 @@ mod settings;
 
 use std::sync::Arc;
 
-use crate::decision::{Facts, Reason, ReasonSet};
+use pairgate_core::decision::{Facts, Reason, ReasonSet};
+use pairgate_core::pair::{Digest, PairRef};
+
 use crate::decode::{Rgb8, decode, probe};
-use crate::error::ModelError;
 use crate::kernels::Team;
+use crate::model::ModelError;
 use crate::model::bundle::sha256;
 use crate::model::{Model, Scorer, score};
-use crate::pair::{Digest, PairRef};
 use crate::prepare::Preparer;
 
 pub use evidence::Evidence;

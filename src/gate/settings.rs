@@ -2,14 +2,16 @@
 
 use std::fmt::Debug;
 
+use pairgate_core::config::{
+    CaptureConfig, Config, FollowConfig, ImageLimits, PolicyConfig, SampleLimits,
+};
+use pairgate_core::pair::Digest;
+use pairgate_core::policy::{OnError, Policy, TrackerRule};
+use pairgate_core::rules::Rules;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{CaptureConfig, Config, FollowConfig, ImageLimits, PolicyConfig, SampleLimits};
 use crate::model::Arithmetic;
 use crate::model::bundle::sha256;
-use crate::pair::Digest;
-use crate::policy::{OnError, Policy, TrackerRule};
-use crate::rules::Rules;
 
 /// What a broken rule does to the rest of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

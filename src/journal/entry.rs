@@ -1,11 +1,11 @@
 //! What stands in a segment behind its header.
 
+use pairgate_core::error::WireError;
+use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
 
 use super::header::Terms;
 use super::record::{Record, RecordBytes};
-use crate::error::WireError;
-use crate::wire;
 
 /// From here on something else decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

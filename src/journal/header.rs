@@ -1,10 +1,9 @@
 //! What holds for the records of a journal: who decided, by what, on which inputs.
 
+use pairgate_core::pair::Digest;
+use pairgate_core::policy::TrackerRule;
+use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
-
-use crate::pair::Digest;
-use crate::policy::TrackerRule;
-use crate::wire;
 
 /// The format that is written.
 pub const FORMAT_VERSION: u16 = 3;

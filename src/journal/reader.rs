@@ -5,16 +5,18 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::vec::IntoIter;
 
+use pairgate_core::error::WireError;
+use pairgate_core::wire;
+
 use super::entry::Entry;
 use super::header::{Header, Terms};
 use super::record::Record;
 use super::segment::{parse_header, parts, read_front, sidecar};
-use crate::error::{RunError, WireError};
-use crate::wire;
+use crate::disk::IoError;
 
 /// Reads one file entry by entry; holds one frame in memory, of at most [`wire::MAX_PAYLOAD`] bytes.
 ///
-/// A torn frame is given once, as an error, and ends the iteration: a [`RunError::Source`] whose
+/// A torn frame is given once, as an error, and ends the iteration: a [`IoError::Read`] whose
 /// `why` holds [`WireError::Torn`] (see [`wire_error`]).
 #[derive(Debug)]
 pub struct SegmentReader<R = BufReader<File>> {
@@ -31,10 +33,10 @@ impl SegmentReader {
     /// Opens the file at `path` and reads its header, or the one beside it where that is damaged.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read or is no journal of a format that is read.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    /// [`IoError::Read`] if it cannot be read or is no journal of a format that is read.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
         let from = path.display().to_string();
-        let file = File::open(path).map_err(|why| RunError::Source { from: from.clone(), why })?;
+        let file = File::open(path).map_err(|why| IoError::Read { from: from.clone(), why })?;
         Self::over(BufReader::with_capacity(64 << 10, file), from)
     }
 }
@@ -43,8 +45,8 @@ impl<R: Read> SegmentReader<R> {
     /// Reads the header of the journal that `reader` gives; `from` is what errors call it.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read or is no journal of a format that is read.
-    pub fn over(mut reader: R, from: String) -> Result<Self, RunError> {
+    /// [`IoError::Read`] if it cannot be read or is no journal of a format that is read.
+    pub fn over(mut reader: R, from: String) -> Result<Self, IoError> {
         let front = read_front(&mut reader);
         let header = front.and_then(|front| parse_header(&front).map_err(io::Error::other));
         match header {
@@ -57,7 +59,7 @@ impl<R: Read> SegmentReader<R> {
                 offset: length as u64,
                 ended: false,
             }),
-            Err(why) => Err(RunError::Source { from, why }),
+            Err(why) => Err(IoError::Read { from, why }),
         }
     }
 
@@ -86,7 +88,7 @@ impl<R: Read> SegmentReader<R> {
 }
 
 impl<R: Read> Iterator for SegmentReader<R> {
-    type Item = Result<Entry, RunError>;
+    type Item = Result<Entry, IoError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
@@ -94,7 +96,7 @@ impl<R: Read> Iterator for SegmentReader<R> {
         }
         let entry = self.read_entry().transpose();
         self.ended = !matches!(entry, Some(Ok(_)));
-        entry.map(|entry| entry.map_err(|why| RunError::Source { from: self.from.clone(), why }))
+        entry.map(|entry| entry.map_err(|why| IoError::Read { from: self.from.clone(), why }))
     }
 }
 
@@ -113,10 +115,10 @@ impl Reader {
     /// Opens the journal at `path`, a file or a folder.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read, there is none, or it is of a format that is not
+    /// [`IoError::Read`] if it cannot be read, there is none, or it is of a format that is not
     /// read.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
-        let source = |why| RunError::Source { from: path.display().to_string(), why };
+    pub fn open(path: &Path) -> Result<Self, IoError> {
+        let source = |why| IoError::Read { from: path.display().to_string(), why };
         let parts = parts(path).map_err(source)?;
         Self::over(parts).transpose().unwrap_or_else(|| {
             Err(source(io::Error::new(io::ErrorKind::NotFound, "there is no journal in it")))
@@ -127,7 +129,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn over(parts: Vec<PathBuf>) -> Result<Option<Self>, RunError> {
+    pub fn over(parts: Vec<PathBuf>) -> Result<Option<Self>, IoError> {
         let mut rest = parts.into_iter();
         let Some(first) = rest.next() else { return Ok(None) };
         let current = open_part(&first)?;
@@ -148,7 +150,7 @@ impl Reader {
 }
 
 /// A segment whose own header is damaged is read by the one beside it.
-fn open_part(path: &Path) -> Result<SegmentReader, RunError> {
+fn open_part(path: &Path) -> Result<SegmentReader, IoError> {
     SegmentReader::open(path).or_else(|error| match sidecar(path) {
         Some(header) if wire_error(&error).is_some() => beside(path, header),
         _ => Err(error),
@@ -156,7 +158,7 @@ fn open_part(path: &Path) -> Result<SegmentReader, RunError> {
 }
 
 /// Reads a segment by a header that is whole: its own has the same length.
-fn beside(path: &Path, header: Header) -> Result<SegmentReader, RunError> {
+fn beside(path: &Path, header: Header) -> Result<SegmentReader, IoError> {
     let from = path.display().to_string();
     let opened = || -> io::Result<SegmentReader> {
         let length = super::header_bytes(&header).map_err(io::Error::other)?.len() as u64;
@@ -172,11 +174,11 @@ fn beside(path: &Path, header: Header) -> Result<SegmentReader, RunError> {
             ended: false,
         })
     };
-    opened().map_err(|why| RunError::Source { from: from.clone(), why })
+    opened().map_err(|why| IoError::Read { from: from.clone(), why })
 }
 
 impl Iterator for Reader {
-    type Item = Result<Record, RunError>;
+    type Item = Result<Record, IoError>;
 
     /// The next record. A torn frame is given once, as an error, and ends the iteration.
     fn next(&mut self) -> Option<Self::Item> {
@@ -208,9 +210,9 @@ impl Iterator for Reader {
 }
 
 /// What is wrong with the journal, where that is why the run cannot read on.
-pub fn wire_error(error: &RunError) -> Option<WireError> {
+pub fn wire_error(error: &IoError) -> Option<WireError> {
     match error {
-        RunError::Source { why, .. } => why.get_ref()?.downcast_ref().copied(),
+        IoError::Read { why, .. } => why.get_ref()?.downcast_ref().copied(),
         _ => None,
     }
 }

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
+use pairgate_core::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
+use pairgate_core::pair::{Digest, Position, Size, Uid};
+use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
-
-use crate::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
-use crate::pair::{Digest, Position, Size, Uid};
-use crate::wire;
 
 /// Longest key and longest shard name in a record, in bytes; what is longer is cut between two
 /// characters. The uid still tells such samples apart.

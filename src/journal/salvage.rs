@@ -8,13 +8,15 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use pairgate_core::error::WireError;
+use pairgate_core::wire;
+
 use super::entry::Entry;
 use super::header::{FORMAT_VERSION, Header};
 use super::record::Record;
 use super::segment::{header_bytes, parse_body, parse_header, read_front, sidecar, write_sidecar};
+use crate::disk::IoError;
 use crate::disk::{Disk, PartialFile, failed, free_name, hidden_path};
-use crate::error::{RunError, WireError};
-use crate::wire;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -79,9 +81,9 @@ impl Salvage {
     /// is known.
     ///
     /// # Errors
-    /// [`RunError::Source`] if it cannot be read, is no journal, or of another version.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
-        let source = |why| RunError::Source { from: path.display().to_string(), why };
+    /// [`IoError::Read`] if it cannot be read, is no journal, or of another version.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
+        let source = |why| IoError::Read { from: path.display().to_string(), why };
         let mut file = File::open(path).map_err(source)?;
         let front = read_front(&mut file).map_err(source)?;
         let read = parse_header(&front);
@@ -113,10 +115,10 @@ impl Salvage {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_at(path: &Path, offset: u64) -> Result<Self, RunError> {
+    pub fn open_at(path: &Path, offset: u64) -> Result<Self, IoError> {
         let mut salvage = Self::open(path)?;
         let moved = salvage.file.seek(SeekFrom::Start(offset));
-        moved.map_err(|why| RunError::Source { from: path.display().to_string(), why })?;
+        moved.map_err(|why| IoError::Read { from: path.display().to_string(), why })?;
         salvage.window.clear();
         (salvage.begin, salvage.offset, salvage.ended) = (0, offset, false);
         Ok(salvage)
@@ -177,13 +179,12 @@ impl Salvage {
     /// The next part; `None` at the file's end.
     ///
     /// # Errors
-    /// [`RunError::Source`] if the file cannot be read.
-    pub fn next_part(&mut self) -> Result<Option<Part>, RunError> {
+    /// [`IoError::Read`] if the file cannot be read.
+    pub fn next_part(&mut self) -> Result<Option<Part>, IoError> {
         let from = self.offset;
         loop {
             let filled = self.fill();
-            filled
-                .map_err(|why| RunError::Source { from: self.path.display().to_string(), why })?;
+            filled.map_err(|why| IoError::Read { from: self.path.display().to_string(), why })?;
             if self.rest().is_empty() {
                 return Ok((self.offset > from).then_some(Part::Damage { from, to: self.offset }));
             }
@@ -244,7 +245,7 @@ fn is_record(payload: &[u8], format: u16) -> bool {
 ///
 /// # Errors
 /// As [`Salvage::open`] and [`Salvage::next_part`].
-pub fn examine(path: &Path, mut each: impl FnMut(&Record)) -> Result<Found, RunError> {
+pub fn examine(path: &Path, mut each: impl FnMut(&Record)) -> Result<Found, IoError> {
     let mut salvage = Salvage::open(path)?;
     let mut found = Found { headless: salvage.is_headless(), ..Found::default() };
     while let Some(part) = salvage.next_part()? {
@@ -265,8 +266,8 @@ pub fn examine(path: &Path, mut each: impl FnMut(&Record)) -> Result<Found, RunE
 /// it is.
 ///
 /// # Errors
-/// [`RunError`] if it cannot be read or written.
-pub fn repair(disk: &Disk, path: &Path) -> Result<(Found, Option<PathBuf>), RunError> {
+/// [`IoError`] if it cannot be read or written.
+pub fn repair(disk: &Disk, path: &Path) -> Result<(Found, Option<PathBuf>), IoError> {
     let found = examine(path, |_| ())?;
     if found.is_whole() {
         return Ok((found, None));
@@ -281,7 +282,7 @@ pub fn repair(disk: &Disk, path: &Path) -> Result<(Found, Option<PathBuf>), RunE
     Ok((found, Some(aside)))
 }
 
-fn write_whole_parts(disk: &Disk, path: &Path, scratch: &Path) -> Result<(), RunError> {
+fn write_whole_parts(disk: &Disk, path: &Path, scratch: &Path) -> Result<(), IoError> {
     let mut salvage = Salvage::open(path)?;
     let mut file = PartialFile::create(disk, scratch)?;
     let header = salvage.bytes().to_vec();

@@ -4,14 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use pairgate_core::error::WireError;
+use pairgate_core::policy::TrackerRule;
+use pairgate_core::wire;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::header::{FORMAT_VERSION, Header, Terms};
+use crate::disk::IoError;
 use crate::disk::{Disk, failed, write_whole};
-use crate::error::{RunError, WireError};
-use crate::policy::TrackerRule;
-use crate::wire;
 
 /// The folder of segments in an output folder.
 pub const FOLDER: &str = "journal";
@@ -145,7 +146,7 @@ pub(super) fn sidecar(segment: &Path) -> Option<Header> {
 }
 
 /// Writes the header beside a segment.
-pub(super) fn write_sidecar(disk: &Disk, segment: &Path, bytes: &[u8]) -> Result<(), RunError> {
+pub(super) fn write_sidecar(disk: &Disk, segment: &Path, bytes: &[u8]) -> Result<(), IoError> {
     write_whole(disk, &sidecar_path(segment), bytes)
 }
 
@@ -154,7 +155,7 @@ pub(super) fn write_checkpoint<T: Serialize>(
     disk: &Disk,
     segment: &Path,
     state: &T,
-) -> Result<(), RunError> {
+) -> Result<(), IoError> {
     let path = checkpoint_path(segment);
     let mut frame = Vec::new();
     let frame = wire::frame_growing(state, &mut frame, MAX_CHECKPOINT);

@@ -10,8 +10,8 @@ use super::header::{Header, Terms};
 use super::segment::{
     SEGMENT_BYTES, header_bytes, segment_path, sidecar, write_checkpoint, write_sidecar,
 };
+use crate::disk::IoError;
 use crate::disk::{Disk, FileHandle, Open, failed};
-use crate::error::RunError;
 
 /// Bytes that are collected before the system is asked to write; whole frames, so that a killed run
 /// leaves whole ones.
@@ -36,14 +36,14 @@ impl Writer {
     /// that goes on needs to know of the segments before it. All of it is on disk when this returns.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the segment is there already or it cannot be written.
+    /// [`IoError::Write`] if the segment is there already or it cannot be written.
     pub fn begin<T: Serialize>(
         disk: &Disk,
         folder: &Path,
         number: u64,
         header: Header,
         state: &T,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         disk.create_folder(folder)?;
         // Also where a run made it that was killed before it brought the name to disk.
         disk.sync_name(folder)?;
@@ -62,14 +62,14 @@ impl Writer {
     /// Goes on in segment `number`, of which the first `bytes` bytes stand: it is cut there.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be opened or cut.
+    /// [`IoError::Write`] if it cannot be opened or cut.
     pub fn go_on(
         disk: &Disk,
         folder: &Path,
         number: u64,
         header: Header,
         bytes: u64,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         let path = segment_path(folder, number);
         let mut file = disk.open(&path, Open::Append)?;
         file.set_len(bytes).map_err(failed(&path))?;
@@ -125,8 +125,8 @@ impl Writer {
     /// Appends an entry; it is on disk after the next [`sync`](Self::sync).
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written.
-    pub fn append(&mut self, entry: &Entry) -> Result<(), RunError> {
+    /// [`IoError::Write`] if it cannot be written.
+    pub fn append(&mut self, entry: &Entry) -> Result<(), IoError> {
         let mut frame = std::mem::take(&mut self.frame);
         let framed = entry.frame(&mut frame).map_err(io::Error::other);
         let written = framed.map_err(failed(&self.path)).and_then(|frame| self.write(frame));
@@ -137,7 +137,7 @@ impl Writer {
         written
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), RunError> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), IoError> {
         self.writer.write_all(bytes).map_err(failed(&self.path))?;
         self.bytes += bytes.len() as u64;
         Ok(())
@@ -146,8 +146,8 @@ impl Writer {
     /// Brings everything appended so far to disk.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written.
-    pub fn sync(&mut self) -> Result<(), RunError> {
+    /// [`IoError::Write`] if it cannot be written.
+    pub fn sync(&mut self) -> Result<(), IoError> {
         let flushed = self.writer.flush();
         flushed.and_then(|()| self.writer.get_mut().sync()).map_err(failed(&self.path))
     }
@@ -167,7 +167,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`sync`](Self::sync) and [`begin`](Self::begin).
-    pub fn turn<T: Serialize>(&mut self, header: Header, state: &T) -> Result<(), RunError> {
+    pub fn turn<T: Serialize>(&mut self, header: Header, state: &T) -> Result<(), IoError> {
         self.sync()?;
         let next = Self::begin(&self.disk, &self.folder, self.number + 1, header, state)?;
         *self = next.with_segment_bytes(self.segment_bytes);

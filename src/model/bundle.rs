@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use pairgate_core::pair::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::file::{self, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, ModelFile, refuse_size};
 use super::graph::Graph;
 use super::manifest::Manifest;
-use crate::error::ModelError;
-use crate::pair::Digest;
+use crate::model::ModelError;
 
 /// Name of the manifest in a bundle.
 pub const MANIFEST: &str = "bundle.toml";

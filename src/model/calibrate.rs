@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::bundle::{Bundle, MANIFEST};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// Writes quantiles of scores, at 0 %, 1 %, ... 100 %, and a threshold into the bundle in the folder
 /// `path`. The files of the model stay as they are; the bundle's digest changes, as what it

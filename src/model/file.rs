@@ -7,7 +7,7 @@ use std::fs::{File, FileType, Metadata};
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// Largest manifest, tokenizer, golden file or golden picture, in bytes: Gemma's tokenizer has 34 MB.
 pub(super) const MAX_TEXT_BYTES: u64 = 256 << 20;

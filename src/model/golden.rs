@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
+use pairgate_core::config::ImageLimits;
+use pairgate_core::pair::Size;
 use serde::{Deserialize, Serialize};
 
-use crate::config::ImageLimits;
 use crate::decode::{Rgb8, decode, probe};
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::file::{self, MAX_TEXT_BYTES};
-use crate::pair::Size;
 
 /// The format that this version reads.
 pub const FORMAT: u32 = 1;

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::bundle::{Bundle, TowerFile};
 use super::graph::survey::{Facts, Survey, facts, survey};
+
 pub use super::int8::Kernels;
 use super::tower::{self, Side};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// Length in tokens of a typical alt text, framed.
 pub const TYPICAL_TOKENS: usize = 16;

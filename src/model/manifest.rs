@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::graph::survey::Activation;
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::prepare::{Crop, Interpolation, Preparation, Resize, default_rescale};
 use crate::text::clean::Step;
 

@@ -13,6 +13,7 @@
 
 pub mod bundle;
 pub mod calibrate;
+mod error;
 mod file;
 pub mod golden;
 pub mod graph;
@@ -30,9 +31,6 @@ mod witness;
 
 use std::sync::Arc;
 
-use crate::error::ModelError;
-use crate::kernels::{Isa, Team};
-use crate::text::tokenize::CaptionTokenizer;
 use bundle::{Bundle, TowerFile};
 use golden::Golden;
 use graph::lower::Roundings;
@@ -40,6 +38,10 @@ use graph::survey::{Activation, Facts, facts, survey};
 use manifest::{Attention, Manifest, TextManifest};
 use tower::{Feed, Tower, TowerState};
 
+use crate::kernels::{Isa, Team};
+use crate::text::tokenize::CaptionTokenizer;
+
+pub use error::ModelError;
 pub use tower::Side;
 
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and
@@ -101,7 +103,7 @@ pub enum Precision {
 #[derive(Debug)]
 pub struct Model {
     manifest: Manifest,
-    digest: crate::pair::Digest,
+    digest: pairgate_core::pair::Digest,
     tokenizer: CaptionTokenizer,
     image: Arc<Tower>,
     text: Arc<Tower>,
@@ -166,7 +168,7 @@ impl Model {
     }
 
     /// The digest that names the model in journals.
-    pub fn digest(&self) -> crate::pair::Digest {
+    pub fn digest(&self) -> pairgate_core::pair::Digest {
         self.digest
     }
 

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use super::bundle::{MANIFEST, file_digest};
 use super::file::{MAX_WEIGHT_BYTES, ModelFile};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// The working folder of a new bundle, which goes with it unless it is published.
 #[derive(Debug)]

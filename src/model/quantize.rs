@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use super::new_bundle::NewBundle;
 use super::selfcheck;
 use super::{Arithmetic, Model};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// What a golden cosine may lack on another machine or in the other arithmetic.
 const SLACK: f64 = 0.005;

@@ -9,7 +9,7 @@ use super::tower::Side;
 use super::verify::cosine;
 use super::witness::Witness;
 use super::{Model, Precision, Scorer};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// Pairs whose embeddings are computed at each load: a big tower takes a second for one.
 const PAIRS: usize = 2;

@@ -10,7 +10,7 @@ use super::Model;
 use super::golden::Golden;
 use super::witness::Witness;
 use crate::decode::Rgb8;
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// The share of pairs that a DFN keeps in its paper, at which verdicts are compared.
 pub const KEEP: f64 = 0.15;

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use pairgate_core::pair::Size;
+
 use super::golden::Picture;
 use super::{Model, Scorer};
 use crate::decode::Rgb8;
-use crate::error::ModelError;
-use crate::pair::Size;
+use crate::model::ModelError;
 use crate::prepare::Preparer;
 
 /// A scorer with what it takes to get from a golden picture to an embedding.

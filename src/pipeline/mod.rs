@@ -13,6 +13,7 @@
 //! - The end of the input, a failing part and a request to stop all end the run the same way: the
 //!   reader stops, and what it had read is judged, stored and counted.
 
+mod error;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -22,16 +23,18 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use pairgate_core::config::PipelineConfig;
+use pairgate_core::decision::Decision;
+use pairgate_core::pair::Position;
+use pairgate_core::stats::Counts;
 
-use crate::config::PipelineConfig;
 use crate::decide::{Decider, Examined};
-use crate::decision::Decision;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::Examine;
-use crate::pair::Position;
 use crate::sink::{Judged, RunEnd, Sink};
 use crate::source::{Sample, Source};
-use crate::stats::Counts;
+
+pub use error::RunError;
 
 /// What a run is told from outside while it goes on.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +68,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Brings the sink's side to its end; what it lost moves from `counts` to `unstored`.
-    fn settle(&mut self, sink: &mut dyn Sink, end: RunEnd) -> Result<(), RunError> {
+    fn settle(&mut self, sink: &mut dyn Sink, end: RunEnd) -> Result<(), IoError> {
         // Also after a failure: where there are several sinks, the others must reach the disk.
         let finished = sink.finish(end);
         let lost = sink.lost();
@@ -167,7 +170,7 @@ impl Run<'_> {
             config: *config,
             first_ticket,
         };
-        let (ended, reader_ended) = bounded::<Option<RunError>>(1);
+        let (ended, reader_ended) = bounded::<Option<IoError>>(1);
         let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
             let _ = ended.send(reader.run(source));
         });
@@ -189,7 +192,7 @@ impl Run<'_> {
     }
 }
 
-fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<RunError>>) -> Outcome {
+fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<IoError>>) -> Outcome {
     // A reader that is stuck in a read is left behind: it holds no sample.
     let patience = Duration::from_millis(if drain.shared.stopping() { 100 } else { u64::MAX });
     match reader_ended.recv_timeout(patience) {
@@ -234,7 +237,7 @@ struct Reader {
 
 impl Reader {
     /// Reads until the source ends, fails, or the run stops; gives the source's error.
-    fn run(self, mut source: Box<dyn Source>) -> Option<RunError> {
+    fn run(self, mut source: Box<dyn Source>) -> Option<IoError> {
         let (mut samples_out, mut bytes_out) = (0, 0);
         for number in self.first_ticket.. {
             let sample = match source.next() {
@@ -332,7 +335,7 @@ impl<'s> Drain<'s> {
         }
     }
 
-    fn decide_and_store(&mut self, pair: Examined) -> Result<Decision, RunError> {
+    fn decide_and_store(&mut self, pair: Examined) -> Result<Decision, IoError> {
         if self.sink.wants_checkpoint() {
             self.sink.checkpoint(&self.decider.state())?;
         }
@@ -346,7 +349,8 @@ impl<'s> Drain<'s> {
     }
 
     /// Ends the run. The first error is the one reported: later ones follow from it.
-    fn fail(&mut self, error: RunError) {
+    fn fail(&mut self, error: impl Into<RunError>) {
+        let error = error.into();
         self.shared.abort.store(true, Ordering::SeqCst);
         match self.outcome.error {
             Some(_) => log::error!("{error}"),

@@ -8,13 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use pairgate_core::decision::{Facts, Reason};
+use pairgate_core::pair::Uid;
 
 use super::{Drain, Message, Shared, Ticket};
 use crate::decide::Examined;
-use crate::decision::{Facts, Reason};
-use crate::error::{ModelError, RunError};
 use crate::gate::{Evidence, Examine};
-use crate::pair::Uid;
+use crate::model::ModelError;
+use crate::pipeline::RunError;
 
 /// How often a waiting worker looks whether the run is stopping.
 const LOOK_UP: Duration = Duration::from_millis(50);

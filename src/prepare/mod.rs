@@ -11,14 +11,14 @@
 //! Only what the square shows is computed: neither memory nor time grows with the part that is cut
 //! away.
 
+use axis::Axis;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use pairgate_core::pair::Size;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::Rgb8;
-use crate::pair::Size;
-use axis::Axis;
 
 mod axis;
 mod window;

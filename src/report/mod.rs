@@ -9,14 +9,14 @@ mod thumbnails;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 use serde::Serialize;
 
-use crate::decision::Verdict;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::journal::{Reader, Record};
 use crate::replay::pooled_score;
 use crate::source::Source;
-use crate::stats::Counts;
 
 pub use select::Chosen;
 
@@ -91,8 +91,8 @@ struct Card {
 /// Reads journals twice, and pictures once, and makes the page.
 ///
 /// # Errors
-/// [`RunError`] if a journal or the source cannot be read.
-pub fn page(journals: &[PathBuf], pictures: &mut dyn Source) -> Result<String, RunError> {
+/// [`IoError`] if a journal or the source cannot be read.
+pub fn page(journals: &[PathBuf], pictures: &mut dyn Source) -> Result<String, IoError> {
     let mut data = read(journals)?;
     let mut chosen = Chosen::from(journals, data.threshold)?;
     thumbnails::fill(&mut chosen, pictures)?;
@@ -107,7 +107,7 @@ fn fill(data: &Data) -> String {
     PAGE.replace("/*STYLE*/", STYLE).replace("/*SCRIPT*/", SCRIPT).replace("/*DATA*/null", &json)
 }
 
-fn read(journals: &[PathBuf]) -> Result<Data, RunError> {
+fn read(journals: &[PathBuf]) -> Result<Data, IoError> {
     let mut counts = Counts::default();
     let (mut scores, mut sources) = (Vec::new(), BTreeMap::<String, Counts>::new());
     let (mut terms, mut moved) = (None, None);
@@ -153,7 +153,7 @@ fn thinned(scores: Vec<f32>) -> Vec<f32> {
 
 fn reasons(counts: &Counts) -> Vec<Row> {
     let of = |verdict: Verdict| {
-        let row = move |(reason, count): (crate::decision::Reason, u64)| Row {
+        let row = move |(reason, count): (pairgate_core::decision::Reason, u64)| Row {
             verdict: verdict.name(),
             reason: reason.name(),
             count,

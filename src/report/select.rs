@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Digest;
+
 use super::{Card, Sheet};
-use crate::decision::Reason;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::journal::{Reader, Record};
-use crate::pair::Digest;
 use crate::replay::pooled_score;
 
 /// Pairs from all over the scores, at equal ranks.
@@ -30,8 +31,8 @@ impl Chosen {
     /// Chooses among the records of journals. Memory: 16 bytes a scored pair.
     ///
     /// # Errors
-    /// [`RunError`] if a journal cannot be read.
-    pub(super) fn from(journals: &[PathBuf], threshold: Option<f32>) -> Result<Self, RunError> {
+    /// [`IoError`] if a journal cannot be read.
+    pub(super) fn from(journals: &[PathBuf], threshold: Option<f32>) -> Result<Self, IoError> {
         let mut scored: Vec<(f32, usize)> = Vec::new();
         let mut reasons: BTreeMap<Reason, Vec<usize>> = BTreeMap::new();
         each(journals, |place, record| match pooled_score(record) {
@@ -49,7 +50,7 @@ impl Chosen {
     }
 
     /// Reads the chosen records.
-    fn read(journals: &[PathBuf], sheets: Vec<(String, Vec<usize>)>) -> Result<Self, RunError> {
+    fn read(journals: &[PathBuf], sheets: Vec<(String, Vec<usize>)>) -> Result<Self, IoError> {
         let mut wanted: Vec<usize> =
             sheets.iter().flat_map(|(_, places)| places).copied().collect();
         wanted.sort_unstable();
@@ -106,7 +107,7 @@ fn score_sheets(scored: &[(f32, usize)], threshold: Option<f32>) -> Vec<(String,
 }
 
 /// Gives each record of the journals and its place among all of them.
-fn each(journals: &[PathBuf], mut see: impl FnMut(usize, &Record)) -> Result<(), RunError> {
+fn each(journals: &[PathBuf], mut see: impl FnMut(usize, &Record)) -> Result<(), IoError> {
     let mut place = 0;
     for path in journals {
         for record in Reader::open(path)? {

@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
+use pairgate_core::config::ImageLimits;
 
 use super::Chosen;
-use crate::config::ImageLimits;
 use crate::decode::{Rgb8, decode, probe};
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::model::bundle::sha256;
 use crate::source::Source;
 
@@ -22,8 +22,8 @@ const MOST_CAPTION: usize = 400;
 /// Reads `pictures` and gives each chosen pair whose picture is among them a thumbnail and a caption.
 ///
 /// # Errors
-/// [`RunError`] if the source cannot be read.
-pub(super) fn fill(chosen: &mut Chosen, pictures: &mut dyn Source) -> Result<(), RunError> {
+/// [`IoError`] if the source cannot be read.
+pub(super) fn fill(chosen: &mut Chosen, pictures: &mut dyn Source) -> Result<(), IoError> {
     while let Some(sample) = pictures.next()? {
         let Some(image) = sample.image() else { continue };
         let content = sha256(image);

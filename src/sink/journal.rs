@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::target::{Target, closed};
 use super::{Judged, RunEnd, Sink};
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
 use crate::journal::{Entry, Header, header_bytes};
 use crate::store::record_of;
 
@@ -22,24 +22,24 @@ impl JournalSink {
     /// A sink into the file at `path`, which appears, or is replaced, when the run is complete.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written.
-    pub fn create(path: &Path, header: &Header) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if it cannot be written.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, IoError> {
         Self::into_target(Target::create(path)?, header)
     }
 
     /// A sink into `writer`; `path` is what errors call it.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the header cannot be written.
+    /// [`IoError::Write`] if the header cannot be written.
     pub fn over(
         writer: Box<dyn Write + Send>,
         path: &Path,
         header: &Header,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         Self::into_target(Target::over(writer, path), header)
     }
 
-    fn into_target(mut target: Target, header: &Header) -> Result<Self, RunError> {
+    fn into_target(mut target: Target, header: &Header) -> Result<Self, IoError> {
         let path = target.path().to_owned();
         let bytes = header_bytes(header).map_err(io::Error::other);
         bytes.and_then(|bytes| target.write_all(&bytes)).map_err(failed(&path))?;
@@ -54,7 +54,7 @@ impl JournalSink {
 }
 
 impl Sink for JournalSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let entry = Entry::Record(Box::new(record_of(judged)));
         self.write(&entry).map_err(|why| {
             // What is not whole must not get its name.
@@ -63,7 +63,7 @@ impl Sink for JournalSink {
         })
     }
 
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         if end == RunEnd::Complete {
             self.write(&Entry::End).map_err(failed(&self.path))?;
         }

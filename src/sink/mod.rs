@@ -9,8 +9,9 @@ pub mod scores;
 pub mod table;
 mod target;
 
-use crate::error::RunError;
-use crate::stats::Counts;
+use pairgate_core::stats::Counts;
+
+use crate::disk::IoError;
 
 pub use crate::store::{Judged, RunEnd, Sink};
 
@@ -18,7 +19,7 @@ pub use crate::store::{Judged, RunEnd, Sink};
 /// keeps nothing, as a dry run wants it.
 impl Sink for Vec<Box<dyn Sink>> {
     /// The first error ends the round: the sinks behind it do not get the pair.
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.iter_mut().try_for_each(|sink| sink.accept(judged))
     }
 
@@ -26,17 +27,17 @@ impl Sink for Vec<Box<dyn Sink>> {
         self.iter().any(|sink| sink.wants_checkpoint())
     }
 
-    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), RunError> {
+    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), IoError> {
         let mut asking = self.iter_mut().filter(|sink| sink.wants_checkpoint());
         asking.try_for_each(|sink| sink.checkpoint(decider))
     }
 
-    fn idle(&mut self) -> Result<(), RunError> {
+    fn idle(&mut self) -> Result<(), IoError> {
         self.iter_mut().try_for_each(|sink| sink.idle())
     }
 
     /// All are finished, whatever one of them says; the first error is given.
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         self.iter_mut().map(|sink| sink.finish(end)).fold(Ok(()), Result::and)
     }
 

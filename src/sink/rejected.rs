@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::decision::{Reason, Verdict};
+use pairgate_core::pair::{Size, Uid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::decision::{Reason, Verdict};
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
-use crate::pair::{Size, Uid};
 use crate::sink::{Judged, RunEnd, Sink};
 use crate::store::names::{distinct_extensions, flat_key};
 use crate::store::refuse_rejected;
@@ -50,8 +50,8 @@ impl RejectedSink {
     /// an earlier run left there.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the folder cannot be made, or has an earlier run's pairs in it.
-    pub fn create(folder: &Path, per_reason: usize) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if the folder cannot be made, or has an earlier run's pairs in it.
+    pub fn create(folder: &Path, per_reason: usize) -> Result<Self, IoError> {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         refuse_rejected(folder)?;
         Ok(Self { folder: folder.to_owned(), per_reason, samples: BTreeMap::new() })
@@ -61,8 +61,8 @@ impl RejectedSink {
     /// stays as it is.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the folder cannot be made or read.
-    pub fn go_on(folder: &Path, per_reason: usize) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if the folder cannot be made or read.
+    pub fn go_on(folder: &Path, per_reason: usize) -> Result<Self, IoError> {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let mut samples: BTreeMap<Reason, BTreeSet<Drawn>> = BTreeMap::new();
         for reason in Reason::ALL {
@@ -76,7 +76,7 @@ impl RejectedSink {
     }
 
     /// Makes room for the pair, if it belongs to the sample.
-    fn admit(&mut self, reason: Reason, number: u64, stem: &str) -> Result<bool, RunError> {
+    fn admit(&mut self, reason: Reason, number: u64, stem: &str) -> Result<bool, IoError> {
         let sample = self.samples.entry(reason).or_default();
         let full = sample.len() >= self.per_reason;
         if full && sample.last().is_none_or(|last| (number, stem) >= (last.number, &*last.stem)) {
@@ -100,7 +100,7 @@ impl RejectedSink {
 }
 
 impl Sink for RejectedSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let reason = judged.decision.reason;
         if judged.decision.verdict == Verdict::Kept {
             return Ok(());
@@ -115,7 +115,7 @@ impl Sink for RejectedSink {
         Ok(())
     }
 
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         Ok(())
     }
 }
@@ -159,13 +159,13 @@ fn stem(judged: &Judged) -> String {
     format!("{}-{}", flat_key(&judged.sample.key), &uid[..8])
 }
 
-fn write_pair(folder: &Path, stem: &str, judged: &Judged) -> Result<Vec<PathBuf>, RunError> {
+fn write_pair(folder: &Path, stem: &str, judged: &Judged) -> Result<Vec<PathBuf>, IoError> {
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let members = &judged.sample.members;
     let extensions = members.iter().map(|member| member.extension.as_str());
     let extensions = distinct_extensions(extensions, &[DECISION]);
     let mut files = Vec::with_capacity(members.len() + 1);
-    let mut write = |extension: &str, bytes: &[u8]| -> Result<(), RunError> {
+    let mut write = |extension: &str, bytes: &[u8]| -> Result<(), IoError> {
         let file = folder.join(format!("{stem}.{extension}"));
         fs::write(&file, bytes).map_err(failed(&file))?;
         files.push(file);

@@ -13,13 +13,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Digest;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::decision::Reason;
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
-use crate::pair::Digest;
 use crate::printable::printable;
 use crate::score_text::shortest;
 use crate::sink::target::{Target, closed};
@@ -40,8 +40,8 @@ impl ScoresSink {
     /// standard output. What is not a plain file, such as a named pipe, is written directly.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be opened.
-    pub fn create(path: &Path) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if it cannot be opened.
+    pub fn create(path: &Path) -> Result<Self, IoError> {
         Ok(Self::into_target(Target::create(path)?))
     }
 
@@ -57,7 +57,7 @@ impl ScoresSink {
 }
 
 impl Sink for ScoresSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let line = serde_json::to_string(&Line::from(judged)).map_err(io::Error::from);
         let written = line.and_then(|line| {
             let target = self.target.as_mut().ok_or_else(closed)?;
@@ -70,7 +70,7 @@ impl Sink for ScoresSink {
         })
     }
 
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         self.target.take().map_or(Ok(()), |target| target.finish(end))
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::IoError;
 use crate::disk::{Disk, PartialFile, failed, partial_path};
-use crate::error::RunError;
 use crate::store::RunEnd;
 
 /// A writer that must be [finished](Target::finish); dropped before that, no file has appeared.
@@ -26,8 +26,8 @@ impl Target {
     /// output. What is not a plain file, such as a named pipe, is written directly.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be opened.
-    pub fn create(path: &Path) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if it cannot be opened.
+    pub fn create(path: &Path) -> Result<Self, IoError> {
         if path == Path::new("-") {
             return Ok(Self::over(Box::new(io::stdout()), Path::new("standard output")));
         }
@@ -56,8 +56,8 @@ impl Target {
     /// keeps its temporary one else.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written.
-    pub fn finish(self, end: RunEnd) -> Result<(), RunError> {
+    /// [`IoError::Write`] if it cannot be written.
+    pub fn finish(self, end: RunEnd) -> Result<(), IoError> {
         let path = self.path.display();
         match self.to {
             To::File(file) if end == RunEnd::Complete => file.publish(),

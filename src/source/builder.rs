@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::SampleLimits;
-use crate::decision::Reason;
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
 
 use super::{Member, Sample};
 

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::RunError;
-use crate::ring::Intake;
+use pairgate_core::ring::Intake;
 
 use super::{Sample, Source};
+use crate::disk::IoError;
 
 /// Time between two looks at an empty ring.
 const NAP: Duration = Duration::from_millis(1);
 
-/// Takes samples out of a [`Ring`](crate::ring::Ring) until its producer is done.
+/// Takes samples out of a [`Ring`](pairgate_core::ring::Ring) until its producer is done.
 ///
 /// A pipeline runs its source on a thread of its own, so the ring must live as long as the
 /// program: make it with `Box::leak(Box::new(Ring::new()))`.
@@ -36,7 +36,7 @@ impl<'a> CaptureSource<'a> {
 }
 
 impl Source for CaptureSource<'_> {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             // Looked at before the ring: what was pushed before the end is then seen after it.
             let alone = Arc::get_mut(&mut self.done).is_some();

@@ -22,16 +22,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec::IntoIter;
 
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
 use walkdir::{DirEntry, WalkDir};
-
-use crate::config::SampleLimits;
-use crate::decision::Reason;
-use crate::error::RunError;
 
 use super::builder::{SampleBuilder, open_file};
 use super::inputs::{Meter, Metered, is_tar_name};
 use super::tar::TarSource;
 use super::{Sample, Source, is_image, key_from_stem, unreadable};
+use crate::disk::IoError;
 
 /// Reads the samples below a folder. It knows one folder's names at a time.
 #[derive(Debug)]
@@ -95,7 +94,7 @@ impl FolderSource {
     }
 
     /// Begins with the next folder; gives a sample in its place if it cannot be read.
-    fn enter(&mut self, folder: PathBuf) -> Result<Option<Sample>, RunError> {
+    fn enter(&mut self, folder: PathBuf) -> Result<Option<Sample>, IoError> {
         let path = self.root.join(&folder);
         let key = key_from_stem(&slashed(&folder));
         self.folder = folder;
@@ -107,7 +106,7 @@ impl FolderSource {
                 Ok(None)
             }
             Err(why) if self.folder.as_os_str().is_empty() => {
-                Err(RunError::Source { from: self.shard.to_string(), why })
+                Err(IoError::Read { from: self.shard.to_string(), why })
             }
             Err(why) => {
                 log::warn!("{}: {why}", path.display());
@@ -195,7 +194,7 @@ impl FolderSource {
 }
 
 impl Source for FolderSource {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             if let Some(tar) = &mut self.tar {
                 match tar.next()? {

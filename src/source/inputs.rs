@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::IntoIter;
 
+use pairgate_core::config::SampleLimits;
+use pairgate_core::pair::Position;
 use walkdir::WalkDir;
-
-use crate::config::SampleLimits;
-use crate::error::RunError;
-use crate::pair::Position;
 
 use super::archive::Archive;
 use super::folder::{FolderSource, is_hidden};
@@ -19,6 +17,7 @@ use super::frames::FramesSource;
 use super::manifest::{ManifestSource, folder_of};
 use super::tar::TarSource;
 use super::{Sample, Source};
+use crate::disk::IoError;
 
 const ACCEPTED: &str = "an input is a folder of images and captions, a WebDataset shard (.tar, \
                         .tar.gz, .tgz), a manifest (.jsonl, .ndjson), or - for a shard on \
@@ -80,7 +79,7 @@ pub enum InputFormat {
     /// What their names and first bytes say; pipes and devices are shards.
     #[default]
     Auto,
-    /// Frames of pairs, as [`wire::pairs`](crate::wire::pairs) specifies.
+    /// Frames of pairs, as [`wire::pairs`](pairgate_core::wire::pairs) specifies.
     Frames,
 }
 
@@ -133,8 +132,8 @@ impl Inputs {
     /// (by its name), `-` for a shard on standard input.
     ///
     /// # Errors
-    /// [`RunError::Source`] for a path that is missing, unreadable or none of these.
-    pub fn open(paths: &[PathBuf], limits: SampleLimits) -> Result<Self, RunError> {
+    /// [`IoError::Read`] for a path that is missing, unreadable or none of these.
+    pub fn open(paths: &[PathBuf], limits: SampleLimits) -> Result<Self, IoError> {
         Self::open_as(InputFormat::Auto, paths, limits)
     }
 
@@ -146,7 +145,7 @@ impl Inputs {
         format: InputFormat,
         paths: &[PathBuf],
         limits: SampleLimits,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         Self::open_with(InputOptions { format, ..InputOptions::default() }, paths, limits)
     }
 
@@ -158,10 +157,10 @@ impl Inputs {
         options: InputOptions,
         paths: &[PathBuf],
         limits: SampleLimits,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         let failed = |path: &PathBuf, why| {
             let from = path.to_string_lossy().into_owned();
-            RunError::Source { from, why }
+            IoError::Read { from, why }
         };
         if let Some(root) = &options.image_root {
             let root_fails = |why| failed(root, why);
@@ -231,7 +230,7 @@ impl Inputs {
 }
 
 impl Source for Inputs {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             if let Some(source) = &mut self.current {
                 match source.next()? {
@@ -248,7 +247,7 @@ impl Source for Inputs {
             };
             let from = || input.path.to_string_lossy().into_owned();
             let source = self.start(&input);
-            self.current = Some(source.map_err(|why| RunError::Source { from: from(), why })?);
+            self.current = Some(source.map_err(|why| IoError::Read { from: from(), why })?);
             self.begun_bytes += input.bytes;
             (self.opened, self.given) = (self.opened + 1, 0);
         }

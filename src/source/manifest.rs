@@ -21,15 +21,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
 use serde::Deserialize;
-
-use crate::config::SampleLimits;
-use crate::decision::Reason;
-use crate::error::RunError;
 
 use super::builder::SampleBuilder;
 use super::metadata::from_python_json;
 use super::{Sample, Source, is_image, without_bom};
+use crate::disk::IoError;
 
 /// Reads the pairs of one manifest.
 #[derive(Debug)]
@@ -233,13 +232,13 @@ impl Drop for Refused {
 }
 
 impl<R: Read + Send> Source for ManifestSource<R> {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             match self.line() {
                 Ok(Some((_, Line::Text(text)))) if text.trim_ascii().is_empty() => {}
                 Ok(Some((number, line))) => return Ok(Some(self.sample(number, line))),
                 Ok(None) => return Ok(None),
-                Err(why) => return Err(RunError::Source { from: self.shard.to_string(), why }),
+                Err(why) => return Err(IoError::Read { from: self.shard.to_string(), why }),
             }
         }
     }

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pairgate_core::pair::{Size, Uid};
 use serde::de::{
     Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::Value;
-
-use crate::pair::{Size, Uid};
 
 use super::without_bom;
 

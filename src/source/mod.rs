@@ -6,7 +6,7 @@
 //! | [`folder::FolderSource`] | a folder of images with `.txt` and `.json` files beside them, and of shards |
 //! | [`manifest::ManifestSource`] | a JSON-lines file that names images and their captions |
 //! | [`frames::FramesSource`] | the frames that a microcontroller sends, from a serial line, a pipe or a file |
-//! | [`capture::CaptureSource`] | a [`Ring`](crate::ring::Ring) that another thread fills |
+//! | [`capture::CaptureSource`] | a [`Ring`](pairgate_core::ring::Ring) that another thread fills |
 //! | [`Inputs`] | a list of paths of any of the first three, or all of the fourth, one after the other |
 
 mod archive;
@@ -23,12 +23,12 @@ pub mod tar;
 
 use std::sync::Arc;
 
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::{Digest, PairRef, Position, Uid};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::decision::Reason;
-use crate::error::RunError;
-use crate::pair::{Digest, PairRef, Position, Uid};
+use crate::disk::IoError;
 
 pub use inputs::{InputFormat, InputOptions, Inputs, Meter};
 pub use metadata::Metadata;
@@ -134,8 +134,8 @@ pub trait Source: Send {
     /// ([`Sample::fault`]).
     ///
     /// # Errors
-    /// [`RunError::Source`] if the input as a whole cannot be read any further.
-    fn next(&mut self) -> Result<Option<Sample>, RunError>;
+    /// [`IoError::Read`] if the input as a whole cannot be read any further.
+    fn next(&mut self) -> Result<Option<Sample>, IoError>;
 
     /// The place of the sample that was given last, for sources that can be read again.
     fn position(&self) -> Position {

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pairgate_core::pair::{Digest, Position};
+
 use super::{Inputs, Sample, Source};
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::journal::{MAX_NAME, cut};
 use crate::model::bundle::sha256;
-use crate::pair::{Digest, Position};
 
 /// The pair that an earlier run decided last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub struct Place {
 /// are not opened.
 ///
 /// # Errors
-/// [`RunError::Source`] if the pair is not there any more, or the inputs cannot be read.
-pub fn pass_over(inputs: &mut Inputs, place: &Place, stop: &AtomicBool) -> Result<(), RunError> {
+/// [`IoError::Read`] if the pair is not there any more, or the inputs cannot be read.
+pub fn pass_over(inputs: &mut Inputs, place: &Place, stop: &AtomicBool) -> Result<(), IoError> {
     let count = match place.position {
         Some(position) => {
             inputs.pass_inputs(position.input);
@@ -53,7 +54,7 @@ fn is_at(place: &Place, sample: &Sample) -> bool {
     cut(&sample.key, MAX_NAME) == place.key && content == place.content
 }
 
-fn changed(place: &Place, found: Option<&Sample>) -> RunError {
+fn changed(place: &Place, found: Option<&Sample>) -> IoError {
     let key = &place.key;
     let (from, there) = match found {
         Some(sample) => (sample.shard.to_string(), format!("{:?} is there now", sample.key)),
@@ -63,5 +64,5 @@ fn changed(place: &Place, found: Option<&Sample>) -> RunError {
         "the inputs are not what they were: {key:?} was decided last, and {there}; name another \
          output folder, or give --overwrite"
     );
-    RunError::Source { from, why: io::Error::other(why) }
+    IoError::Read { from, why: io::Error::other(why) }
 }

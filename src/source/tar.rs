@@ -12,13 +12,13 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::SampleLimits;
-use crate::decision::Reason;
-use crate::error::RunError;
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
 
 use super::archive::{Archive, Entry};
 use super::builder::SampleBuilder;
 use super::{Sample, Source, unreadable};
+use crate::disk::IoError;
 
 /// Reads the samples of one shard.
 #[derive(Debug)]
@@ -111,12 +111,12 @@ impl<R: Read> TarSource<R> {
     }
 
     /// Ends the shard for `why`; gives the sample in which it broke.
-    fn break_off(&mut self, why: io::Error) -> Result<Sample, RunError> {
+    fn break_off(&mut self, why: io::Error) -> Result<Sample, IoError> {
         let at = self.archive.as_ref().map_or(0, Archive::position);
         let pending = self.end();
         if why.raw_os_error().is_some() {
             // Not the archive's fault but the disk's or the network's: it may end here for now only.
-            return Err(RunError::Source { from: self.shard.to_string(), why });
+            return Err(IoError::Read { from: self.shard.to_string(), why });
         }
         log::warn!("{}: torn at byte {at} (unpacked): {why}", self.shard);
         let nameless = || SampleBuilder::new(&self.shard, String::new(), self.limits).finish();
@@ -126,7 +126,7 @@ impl<R: Read> TarSource<R> {
 }
 
 impl<R: Read + Send> Source for TarSource<R> {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         while self.archive.is_some() {
             match self.step() {
                 Ok(None) => {}

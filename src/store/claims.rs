@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::decision::{Facts, Reason, ReasonSet, Verdict};
+use pairgate_core::pair::{Digest, Position, Size, Uid};
 use serde::{Deserialize, Serialize};
 
 use super::scan::Found;
-use crate::decision::{Facts, Reason, ReasonSet, Verdict};
+use crate::disk::IoError;
 use crate::disk::{Disk, failed, write_whole};
-use crate::error::RunError;
 use crate::journal::{FOLDER, Record, Stored};
-use crate::pair::{Digest, Position, Size, Uid};
 
 /// A stored sample without a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ impl Claims {
     }
 
     /// A list of these, on disk; that of a killed run stays where there are none.
-    pub fn write(disk: &Disk, folder: &Path, claims: Vec<Claim>) -> Result<Self, RunError> {
+    pub fn write(disk: &Disk, folder: &Path, claims: Vec<Claim>) -> Result<Self, IoError> {
         let mut list = Self::none(folder);
         if claims.is_empty() {
             list.is_written = list.path.is_file();
@@ -162,7 +162,7 @@ impl Claims {
 
     /// Takes the list from the disk, where the records are that make it needless. Should its name
     /// come back when the power fails, the records are still there.
-    pub fn forget(&mut self, disk: &Disk) -> Result<(), RunError> {
+    pub fn forget(&mut self, disk: &Disk) -> Result<(), IoError> {
         if std::mem::take(&mut self.is_written) {
             disk.remove_file(&self.path)?;
         }

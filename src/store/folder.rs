@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::decision::Reason;
+use pairgate_core::decision::Reason;
+
+use crate::disk::IoError;
 use crate::disk::{Disk, LOCK_NAME, failed};
-use crate::error::RunError;
 use crate::journal;
 
 /// A folder that is ready for a run's results.
@@ -32,9 +33,9 @@ impl OutputFolder {
     /// folder's [lock](crate::disk::FolderLock).
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the folder holds an earlier run's files and `overwrite` is not set,
+    /// [`IoError::Write`] if the folder holds an earlier run's files and `overwrite` is not set,
     /// if it holds shards that no run of ours has written, or if the system refuses.
-    pub fn prepare(path: &Path, overwrite: bool) -> Result<Self, RunError> {
+    pub fn prepare(path: &Path, overwrite: bool) -> Result<Self, IoError> {
         fs::create_dir_all(path).map_err(failed(path))?;
         let mut earlier = earlier_files(path).map_err(failed(path))?;
         earlier.sort_by_key(|file| (Leaving::of(file), file.clone()));
@@ -58,8 +59,8 @@ impl OutputFolder {
     /// Whether a run has left a journal in `folder`.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if the system refuses.
-    pub fn is_begun(folder: &Path) -> Result<bool, RunError> {
+    /// [`IoError::Write`] if the system refuses.
+    pub fn is_begun(folder: &Path) -> Result<bool, IoError> {
         let parts = if folder.is_dir() { journal::parts(folder) } else { Ok(Vec::new()) };
         Ok(!parts.map_err(failed(folder))?.is_empty())
     }
@@ -134,13 +135,13 @@ pub(super) fn shard_bytes(folder: &Path) -> io::Result<u64> {
 }
 
 /// An error if there are shards in `folder`.
-pub(super) fn refuse_shards(folder: &Path) -> Result<(), RunError> {
+pub(super) fn refuse_shards(folder: &Path) -> Result<(), IoError> {
     let shards = files(folder, is_shard).map_err(failed(folder))?;
     refuse(folder, shards.iter().min(), "name another folder or pass --overwrite")
 }
 
 /// An error if there are rejected pairs of an earlier run in `folder`.
-pub(crate) fn refuse_rejected(folder: &Path) -> Result<(), RunError> {
+pub(crate) fn refuse_rejected(folder: &Path) -> Result<(), IoError> {
     let rejected = rejected_files(folder).map_err(failed(folder))?;
     refuse(folder, rejected.iter().min(), "name another folder or pass --overwrite")
 }
@@ -220,7 +221,7 @@ fn is_rejected(name: &str) -> bool {
     uid.is_some_and(|uid| uid.len() == 8 && uid.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-fn remove(folder: &Path, files: &[PathBuf]) -> Result<(), RunError> {
+fn remove(folder: &Path, files: &[PathBuf]) -> Result<(), IoError> {
     if files.is_empty() {
         return Ok(());
     }
@@ -237,7 +238,7 @@ fn remove(folder: &Path, files: &[PathBuf]) -> Result<(), RunError> {
     Disk::system().sync_folder(folder)
 }
 
-fn refuse(folder: &Path, earlier: Option<&PathBuf>, advice: &str) -> Result<(), RunError> {
+fn refuse(folder: &Path, earlier: Option<&PathBuf>, advice: &str) -> Result<(), IoError> {
     let Some(file) = earlier else { return Ok(()) };
     let file = file.strip_prefix(folder).unwrap_or(file).display();
     let why = format!("it already holds {file}: {advice}");

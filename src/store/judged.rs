@@ -1,10 +1,11 @@
 //! A decided pair, and what takes decided pairs.
 
-use crate::decision::{Decision, ReasonSet};
-use crate::error::RunError;
-use crate::pair::{Position, Uid};
+use pairgate_core::decision::{Decision, ReasonSet};
+use pairgate_core::pair::{Position, Uid};
+use pairgate_core::stats::Counts;
+
+use crate::disk::IoError;
 use crate::source::Sample;
-use crate::stats::Counts;
 
 /// A sample and what was decided on it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,8 +50,8 @@ pub trait Sink: Send {
     /// Takes one pair.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written; the run then ends.
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError>;
+    /// [`IoError::Write`] if it cannot be written; the run then ends.
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError>;
 
     /// Whether it asks for [`checkpoint`](Self::checkpoint) before the next pair.
     fn wants_checkpoint(&self) -> bool {
@@ -61,7 +62,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// As [`accept`](Self::accept).
-    fn checkpoint(&mut self, _decider: &[u8]) -> Result<(), RunError> {
+    fn checkpoint(&mut self, _decider: &[u8]) -> Result<(), IoError> {
         Ok(())
     }
 
@@ -69,7 +70,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// As [`accept`](Self::accept).
-    fn idle(&mut self) -> Result<(), RunError> {
+    fn idle(&mut self) -> Result<(), IoError> {
         Ok(())
     }
 
@@ -77,8 +78,8 @@ pub trait Sink: Send {
     /// failed `accept` has ended. What is not complete must not get its final name.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be written.
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError>;
+    /// [`IoError::Write`] if it cannot be written.
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError>;
 
     /// The decisions of all tickets below this one are on disk, their kept pairs too; `None` for a
     /// sink that stores no pairs.

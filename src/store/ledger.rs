@@ -1,13 +1,13 @@
 //! What a folder's journal has come to, entry by entry.
 
+use pairgate_core::decision::{Reason, Verdict};
+use pairgate_core::pair::{Digest, Position};
+use pairgate_core::stats::Counts;
 use serde::{Deserialize, Serialize};
 
 use super::stats::Share;
-use crate::decision::{Reason, Verdict};
 use crate::journal::{Closed, Entry, Record};
-use crate::pair::{Digest, Position};
 use crate::source::Place;
-use crate::stats::Counts;
 
 /// The state of a folder that the entries so far lead to.
 #[derive(Debug, Clone, PartialEq, Default)]

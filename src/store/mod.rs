@@ -36,16 +36,16 @@ pub use ledger::{Checkpoint, Ledger};
 pub use observer::ShardObserver;
 pub use recover::Resumed;
 
-use crate::config::StorageConfig;
-use crate::decision::Verdict;
+use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};
-use crate::error::RunError;
 use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
-use crate::pair::Digest;
 use crate::source::Sample;
-use crate::stats::Counts;
 use claims::Claims;
 use folder::{refuse_shards, shard_bytes, stats_name};
+use pairgate_core::config::StorageConfig;
+use pairgate_core::decision::Verdict;
+use pairgate_core::pair::Digest;
+use pairgate_core::stats::Counts;
 use shards::Shards;
 
 /// What a folder is written with.
@@ -129,9 +129,9 @@ impl StoreSink {
     /// A sink into `folder`, which [`OutputFolder`] has prepared.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if there are shards or a journal in it, another process writes to it, or it
+    /// [`IoError::Write`] if there are shards or a journal in it, another process writes to it, or it
     /// cannot be written.
-    pub fn create(disk: &Disk, folder: &Path, options: StoreOptions) -> Result<Self, RunError> {
+    pub fn create(disk: &Disk, folder: &Path, options: StoreOptions) -> Result<Self, IoError> {
         let lock = options.lock.map_or_else(|| FolderLock::take(folder), Ok)?;
         refuse_shards(folder)?;
         // Whoever made the folder may not have brought its name to disk.
@@ -167,14 +167,14 @@ impl StoreSink {
     /// observer is told of pairs in an unfinished shard too.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if another process writes to it, if its run had other inputs, another model
+    /// [`IoError::Write`] if another process writes to it, if its run had other inputs, another model
     /// or config, if there are shards without a journal, or if the system refuses;
-    /// [`RunError::Source`] if the journal cannot be read.
+    /// [`IoError::Read`] if the journal cannot be read.
     pub fn go_on(
         disk: &Disk,
         folder: &Path,
         mut options: StoreOptions,
-    ) -> Result<(Self, Resumed), RunError> {
+    ) -> Result<(Self, Resumed), IoError> {
         disk.create_folder(folder)?;
         options.lock = Some(options.lock.map_or_else(|| FolderLock::take(folder), Ok)?);
         if !OutputFolder::is_begun(folder)? {
@@ -197,7 +197,7 @@ impl StoreSink {
     }
 
     /// Refuses a pair for which `max_bytes` leaves no room.
-    fn make_room(&mut self, files: &[shards::File<'_>]) -> Result<(), RunError> {
+    fn make_room(&mut self, files: &[shards::File<'_>]) -> Result<(), IoError> {
         let (bytes, most) = (self.bytes + tar_bytes(files), self.config.max_bytes);
         if most > 0 && bytes > most {
             let why = format!("storage.max_bytes = {most} is used up");
@@ -208,7 +208,7 @@ impl StoreSink {
         Ok(())
     }
 
-    fn take(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn take(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.close_old()?;
         let mut record = record_of(judged);
         let kept = judged.decision.verdict == Verdict::Kept;
@@ -231,7 +231,7 @@ impl StoreSink {
     /// Writes a sample to the open shard, or to the next one where that is full: a full shard is
     /// closed here and not when it became full, so that pairs rejected behind its last sample are in
     /// its statistics.
-    fn store(&mut self, judged: &Judged) -> Result<Stored, RunError> {
+    fn store(&mut self, judged: &Judged) -> Result<Stored, IoError> {
         if self.shards.is_full() {
             self.close_shard()?;
         }
@@ -252,7 +252,7 @@ impl StoreSink {
     }
 
     /// Brings shard and journal to disk where their count or their time asks for it.
-    fn sync_due(&mut self) -> Result<(), RunError> {
+    fn sync_due(&mut self) -> Result<(), IoError> {
         let Some(since) = self.unsynced.since else { return Ok(()) };
         let StorageConfig { sync_pairs, sync_ms, .. } = self.config;
         let waited = self.disk.elapsed().saturating_sub(since);
@@ -264,7 +264,7 @@ impl StoreSink {
     }
 
     /// Publishes the open shard when it is old enough.
-    fn close_old(&mut self) -> Result<(), RunError> {
+    fn close_old(&mut self) -> Result<(), IoError> {
         let limit = Duration::from_millis(self.config.shard_age_ms);
         if limit.is_zero() || self.shards.age().is_none_or(|age| age < limit) {
             return Ok(());
@@ -273,7 +273,7 @@ impl StoreSink {
     }
 
     /// The samples first: a record on disk then has its sample there.
-    fn sync_all(&mut self) -> Result<(), RunError> {
+    fn sync_all(&mut self) -> Result<(), IoError> {
         self.shards.sync()?;
         self.journal.sync()?;
         self.unsynced = Unsynced::default();
@@ -281,7 +281,7 @@ impl StoreSink {
         Ok(())
     }
 
-    fn close_shard(&mut self) -> Result<(), RunError> {
+    fn close_shard(&mut self) -> Result<(), IoError> {
         if !self.shards.is_open() {
             return Ok(());
         }
@@ -295,7 +295,7 @@ impl StoreSink {
     }
 
     /// Writes what follows a shard that has its name.
-    fn journal_closed(&mut self, shard: u32, samples: u64) -> Result<(), RunError> {
+    fn journal_closed(&mut self, shard: u32, samples: u64) -> Result<(), IoError> {
         let (start, end) = (self.share_start, self.disk.now());
         let stats = self.folder.join(stats_name(shard));
         self.write_table(shard)?;
@@ -307,13 +307,13 @@ impl StoreSink {
     /// Writes the table beside a shard, which is before the statistics: those say that the shard is
     /// complete.
     #[cfg(feature = "parquet")]
-    fn write_table(&mut self, shard: u32) -> Result<(), RunError> {
+    fn write_table(&mut self, shard: u32) -> Result<(), IoError> {
         let terms = &self.journal.header().terms;
         table::write(&self.disk, &self.folder, shard, self.shard_begin.take().as_ref(), terms)
     }
 
     #[cfg(not(feature = "parquet"))]
-    fn write_table(&mut self, _: u32) -> Result<(), RunError> {
+    fn write_table(&mut self, _: u32) -> Result<(), IoError> {
         self.shard_begin = None;
         Ok(())
     }
@@ -329,7 +329,7 @@ impl StoreSink {
     }
 
     /// Records the samples that an earlier run stored and that nobody has claimed.
-    fn settle_claims(&mut self) -> Result<(), RunError> {
+    fn settle_claims(&mut self) -> Result<(), IoError> {
         if !self.claims.is_written() {
             return Ok(());
         }
@@ -342,18 +342,18 @@ impl StoreSink {
     }
 
     /// Records a sample that was found stored without a record.
-    fn record_found(&mut self, record: Record) -> Result<(), RunError> {
+    fn record_found(&mut self, record: Record) -> Result<(), IoError> {
         self.enter(&Entry::Record(Box::new(record)))
     }
 
     /// Writes an entry to the journal, and takes it into account.
-    fn enter(&mut self, entry: &Entry) -> Result<(), RunError> {
+    fn enter(&mut self, entry: &Entry) -> Result<(), IoError> {
         self.journal.append(entry)?;
         self.ledger.take(entry);
         Ok(())
     }
 
-    fn end(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn end(&mut self, end: RunEnd) -> Result<(), IoError> {
         if end != RunEnd::Complete {
             return self.sync_all();
         }
@@ -366,8 +366,8 @@ impl StoreSink {
     /// Runs one step, none of them after a failed one: a failed write or sync is final.
     fn guarded(
         &mut self,
-        step: impl FnOnce(&mut Self) -> Result<(), RunError>,
-    ) -> Result<(), RunError> {
+        step: impl FnOnce(&mut Self) -> Result<(), IoError>,
+    ) -> Result<(), IoError> {
         if self.failed {
             let why = std::io::Error::other("an earlier write failed");
             return Err(failed(&self.folder)(why));
@@ -379,7 +379,7 @@ impl StoreSink {
 }
 
 impl Sink for StoreSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.guarded(|sink| sink.take(judged))
     }
 
@@ -387,7 +387,7 @@ impl Sink for StoreSink {
         self.journal.is_full()
     }
 
-    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), RunError> {
+    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), IoError> {
         self.guarded(|sink| {
             // Records of the segment are on disk, and their samples, before another one begins.
             sink.sync_all()?;
@@ -397,14 +397,14 @@ impl Sink for StoreSink {
         })
     }
 
-    fn idle(&mut self) -> Result<(), RunError> {
+    fn idle(&mut self) -> Result<(), IoError> {
         self.guarded(|sink| {
             sink.close_old()?;
             sink.sync_due()
         })
     }
 
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         if self.failed {
             return Ok(());
         }

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
+use pairgate_core::pair::{Digest, Uid};
+use pairgate_core::wire::CRC32C;
+
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
 use crate::journal::Record;
 use crate::model::bundle::sha256;
-use crate::pair::{Digest, Uid};
 use crate::source::{Member, Sample, is_image};
-use crate::wire::CRC32C;
 
 const BLOCK: u64 = 512;
 
@@ -72,7 +73,7 @@ pub(super) struct Texts(Samples);
 #[cfg(feature = "parquet")]
 impl Texts {
     /// Opens the shard at `path`, which is whole.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    pub fn open(path: &Path) -> Result<Self, IoError> {
         let mut samples = Samples::open(path)?;
         samples.entries.skips_images = true;
         Ok(Self(samples))
@@ -102,7 +103,7 @@ struct Piece {
 
 impl Samples {
     /// Opens the shard at `path`.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = File::open(path).map_err(failed(path))?;
         let reader = BufReader::with_capacity(1 << 20, file);
         let entries = Entries { reader, at: 0, skips_images: false };

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use super::keys::ShardKeys;
 use super::names::distinct_extensions;
+use crate::disk::IoError;
 use crate::disk::{Disk, PartialFile, failed};
-use crate::error::RunError;
 use crate::store::folder::shard_name;
 
 /// A member of a sample that is written.
@@ -44,7 +44,7 @@ impl Shards {
     }
 
     /// Goes on with the open shard, of which the first `bytes` bytes and these keys stand.
-    pub fn go_on(&mut self, bytes: u64, samples: u64, keys: ShardKeys) -> Result<(), RunError> {
+    pub fn go_on(&mut self, bytes: u64, samples: u64, keys: ShardKeys) -> Result<(), IoError> {
         let path = self.path();
         let tar = tar::Builder::new(PartialFile::go_on(&self.disk, &path, bytes)?);
         let since = self.disk.elapsed();
@@ -78,7 +78,7 @@ impl Shards {
     }
 
     /// Appends a sample, and gives the key that it has in the shard.
-    pub fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, RunError> {
+    pub fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, IoError> {
         if self.open.is_none() {
             let (path, since) = (self.path(), self.disk.elapsed());
             let file = PartialFile::create(&self.disk, &path)?;
@@ -93,12 +93,12 @@ impl Shards {
     }
 
     /// Brings the open shard, as far as it goes, to disk under its temporary name.
-    pub fn sync(&mut self) -> Result<(), RunError> {
+    pub fn sync(&mut self) -> Result<(), IoError> {
         self.open.as_mut().map_or(Ok(()), |shard| shard.tar.get_mut().sync())
     }
 
     /// Gives the open shard its name; its number and its samples, where one was open.
-    pub fn close(&mut self) -> Result<Option<(u32, u64)>, RunError> {
+    pub fn close(&mut self) -> Result<Option<(u32, u64)>, IoError> {
         let Some(shard) = self.open.take() else { return Ok(None) };
         let (number, samples) = (self.number, shard.samples);
         shard.publish()?;
@@ -125,7 +125,7 @@ impl std::fmt::Debug for OpenShard {
 }
 
 impl OpenShard {
-    fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, RunError> {
+    fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, IoError> {
         let key = self.keys.unused(key);
         let extensions = files.iter().map(|(extension, _)| *extension);
         for (extension, (_, data)) in distinct_extensions(extensions, &[]).iter().zip(files) {
@@ -143,7 +143,7 @@ impl OpenShard {
         Ok(key)
     }
 
-    fn publish(self) -> Result<(), RunError> {
+    fn publish(self) -> Result<(), IoError> {
         let file = self.tar.into_inner().map_err(failed(&self.path))?;
         if self.path.symlink_metadata().is_ok() {
             let why = "there is a file of that name already";

@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use pairgate_core::decision::{Decision, Verdict};
+use pairgate_core::stats::Counts;
 use serde::Serialize;
 
-use crate::decision::{Decision, Verdict};
+use crate::disk::IoError;
 use crate::disk::{Disk, failed, write_whole};
-use crate::error::RunError;
-use crate::stats::Counts;
 
 /// The share of the input that a shard stands for: all pairs decided since the shard before it was
 /// closed.
@@ -50,14 +50,14 @@ impl Share {
     /// Writes the statistics to `path`: the share was decided from `start` to `end`.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if they cannot be written.
+    /// [`IoError::Write`] if they cannot be written.
     pub fn write(
         &self,
         disk: &Disk,
         path: &Path,
         start: SystemTime,
         end: SystemTime,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), IoError> {
         let text = serde_json::to_vec_pretty(&self.stats(start, end)).map_err(io::Error::from);
         write_whole(disk, path, &text.map_err(failed(path))?)
     }

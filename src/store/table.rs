@@ -18,15 +18,15 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::pair::{Digest, Size};
 use serde_json::{Map, Value};
 
 use super::folder::{shard_name, table_name};
 use super::ledger::Checkpoint;
 use super::scan::Texts;
+use crate::disk::IoError;
 use crate::disk::{Disk, PartialFile, failed};
-use crate::error::RunError;
 use crate::journal::{self, Entry, Part, Record, Salvage, Terms};
-use crate::pair::{Digest, Size};
 use crate::source::{Member, Metadata, caption_of, json_object};
 use crate::table::{About, Cell, Column, Kind, ParquetRows};
 
@@ -46,7 +46,7 @@ pub(super) fn write(
     shard: u32,
     begin: Option<&Begin>,
     terms: &Terms,
-) -> Result<(), RunError> {
+) -> Result<(), IoError> {
     let path = folder.join(table_name(shard));
     let mut records = Records::of(folder, shard, begin)?;
     let mut texts = Texts::open(&folder.join(shard_name(shard)))?;
@@ -71,7 +71,7 @@ struct Records {
 }
 
 impl Records {
-    fn of(folder: &Path, shard: u32, begin: Option<&Begin>) -> Result<Self, RunError> {
+    fn of(folder: &Path, shard: u32, begin: Option<&Begin>) -> Result<Self, IoError> {
         let mut segments =
             journal::segments(&folder.join(journal::FOLDER)).map_err(failed(folder))?;
         let first = match begin {
@@ -88,7 +88,7 @@ impl Records {
     }
 
     /// The record of the next sample, which has this key; `None` where it is lost.
-    fn of_key(&mut self, key: &str) -> Result<Option<Record>, RunError> {
+    fn of_key(&mut self, key: &str) -> Result<Option<Record>, IoError> {
         if self.ahead.is_none() {
             self.ahead = self.next()?;
         }
@@ -96,7 +96,7 @@ impl Records {
         Ok(self.ahead.take_if(is_its))
     }
 
-    fn next(&mut self) -> Result<Option<Record>, RunError> {
+    fn next(&mut self) -> Result<Option<Record>, IoError> {
         while let Some(reader) = &mut self.current {
             match reader.next_part()? {
                 Some(Part::Whole(Entry::Record(record))) if self.is_of_shard(&record) => {

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use pairgate_core::pair::Digest;
 use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::writer::ColumnWriterImpl;
 use parquet::data_type::{
@@ -20,7 +21,6 @@ use parquet::schema::types::{ColumnPath, Type};
 use serde_json::{Map, Value};
 
 use super::column::{Cell, Column, Kind};
-use crate::pair::Digest;
 
 /// Rows of a row group at most.
 const GROUP_ROWS: usize = 1 << 18;

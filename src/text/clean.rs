@@ -9,10 +9,10 @@
 
 use std::borrow::Cow;
 
+use pairgate_core::rules::{is_python_space, python_words};
 use serde::{Deserialize, Serialize};
 
 use super::{ftfy, html};
-use crate::rules::{is_python_space, python_words};
 
 /// One step of cleaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

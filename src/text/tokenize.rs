@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use pairgate_core::config::LONG_CAPTION_BYTES;
 use tokenizers::Tokenizer;
 
-use crate::config::LONG_CAPTION_BYTES;
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::manifest::TextManifest;
 use crate::text::clean::{Step, clean};
 use crate::text::prefix::{before_space, normalized, splits_at_spaces};

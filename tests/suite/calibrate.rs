@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use pairgate::pair::Digest;
-use pairgate::policy::fraction_threshold;
 use pairgate::sketch::{ScoreSketch, known_to, sample_size};
+use pairgate_core::pair::Digest;
+use pairgate_core::policy::fraction_threshold;
 use serde_json::Value;
 use tempfile::tempdir;
 

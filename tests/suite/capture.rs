@@ -16,12 +16,12 @@ use pairgate::capture::mjpeg::MjpegSource;
 use pairgate::capture::queue::{FrameQueue, Taken};
 use pairgate::capture::taker::{Pace, Taker};
 use pairgate::capture::yuyv;
-use pairgate::config::{CaptureConfig, ImageLimits, OnFull, SampleLimits, ThermalConfig};
-use pairgate::decision::Reason;
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate::error::RunError;
-use pairgate::pair::Size;
+use pairgate::disk::IoError;
 use pairgate::source::{Member, Sample, Source};
+use pairgate_core::config::{CaptureConfig, ImageLimits, OnFull, SampleLimits, ThermalConfig};
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 use proptest::prelude::*;
 use tempfile::tempdir;
 
@@ -35,7 +35,7 @@ fn limits(bytes: u64) -> SampleLimits {
     SampleLimits { max_sample_bytes: bytes, ..SampleLimits::default() }
 }
 
-fn read_stream(bytes: &[u8], most: u64) -> Result<Vec<Sample>, RunError> {
+fn read_stream(bytes: &[u8], most: u64) -> Result<Vec<Sample>, IoError> {
     let mut source = MjpegSource::new(Cursor::new(bytes), "camera", limits(most));
     let mut samples = Vec::new();
     while let Some(sample) = source.next()? {
@@ -209,8 +209,8 @@ fn a_blocking_queue_sheds_nothing_until_it_is_stopped() {
 struct Flaky(u64);
 
 impl Source for Flaky {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
-        self.0 = self.0.checked_sub(1).ok_or_else(|| RunError::Source {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| IoError::Read {
             from: "camera".into(),
             why: std::io::Error::other("unplugged"),
         })?;

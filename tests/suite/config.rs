@@ -1,9 +1,9 @@
 //! Configs: the commented files, ranges, units, unknown keys, layers, and the packed form.
 
-use pairgate::config::file::{BOARDS, Layers};
-use pairgate::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate::config::{Config, OnFull};
-use pairgate::policy::OnError;
+use pairgate::config::{BOARDS, Layers};
+use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate_core::config::{Config, OnFull};
+use pairgate_core::policy::OnError;
 
 use crate::cli::{pairgate, run, skipped_under_emulation};
 

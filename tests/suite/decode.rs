@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{panic, thread};
 
-use pairgate::config::ImageLimits;
-use pairgate::decision::Reason;
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate::pair::Size;
+use pairgate_core::config::ImageLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

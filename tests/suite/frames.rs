@@ -3,19 +3,18 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use pairgate::config::SampleLimits;
-use pairgate::decision::Reason;
-use pairgate::error::RunError;
-use pairgate::pair::Size;
+use pairgate::disk::IoError;
 use pairgate::source::frames::FramesSource;
 use pairgate::source::{InputFormat, Inputs, Sample, Source};
-use pairgate::wire::pairs::{Body, Format, Frame, MAX_STUFFED, Start, Time};
-use pairgate::wire::sender::Sender;
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
+use pairgate_core::wire::pairs::{Body, Format, Frame, MAX_STUFFED, Start, Time};
+use pairgate_core::wire::sender::Sender;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::cli::{pairgate, run};
-use crate::pairs::{frames, start};
 
 const LIMITS: SampleLimits = SampleLimits { max_sample_bytes: 4096, max_caption_bytes: 1024 };
 
@@ -30,6 +29,26 @@ fn sent(pairs: &[(Start<'_>, Vec<u8>)]) -> Vec<u8> {
         sender.send(start, image).unwrap();
     }
     stream
+}
+
+/// The frames of a stream, stuffed.
+fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
+    let frames = stream.split(|byte| *byte == 0).map(<[u8]>::to_vec);
+    frames.filter(|frame| !frame.is_empty()).collect()
+}
+
+/// What is sent of a picture beside its pixels.
+fn start() -> Start<'static> {
+    Start {
+        node: "cam",
+        format: Format::Grey8,
+        size: Size::new(2, 1),
+        bytes: 2,
+        time: Time::SinceBoot(300),
+        place: "hall",
+        sensor: "",
+        caption: Some("two dots"),
+    }
 }
 
 /// A grey picture of 10 by 10 pixels, told from others by `seed`.
@@ -350,7 +369,7 @@ fn a_line_that_fails_is_an_error_behind_all_that_arrived() {
         }
     };
     assert_eq!(keys, ["cam/000000000 sound", "cam/000000001 frame_torn"]);
-    let RunError::Source { from, why } = error else { panic!("{error}") };
+    let IoError::Read { from, why } = error else { panic!("{error}") };
     assert_eq!((from.as_str(), why.raw_os_error()), ("uart", Some(5)));
     assert_eq!(source.next().unwrap(), None);
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use pairgate::decision::{Decision, Reason, Verdict};
 use pairgate::gate::{Examine, Gate, GateSettings, Screening};
-use pairgate::pair::{PairRef, Size};
-use pairgate::policy::{OnError, Policy};
+use pairgate_core::decision::{Decision, Reason, Verdict};
+use pairgate_core::pair::{PairRef, Size};
+use pairgate_core::policy::{OnError, Policy};
 
 use crate::support::{data, default_model};
 

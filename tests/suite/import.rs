@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pairgate::decode::Rgb8;
-use pairgate::error::ModelError;
+use pairgate::model::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
 use pairgate::model::golden::{Golden, Picture};
 use pairgate::model::import::{Imported, import};

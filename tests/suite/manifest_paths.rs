@@ -5,9 +5,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use pairgate::config::SampleLimits;
-use pairgate::decision::Reason;
 use pairgate::source::{InputOptions, Inputs, Source};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
 use serde_json::json;
 use tempfile::TempDir;
 

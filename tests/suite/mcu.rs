@@ -6,16 +6,15 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pairgate::config::Config;
-use pairgate::config::file::Layers;
-use pairgate::config::packed::{MAX_BYTES, pack};
-use pairgate::decision::Reason;
+use pairgate::config::Layers;
 use pairgate::source::frames::FramesSource;
 use pairgate::source::{Sample, Source};
-use pairgate::wire::pairs::Format;
-use serde_json::Value;
-
+use pairgate_core::config::Config;
+use pairgate_core::config::packed::{MAX_BYTES, pack};
+use pairgate_core::decision::Reason;
+use pairgate_core::wire::pairs::Format;
 use pattern::{FRAME_BYTES, SHOTS, Shot};
+use serde_json::Value;
 
 #[path = "../../firmware-config/example-mcu/src/pattern.rs"]
 mod pattern;

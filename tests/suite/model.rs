@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use pairgate::config::{ImageLimits, SampleLimits};
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate::error::ModelError;
+use pairgate::model::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
 use pairgate::model::inspect::inspect;
 use pairgate::model::verify::cosine;
@@ -14,6 +13,7 @@ use pairgate::model::{Arithmetic, Model, Scorer};
 use pairgate::prepare::Preparer;
 use pairgate::source::tar::TarSource;
 use pairgate::source::{Sample, Source};
+use pairgate_core::config::{ImageLimits, SampleLimits};
 use serde::Deserialize;
 
 use crate::support::{data, default_model};

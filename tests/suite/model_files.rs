@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pairgate::error::ModelError;
+use pairgate::model::ModelError;
 use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
 use pairgate::model::golden::{Golden, Picture};
 use pairgate::model::import::import;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use pairgate::error::ModelError;
+use pairgate::model::ModelError;
 use pairgate::model::graph::Graph;
 use pairgate::model::{Arithmetic, embed_image_once, verify::cosine};
 use prost::Message as _;

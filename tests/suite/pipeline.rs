@@ -6,18 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use pairgate::config::PipelineConfig;
 use pairgate::decide::{Decider, Fixed, Recorded};
-use pairgate::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
-use pairgate::error::{ModelError, RunError};
+use pairgate::disk::IoError;
 use pairgate::gate::{DigestOnly, Evidence, Examine};
 use pairgate::journal::Record;
-use pairgate::pair::{PairRef, Position, Uid};
+use pairgate::model::ModelError;
+use pairgate::pipeline::RunError;
 use pairgate::pipeline::{Outcome, Run, Signals};
-use pairgate::policy::{OnError, Policy};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample, Source};
-use pairgate::stats::Counts;
+use pairgate_core::config::PipelineConfig;
+use pairgate_core::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
+use pairgate_core::pair::{PairRef, Position, Uid};
+use pairgate_core::policy::{OnError, Policy};
+use pairgate_core::stats::Counts;
 
 const POLICY: Policy = Policy { threshold: Some(0.5), on_error: OnError::Drop };
 const CONFIG: PipelineConfig =
@@ -50,10 +52,10 @@ impl Numbers {
 }
 
 impl Source for Numbers {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         if self.fail_at == Some(self.next) {
             let why = std::io::Error::other("the disk is gone");
-            return Err(RunError::Source { from: "numbers".into(), why });
+            return Err(IoError::Read { from: "numbers".into(), why });
         }
         while self.stall_at == Some(self.next) {
             std::thread::park();
@@ -111,7 +113,7 @@ struct Collect {
 }
 
 impl Sink for Collect {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         if self.fail_at == Some(self.keys.len()) {
             return Err(full());
         }
@@ -121,7 +123,7 @@ impl Sink for Collect {
         Ok(())
     }
 
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         self.finished = Some(end);
         if self.fail_at_finish { Err(full()) } else { Ok(()) }
     }
@@ -134,9 +136,9 @@ impl Sink for Collect {
     }
 }
 
-fn full() -> RunError {
+fn full() -> IoError {
     let why = std::io::Error::from(std::io::ErrorKind::StorageFull);
-    RunError::Sink { to: "kept".into(), why }
+    IoError::Write { to: "kept".into(), why }
 }
 
 fn run(
@@ -211,7 +213,7 @@ fn one_slow_pair_does_not_let_the_others_pile_up() {
 fn a_failing_source_ends_the_run_after_what_it_gave() {
     let source = Numbers { fail_at: Some(50), ..Numbers::new(100) };
     let (outcome, sink) = run_all(source, vec![FakeJudge::default(); 2], Collect::default());
-    assert!(matches!(outcome.error, Some(RunError::Source { .. })));
+    assert!(matches!(outcome.error, Some(RunError::Io(IoError::Read { .. }))));
     assert_eq!(sink.keys, (0..50).collect::<Vec<_>>());
     assert_balanced(&outcome);
     assert_eq!(sink.finished, Some(RunEnd::Failed));
@@ -221,7 +223,7 @@ fn a_failing_source_ends_the_run_after_what_it_gave() {
 fn a_failing_sink_ends_the_run_and_what_it_missed_is_counted() {
     let sink = Collect { fail_at: Some(20), ..Collect::default() };
     let (outcome, sink) = run_all(Numbers::new(1_000_000), vec![FakeJudge::default(); 2], sink);
-    assert!(matches!(outcome.error, Some(RunError::Sink { .. })));
+    assert!(matches!(outcome.error, Some(RunError::Io(IoError::Write { .. }))));
     assert_eq!(sink.keys.len(), 20);
     assert!(outcome.unstored > 0 && outcome.read < 1000);
     assert_balanced(&outcome);
@@ -232,7 +234,7 @@ fn a_failing_sink_ends_the_run_and_what_it_missed_is_counted() {
 fn a_sink_that_fails_at_its_end_is_an_error() {
     let sink = Collect { fail_at_finish: true, ..Collect::default() };
     let (outcome, _) = run_all(Numbers::new(10), vec![FakeJudge::default()], sink);
-    assert!(matches!(outcome.error, Some(RunError::Sink { .. })));
+    assert!(matches!(outcome.error, Some(RunError::Io(IoError::Write { .. }))));
 }
 
 #[test]
@@ -296,7 +298,7 @@ fn a_request_to_stop_does_not_wait_for_a_silent_source() {
 }
 
 /// What a first pass over `Numbers::new(count)` records: scored, without a threshold.
-fn recorded(count: u64) -> Vec<Result<Record, RunError>> {
+fn recorded(count: u64) -> Vec<Result<Record, IoError>> {
     let mut judge = FakeJudge::default();
     let mut record = |number: u64| {
         let key = number.to_string();
@@ -322,7 +324,7 @@ fn recorded(count: u64) -> Vec<Result<Record, RunError>> {
 }
 
 /// A second pass: nothing is examined but digests.
-fn again(count: u64, records: Vec<Result<Record, RunError>>) -> (Outcome, Collect) {
+fn again(count: u64, records: Vec<Result<Record, IoError>>) -> (Outcome, Collect) {
     let source = Numbers::new(count);
     let mut sink = Collect { in_flight: source.in_flight.clone(), ..Collect::default() };
     let mut decider = Recorded::new(records.into_iter(), POLICY);
@@ -365,7 +367,7 @@ fn an_input_that_changed_between_the_passes_is_an_error() {
         [(30, renamed(), 20), (30, edited(), 20), (25, recorded(30), 25), (31, recorded(30), 30)]
     {
         let (outcome, sink) = again(count, records);
-        assert!(matches!(outcome.error, Some(RunError::Source { .. })));
+        assert!(matches!(outcome.error, Some(RunError::Io(IoError::Read { .. }))));
         assert_eq!(sink.keys.len(), decided);
         assert_eq!(sink.finished, Some(RunEnd::Failed), "what was taken must reach the disk");
         assert_balanced(&outcome);
@@ -387,7 +389,7 @@ fn a_source_that_ends_when_it_is_stopped_is_complete_then() {
 fn tickets_and_positions_reach_the_sink() {
     struct Placed(Numbers);
     impl Source for Placed {
-        fn next(&mut self) -> Result<Option<Sample>, RunError> {
+        fn next(&mut self) -> Result<Option<Sample>, IoError> {
             self.0.next()
         }
 
@@ -398,12 +400,12 @@ fn tickets_and_positions_reach_the_sink() {
     #[derive(Default)]
     struct Places(Vec<(u64, Position)>);
     impl Sink for Places {
-        fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+        fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
             self.0.push((judged.ticket, judged.position));
             Ok(())
         }
 
-        fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+        fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
             Ok(())
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pairgate::decode::Rgb8;
-use pairgate::pair::Size;
 use pairgate::prepare::{Crop, Interpolation, Preparation, Preparer, Resize};
+use pairgate_core::pair::Size;
 use proptest::prelude::*;
 use proptest::{option, sample::select};
 

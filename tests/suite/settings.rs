@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use pairgate::config::file::Layers;
-use pairgate::config::{Config, FollowConfig};
+use pairgate::config::Layers;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::model::Arithmetic;
-use pairgate::policy::TrackerRule;
+use pairgate_core::config::{Config, FollowConfig};
+use pairgate_core::policy::TrackerRule;
 
 /// Every key of a config, another value than its default, and whether it can change a decision.
 const KEYS: &[(&str, &str, bool)] = &[

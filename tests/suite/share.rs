@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use pairgate::decide::share::{Coarse, fraction_threshold_in_passes};
-use pairgate::policy::fraction_threshold;
+use pairgate_core::policy::fraction_threshold;
 use proptest::prelude::*;
 
 fn in_passes(scores: &[f32], fraction: f64) -> Option<f32> {

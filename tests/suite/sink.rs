@@ -15,16 +15,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use pairgate::config::StorageConfig;
-use pairgate::decision::{Decision, Facts, Reason, Verdict};
 use pairgate::disk::Disk;
-use pairgate::error::RunError;
+use pairgate::disk::IoError;
 use pairgate::journal::{Header, ModelName, Terms};
-use pairgate::pair::{Digest, Size, Uid};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
 use pairgate::store::{StoreOptions, StoreSink};
-use pairgate::wire;
+use pairgate_core::config::StorageConfig;
+use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
+use pairgate_core::pair::{Digest, Size, Uid};
+use pairgate_core::wire;
 
 fn member(extension: &str, data: &[u8]) -> Member {
     Member { extension: extension.into(), data: data.to_vec() }
@@ -125,9 +125,9 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-fn to(error: &RunError) -> &str {
+fn to(error: &IoError) -> &str {
     match error {
-        RunError::Sink { to, .. } => to,
+        IoError::Write { to, .. } => to,
         other => panic!("not a sink's error: {other}"),
     }
 }

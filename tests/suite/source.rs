@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pairgate::config::SampleLimits;
-use pairgate::decision::Reason;
-use pairgate::error::RunError;
-use pairgate::pair::{Digest, Size, Uid};
-use pairgate::ring::Ring;
+use pairgate::disk::IoError;
 use pairgate::source::capture::CaptureSource;
 use pairgate::source::folder::FolderSource;
 use pairgate::source::manifest::ManifestSource;
 use pairgate::source::tar::TarSource;
 use pairgate::source::{Inputs, Member, Metadata, Sample, Source};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::{Digest, Size, Uid};
+use pairgate_core::ring::Ring;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
@@ -428,7 +428,7 @@ fn a_failing_disk_is_an_error_and_not_a_torn_archive() {
     let bytes = tar(&[("a.jpg", b"1"), ("b.jpg", b"2")]);
     let mut source = TarSource::new(Failing(&bytes[..1600]), "s.tar", LIMITS);
     assert_eq!(line(&source.next().unwrap().unwrap()), "a: jpg=1");
-    let Err(RunError::Source { from, why }) = source.next() else { panic!("no error") };
+    let Err(IoError::Read { from, why }) = source.next() else { panic!("no error") };
     assert_eq!((from.as_str(), why.raw_os_error()), ("s.tar", Some(5)));
     assert_eq!(source.next().unwrap(), None);
 }
@@ -607,7 +607,7 @@ fn links_to_files_are_read_and_links_to_folders_are_not_followed() {
 #[test]
 fn a_missing_folder_ends_the_run() {
     let mut source = FolderSource::new(Path::new("no/such/folder"), LIMITS);
-    assert!(matches!(source.next(), Err(RunError::Source { .. })));
+    assert!(matches!(source.next(), Err(IoError::Read { .. })));
 }
 
 // Manifests.
@@ -701,7 +701,7 @@ fn captured_samples_arrive_until_the_producer_is_done() {
 
 // Inputs.
 
-fn open(paths: &[PathBuf]) -> Result<Inputs, RunError> {
+fn open(paths: &[PathBuf]) -> Result<Inputs, IoError> {
     Inputs::open(paths, LIMITS)
 }
 

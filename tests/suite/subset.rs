@@ -12,7 +12,7 @@ use pairgate::datacomp::language::fasttext::{FastText, Scratch};
 use pairgate::datacomp::scores::UidScores;
 use pairgate::datacomp::subset_file::{self, Form};
 use pairgate::datacomp::threshold::Pool;
-use pairgate::pair::Uid;
+use pairgate_core::pair::Uid;
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, FloatType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;

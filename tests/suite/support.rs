@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pairgate::error::ModelError;
+use pairgate::model::ModelError;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::import::{Import, Imported, import};
 use pairgate::model::{Arithmetic, Model};

@@ -5,22 +5,23 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use pairgate::config::PipelineConfig;
-use pairgate::config::packed::{MAX_BYTES, pack, unpack};
 use pairgate::decide::{Decider, Drift, Fixed, Tracker, stability_index};
-use pairgate::decision::{Decision, Facts, Reason, Verdict};
-use pairgate::error::{ModelError, RunError};
+use pairgate::disk::IoError;
 use pairgate::gate::{Evidence, Examine};
 use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
-use pairgate::pair::{Digest, PairRef};
+use pairgate::model::ModelError;
 use pairgate::pipeline::{Outcome, Run, Signals};
-use pairgate::policy::{Policy, TrackerRule};
 use pairgate::score_text::shortest;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
 use pairgate::sketch::ScoreSketch;
 use pairgate::source::{Member, Sample, Source};
-use pairgate::wire;
+use pairgate_core::config::PipelineConfig;
+use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
+use pairgate_core::pair::{Digest, PairRef};
+use pairgate_core::policy::{Policy, TrackerRule};
+use pairgate_core::wire;
 use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -218,7 +219,7 @@ fn drift_is_the_distance_to_the_calibration() {
 struct Scores(std::vec::IntoIter<f32>, u64);
 
 impl Source for Scores {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         let Some(score) = self.0.next() else { return Ok(None) };
         let data = score.to_string().into_bytes();
         let members = vec![Member { extension: "txt".into(), data }];
@@ -343,7 +344,7 @@ fn followed_journals_have_these_bytes() {
 
 /// The default config's error for this text.
 fn fault(text: &str) -> String {
-    let mut layers = pairgate::config::file::Layers::default();
+    let mut layers = pairgate::config::Layers::default();
     let added = layers.add("mine.toml", text).and_then(|()| layers.resolve());
     added.unwrap_err().to_string()
 }
@@ -370,7 +371,7 @@ fn values_out_of_range_are_named_with_key_and_range() {
 
 #[test]
 fn packed_configs_hold_nothing_of_it() {
-    let mut config = pairgate::config::Config::default();
+    let mut config = pairgate_core::config::Config::default();
     config.policy.keep = Some(0.15);
     let mut buffer = [0; MAX_BYTES];
     let without = pack(&config, &mut buffer).unwrap().to_vec();

@@ -1,7 +1,7 @@
 //! Made-up pictures, in place of a camera's: the same on the board and on the host that checks them.
 
-use pairgate::pair::Size;
-use pairgate::wire::pairs::Format;
+use pairgate_core::pair::Size;
+use pairgate_core::wire::pairs::Format;
 
 /// Bytes of the largest picture.
 pub const FRAME_BYTES: usize = 160 * 120;

@@ -1,6 +1,6 @@
 //! Values that are numbers within a range.
 
-use crate::policy::parse_fraction;
+use pairgate_core::policy::parse_fraction;
 
 pub fn threshold(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;

@@ -6,14 +6,14 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use column::Typed;
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::data_type::ByteArray;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::{unread, wrong};
-use crate::error::RunError;
-use column::Typed;
+use crate::disk::IoError;
 
 /// What the numbers of a column are, as pandas compares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,8 @@ impl Precision {
 /// of their names.
 ///
 /// # Errors
-/// [`RunError::Source`] for a path that cannot be read and for a folder without tables.
-pub fn tables_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, RunError> {
+/// [`IoError::Read`] for a path that cannot be read and for a folder without tables.
+pub fn tables_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IoError> {
     let mut tables = Vec::new();
     for path in paths {
         let is_folder = fs::metadata(path).map_err(unread(path))?.is_dir();
@@ -76,8 +76,8 @@ impl Table {
     /// Opens the table at `path` and reads its footer.
     ///
     /// # Errors
-    /// [`RunError::Source`] where it is no parquet file.
-    pub fn open(path: &Path) -> Result<Self, RunError> {
+    /// [`IoError::Read`] where it is no parquet file.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = File::open(path).map_err(unread(path))?;
         let reader = SerializedFileReader::new(file).map_err(|why| unread(path)(io_error(why)))?;
         Ok(Self { path: path.to_owned(), reader })
@@ -86,8 +86,8 @@ impl Table {
     /// Rows of each row group.
     ///
     /// # Errors
-    /// [`RunError::Source`] where the footer says that they are fewer than none.
-    pub fn groups(&self) -> Result<Vec<u64>, RunError> {
+    /// [`IoError::Read`] where the footer says that they are fewer than none.
+    pub fn groups(&self) -> Result<Vec<u64>, IoError> {
         let groups = self.reader.metadata().row_groups().iter();
         let rows = groups.map(|group| u64::try_from(group.num_rows()).map_err(io::Error::other));
         rows.collect::<io::Result<_>>().map_err(unread(&self.path))
@@ -96,8 +96,8 @@ impl Table {
     /// How precise the numbers of the column `name` are.
     ///
     /// # Errors
-    /// [`RunError::Source`] where there is no such column, or it holds something else.
-    pub fn precision(&self, name: &str) -> Result<Precision, RunError> {
+    /// [`IoError::Read`] where there is no such column, or it holds something else.
+    pub fn precision(&self, name: &str) -> Result<Precision, IoError> {
         let (_, column) = self.find(name)?;
         match number_kind(&column) {
             Some(NumberKind::Half) => Ok(Precision::Half),
@@ -110,8 +110,8 @@ impl Table {
     /// Checks that the column `name` holds text.
     ///
     /// # Errors
-    /// [`RunError::Source`] where there is no such column, or it holds something else.
-    pub fn check_text(&self, name: &str) -> Result<(), RunError> {
+    /// [`IoError::Read`] where there is no such column, or it holds something else.
+    pub fn check_text(&self, name: &str) -> Result<(), IoError> {
         let (_, column) = self.find(name)?;
         match column.physical_type() {
             Physical::BYTE_ARRAY if column.converted_type() != ConvertedType::DECIMAL => Ok(()),
@@ -123,7 +123,7 @@ impl Table {
     ///
     /// # Errors
     /// As for [`check_text`](Self::check_text).
-    pub fn texts(&self, group: usize, name: &str) -> Result<Texts, RunError> {
+    pub fn texts(&self, group: usize, name: &str) -> Result<Texts, IoError> {
         self.check_text(name)?;
         let (index, column) = self.find(name)?;
         let typed = self.typed(group, index, &column)?;
@@ -134,7 +134,7 @@ impl Table {
     ///
     /// # Errors
     /// As for [`precision`](Self::precision).
-    pub fn numbers(&self, group: usize, name: &str) -> Result<Numbers, RunError> {
+    pub fn numbers(&self, group: usize, name: &str) -> Result<Numbers, IoError> {
         let (index, column) = self.find(name)?;
         let Some(kind) = number_kind(&column) else {
             return Err(self.wrong_type(&column, "numbers"));
@@ -156,7 +156,7 @@ impl Table {
         group: usize,
         index: usize,
         column: &ColumnDescriptor,
-    ) -> Result<Typed<T>, RunError> {
+    ) -> Result<Typed<T>, IoError> {
         let reader = self.reader.get_row_group(group).and_then(|g| g.get_column_reader(index));
         let reader = reader.map_err(|why| self.place(column.name()).failed(io_error(why)))?;
         let reader = T::get_column_reader(reader)
@@ -164,7 +164,7 @@ impl Table {
         Ok(Typed::new(reader, column.max_def_level() > 0))
     }
 
-    fn find(&self, name: &str) -> Result<(usize, ColumnDescPtr), RunError> {
+    fn find(&self, name: &str) -> Result<(usize, ColumnDescPtr), IoError> {
         let schema = self.reader.metadata().file_metadata().schema_descr();
         let columns = schema.columns();
         let named = |column: &ColumnDescriptor| {
@@ -183,7 +183,7 @@ impl Table {
         Ok((index, column))
     }
 
-    fn wrong_type(&self, column: &ColumnDescriptor, wanted: &str) -> RunError {
+    fn wrong_type(&self, column: &ColumnDescriptor, wanted: &str) -> IoError {
         let (physical, converted) = (column.physical_type(), column.converted_type());
         let why = format!("it holds {physical} ({converted}), not {wanted}");
         self.place(column.name()).failed(wrong(why))
@@ -202,7 +202,7 @@ struct Place {
 }
 
 impl Place {
-    fn failed(&self, why: io::Error) -> RunError {
+    fn failed(&self, why: io::Error) -> IoError {
         let text = format!("column {:?}: {why}", self.column);
         unread(&self.path)(io::Error::new(why.kind(), text))
     }
@@ -218,8 +218,8 @@ impl Texts {
     /// Replaces `out` with the next `rows` texts; `None` for null.
     ///
     /// # Errors
-    /// [`RunError::Source`] where the column is damaged.
-    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<ByteArray>>) -> Result<(), RunError> {
+    /// [`IoError::Read`] where the column is damaged.
+    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<ByteArray>>) -> Result<(), IoError> {
         out.clear();
         let read = self.typed.read(rows, |text| out.push(text.cloned()));
         read.map_err(|why| self.at.failed(why))
@@ -246,8 +246,8 @@ impl Numbers {
     /// Replaces `out` with the next `rows` numbers; `None` for null.
     ///
     /// # Errors
-    /// [`RunError::Source`] where the column is damaged.
-    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<f64>>) -> Result<(), RunError> {
+    /// [`IoError::Read`] where the column is damaged.
+    pub fn read(&mut self, rows: usize, out: &mut Vec<Option<f64>>) -> Result<(), IoError> {
         out.clear();
         let read = match &mut self.column {
             Number::Half(column) => column.read(rows, |x| out.push(x.map(|x| half(x.data())))),

@@ -1,12 +1,12 @@
 //! Rows of a table, some at a time.
 
+use pairgate_core::pair::Uid;
 use parquet::data_type::ByteArray;
 
 use crate::datacomp::filter::{Ending, ScoreSource};
 use crate::datacomp::metadata::{Numbers, Table};
 use crate::datacomp::scores::UidScores;
-use crate::error::RunError;
-use crate::pair::Uid;
+use crate::disk::IoError;
 
 /// Rows of a batch.
 const BATCH: usize = 8192;
@@ -27,7 +27,7 @@ impl<'a> ScoreColumn<'a> {
         table: &Table,
         group: usize,
         source: &'a ScoreSource,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         Ok(match source {
             ScoreSource::Column(name) => Self::Column(Box::new(table.numbers(group, name)?)),
             ScoreSource::Run(scores) => Self::Run(scores),
@@ -39,7 +39,7 @@ impl<'a> ScoreColumn<'a> {
         rows: usize,
         uids: &[Result<Uid, Ending>],
         out: &mut Vec<Option<f64>>,
-    ) -> Result<(), RunError> {
+    ) -> Result<(), IoError> {
         match self {
             Self::Column(numbers) => numbers.read(rows, out),
             Self::Run(scores) => {

@@ -10,6 +10,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use batch::{Batch, ScoreColumn, batches};
+use pairgate_core::pair::Uid;
+use pass::{Part, Pass};
 use rayon::prelude::*;
 
 use super::embeddings::{Rows, beside};
@@ -18,11 +21,7 @@ use super::metadata::{Precision, Table};
 use super::scores::UidScores;
 use super::threshold::Pool;
 use super::{unread, wrong};
-use crate::error::RunError;
-use crate::pair::Uid;
-
-use batch::{Batch, ScoreColumn, batches};
-use pass::{Part, Pass};
+use crate::disk::IoError;
 
 /// Malformed uids that are named.
 const NAMED: usize = 5;
@@ -64,8 +63,8 @@ impl Tables {
     /// Opens each table, and checks that it has the columns that `filter` reads.
     ///
     /// # Errors
-    /// [`RunError::Source`] that names table and column.
-    pub fn open(paths: &[PathBuf], filter: &Filter) -> Result<Self, RunError> {
+    /// [`IoError::Read`] that names table and column.
+    pub fn open(paths: &[PathBuf], filter: &Filter) -> Result<Self, IoError> {
         let tables: Vec<_> =
             paths.par_iter().map(|path| survey(path, filter)).collect::<Result<_, _>>()?;
         let groups: Vec<Group> = tables.into_iter().flatten().collect();
@@ -82,12 +81,12 @@ impl Tables {
     /// scores that a fraction is taken of are read once more before.
     ///
     /// # Errors
-    /// [`RunError::Source`] where a table, or what lies beside it, cannot be read.
+    /// [`IoError::Read`] where a table, or what lies beside it, cannot be read.
     pub fn select(
         &self,
         filter: &Filter,
         watch: &(dyn Fn(u64) + Sync),
-    ) -> Result<Selection, RunError> {
+    ) -> Result<Selection, IoError> {
         let thresholds = self.thresholds(filter, watch)?;
         // Where groups are many they are enough for all threads. A thread that waits for its part of a
         // batch would begin other groups meanwhile, and hold their batches too.
@@ -118,7 +117,7 @@ impl Tables {
         &self,
         filter: &Filter,
         watch: &(dyn Fn(u64) + Sync),
-    ) -> Result<Vec<f64>, RunError> {
+    ) -> Result<Vec<f64>, IoError> {
         let tests = filter.scores.iter().enumerate();
         let threshold = |(place, test): (usize, &ScoreTest)| match test.limit {
             Limit::AtLeast(number) => Ok(number),
@@ -134,7 +133,7 @@ impl Tables {
         place: usize,
         source: &ScoreSource,
         watch: &(dyn Fn(u64) + Sync),
-    ) -> Result<Pool, RunError> {
+    ) -> Result<Pool, IoError> {
         let single = self.groups.iter().all(|group| group.precisions[place] == Precision::Single);
         if single {
             Ok(Pool::Single(self.scores(source, |score| score as f32, watch)?))
@@ -148,7 +147,7 @@ impl Tables {
         source: &ScoreSource,
         of: impl Fn(f64) -> T + Sync,
         watch: &(dyn Fn(u64) + Sync),
-    ) -> Result<Vec<T>, RunError> {
+    ) -> Result<Vec<T>, IoError> {
         let parts = self.groups.par_iter().map(|group| {
             watched(&group.path, || {
                 let mut scores = Vec::new();
@@ -177,7 +176,7 @@ impl Tables {
 }
 
 /// Opens a table and gives its row groups.
-fn survey(path: &Path, filter: &Filter) -> Result<Vec<Group>, RunError> {
+fn survey(path: &Path, filter: &Filter) -> Result<Vec<Group>, IoError> {
     watched(path, || {
         let table = Table::open(path)?;
         table.check_text("uid")?;
@@ -217,7 +216,7 @@ fn survey(path: &Path, filter: &Filter) -> Result<Vec<Group>, RunError> {
 
 /// Runs `work`, and turns its panic into an error: tables come from strangers, and their reader is
 /// not proof against all that is in them.
-fn watched<T>(path: &Path, work: impl FnOnce() -> Result<T, RunError>) -> Result<T, RunError> {
+fn watched<T>(path: &Path, work: impl FnOnce() -> Result<T, IoError>) -> Result<T, IoError> {
     let told = |panic: Box<dyn Any + Send>| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
@@ -231,15 +230,15 @@ fn embeddings(
     images: &ImageBased,
     rows: u64,
     range: std::ops::Range<u64>,
-) -> Result<Rows, RunError> {
+) -> Result<Rows, IoError> {
     Rows::open(&beside(table), &images.array, rows, images.centroids.size(), range)
 }
 
 /// Reads the scores of a table with the columns `uid` and `score`, as `pairgate score` writes it.
 ///
 /// # Errors
-/// [`RunError::Source`] that names the column.
-pub fn scores_in_table(path: &Path) -> Result<UidScores, RunError> {
+/// [`IoError::Read`] that names the column.
+pub fn scores_in_table(path: &Path) -> Result<UidScores, IoError> {
     watched(path, || {
         let table = Table::open(path)?;
         let mut batch = Batch::default();

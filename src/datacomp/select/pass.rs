@@ -1,5 +1,6 @@
 //! One row group on its way through the filters.
 
+use pairgate_core::pair::Uid;
 use rayon::prelude::*;
 
 use super::batch::{Batch, ScoreColumn, batches};
@@ -8,8 +9,7 @@ use crate::datacomp::embeddings::Rows;
 use crate::datacomp::filter::{Ending, Filter, Limit, score_ending};
 use crate::datacomp::language::fasttext::Scratch;
 use crate::datacomp::metadata::{Numbers, Table, Texts};
-use crate::error::RunError;
-use crate::pair::Uid;
+use crate::disk::IoError;
 
 /// Rows that one thread tests in a go.
 const CHUNK: usize = 256;
@@ -31,7 +31,7 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn read(&mut self, rows: usize, batch: &mut Batch) -> Result<(), RunError> {
+    fn read(&mut self, rows: usize, batch: &mut Batch) -> Result<(), IoError> {
         self.uids.read(rows, &mut batch.uid_texts)?;
         batch.parse_uids();
         if let Some(captions) = &mut self.captions {
@@ -61,7 +61,7 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn run(&self, watch: &(dyn Fn(u64) + Sync)) -> Result<Part, RunError> {
+    pub(super) fn run(&self, watch: &(dyn Fn(u64) + Sync)) -> Result<Part, IoError> {
         let mut columns = self.columns()?;
         let mut part = Part { uids: Vec::new(), endings: [0; _], malformed: Vec::new() };
         let mut batch = Batch::default();
@@ -77,12 +77,12 @@ impl<'a> Pass<'a> {
         Ok(part)
     }
 
-    fn columns(&self) -> Result<Columns<'a>, RunError> {
+    fn columns(&self) -> Result<Columns<'a>, IoError> {
         let Self { group, filter, .. } = self;
         let table = Table::open(&group.path)?;
         let text = |name| table.texts(group.place, name);
         let number = |name| table.numbers(group.place, name);
-        let sizes = || Ok::<_, RunError>([number("original_width")?, number("original_height")?]);
+        let sizes = || Ok::<_, IoError>([number("original_width")?, number("original_height")?]);
         let scores = filter.scores.iter();
         let range = group.first..group.first + group.rows;
         let embeddings = |images| embeddings(&group.path, images, group.table_rows, range.clone());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tract_onnx::pb::{GraphProto, StringStringEntryProto, TensorProto};
 
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
 
 /// ONNX's `TensorProto.DataLocation.EXTERNAL`.

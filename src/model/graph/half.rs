@@ -5,7 +5,7 @@ use tract_onnx::pb::type_proto::Value;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::constants::{Kind, Values, kind};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 const FLOAT: i32 = 1;
 const FLOAT16: i32 = 10;

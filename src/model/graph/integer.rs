@@ -11,7 +11,7 @@ use super::quantize::{
     Operand, Round, centre, code_range, dequantize, fold, one_value, quantize, round,
     round_to_range,
 };
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// `MatMulInteger` and `ConvInteger`: the float product of what is left of the zero points.
 pub(super) fn integer_product(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(), ModelError> {

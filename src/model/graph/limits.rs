@@ -7,7 +7,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::constants::{Values, bytes, dims, volume};
 use super::refuse;
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// Most values that a constant or an operator with constant sizes may make: twice the biggest
 /// token table in use (256,000 tokens x 1,152).

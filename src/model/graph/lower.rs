@@ -17,7 +17,7 @@ use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 use super::constants::{Kind, Values, kind};
 use super::select::inner_names;
 use super::{half, integer, nbits, quantize};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// What becomes of activations that a graph rounds to integer codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 
+use constants::Values;
+use lower::Roundings;
 use prost::Message as _;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
@@ -26,10 +28,8 @@ use tract_onnx::prelude::{Framework as _, InferenceModel};
 
 use super::file::{self, MAX_ONNX_BYTES};
 use super::{int8, rounding};
-use crate::error::ModelError;
 use crate::kernels::Isa;
-use constants::Values;
-use lower::Roundings;
+use crate::model::ModelError;
 
 /// An ONNX file in memory.
 #[derive(Debug, Clone)]

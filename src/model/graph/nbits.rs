@@ -9,7 +9,7 @@ use tract_onnx::pb::NodeProto;
 use super::constants::{Kind, Values};
 use super::integer::product_and_bias;
 use super::lower::{Lowering, input, int};
-use crate::error::ModelError;
+use crate::model::ModelError;
 
 /// The sizes of a blockwise quantized matrix.
 struct Blocks {

@@ -9,7 +9,7 @@ use super::constants::{Kind, Values};
 use super::lower::{
     Lowering, Roundings, float_attribute, input, int, int_attribute, ints, ints_attribute,
 };
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::rounding::{ROUND, ROUND_TO_RANGE};
 
 /// The quantization of one operand: names of values, scale and, if there is one, zero point.

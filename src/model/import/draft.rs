@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::manifest::Manifest;
 
 /// One value of the manifest and where it comes from.

@@ -2,7 +2,7 @@
 //! bias`, whatever its weights are called.
 
 use super::draft::Draft;
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::graph::Graph;
 use crate::model::graph::survey::facts;
 use crate::model::tower;

@@ -19,14 +19,14 @@ mod weights;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use draft::Draft;
 use tokenizers::Tokenizer;
+use towers::Towers;
 
 use super::bundle::{Bundle, MANIFEST, read_text};
 use super::new_bundle::NewBundle;
 use super::{Arithmetic, Model};
-use crate::error::ModelError;
-use draft::Draft;
-use towers::Towers;
+use crate::model::ModelError;
 
 pub use draft::Told;
 

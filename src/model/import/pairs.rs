@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::{GOLDEN, Import};
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
 use crate::model::new_bundle::NewBundle;
 use crate::model::witness::Witness;

@@ -1,7 +1,7 @@
 //! What only a run of the graphs tells.
 
 use super::draft::Draft;
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::graph::Graph;
 use crate::model::tower::{self, Feed, Side};
 use crate::model::verify::cosine;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
 use super::{Sources, logits, probe, transformers, weights};
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::file::MAX_ONNX_BYTES;
 use crate::model::graph::Graph;
 use crate::model::graph::survey::facts;

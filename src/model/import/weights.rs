@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use tract_onnx::pb::TensorProto;
 
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
 use crate::model::graph::constants::{Kind, Values};
 

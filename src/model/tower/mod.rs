@@ -21,8 +21,9 @@ use tract_onnx::prelude::*;
 use super::graph::Graph;
 use super::graph::lower::Roundings;
 use super::int8::{self, Kernels};
-use crate::error::ModelError;
 use crate::kernels::{Isa, Team};
+use crate::model::ModelError;
+
 pub(super) use roles::Feed;
 pub use roles::Side;
 use roles::{Role, any_roles, check_shape, roles, tensor};

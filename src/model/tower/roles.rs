@@ -5,7 +5,7 @@ use std::fmt;
 use tract_core::internal::format_err;
 use tract_onnx::prelude::*;
 
-use crate::error::ModelError;
+use crate::model::ModelError;
 use crate::model::graph::{Graph, Port};
 
 /// Which of the two towers a graph is to be.

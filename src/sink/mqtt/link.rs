@@ -8,13 +8,11 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
-use crate::error::RunError;
-use crate::sink::Sink;
-use crate::store::ShardObserver;
-
 use super::network::Network;
 use super::queue::Queue;
 use super::{Announcer, Broker, Counters, MqttSink, Topics};
+use crate::sink::Sink;
+use crate::store::ShardObserver;
 
 /// The thread's name.
 const THREAD: &str = "mqtt";
@@ -69,9 +67,11 @@ impl Link {
     /// Starts to connect, and does not wait for it.
     ///
     /// # Errors
-    /// [`RunError::Thread`] if the system gives no thread.
-    pub fn open(settings: Settings) -> Result<Self, RunError> {
-        let failed = |why: io::Error| RunError::Thread { name: THREAD.into(), why };
+    /// The system gives no thread.
+    pub fn open(settings: Settings) -> io::Result<Self> {
+        let failed = |why: io::Error| {
+            io::Error::new(why.kind(), format!("starting the thread {THREAD:?}: {why}"))
+        };
         let queue = Arc::new(Queue::new(settings.queue_bytes));
         let (closing, closed) = watch::channel(false);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;

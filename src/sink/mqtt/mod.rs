@@ -57,9 +57,10 @@ mod queue;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::RunError;
+use pairgate_core::stats::Counts;
+
+use crate::disk::IoError;
 use crate::sink::{Judged, RunEnd, Sink};
-use crate::stats::Counts;
 use crate::store::ShardObserver;
 
 pub use address::{AddressError, Broker, Topics};
@@ -82,14 +83,14 @@ impl MqttSink {
 }
 
 impl Sink for MqttSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         self.counts.add(&judged.decision);
         self.queue.tell(Counters { counts: self.counts, ..Counters::default() });
         Ok(())
     }
 
     /// Does not wait for the broker; [`Link::close`] does, for a while.
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         Ok(())
     }
 }

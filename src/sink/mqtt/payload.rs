@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::decision::Verdict;
 use crate::journal::cut;
 use crate::pipeline::Outcome;
 use crate::score_text::shortest;
 use crate::sink::Judged;
-use crate::stats::Counts;
 
 /// Longest caption in a message, in bytes.
 pub const MAX_CAPTION: usize = 8192;

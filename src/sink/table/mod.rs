@@ -40,17 +40,17 @@ mod survey;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use row::Row;
+use survey::Survey;
+
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
 use crate::journal::Terms;
 use crate::sink::target::{Target, closed};
 use crate::sink::{Judged, RunEnd, Sink};
 #[cfg(feature = "parquet")]
 use crate::table::{About, ParquetRows};
 use crate::table::{Cell, Column};
-
-use row::Row;
-use survey::Survey;
 
 /// Rows that are held back at most until the columns are known.
 pub const WINDOW_ROWS: usize = 1000;
@@ -131,8 +131,8 @@ impl TableSink {
     /// tell of model and config.
     ///
     /// # Errors
-    /// [`RunError::Sink`] if it cannot be opened, or this build does not write its format.
-    pub fn create(path: &Path, format: Format, terms: Terms) -> Result<Self, RunError> {
+    /// [`IoError::Write`] if it cannot be opened, or this build does not write its format.
+    pub fn create(path: &Path, format: Format, terms: Terms) -> Result<Self, IoError> {
         if format == Format::Parquet && !cfg!(feature = "parquet") {
             return Err(failed(path)(not_built()));
         }
@@ -213,7 +213,7 @@ impl Writing {
 }
 
 impl Sink for TableSink {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let (row, is_left_out) = Row::of(judged);
         self.left_out += u64::from(is_left_out);
         self.take(row).map_err(|why| {
@@ -223,7 +223,7 @@ impl Sink for TableSink {
         })
     }
 
-    fn finish(&mut self, end: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         if matches!(self.state, State::Closed) {
             return Ok(());
         }

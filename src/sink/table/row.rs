@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use pairgate_core::decision::{Facts, Reason};
+use pairgate_core::pair::{Digest, Uid};
 use serde_json::{Map, Value};
 
 use super::column::fixed;
-use crate::decision::{Facts, Reason};
-use crate::pair::{Digest, Uid};
 use crate::sink::Judged;
 use crate::sink::scores::MAX_METADATA;
 use crate::source::json_object;

@@ -1,4 +1,4 @@
-//! Pairs that a microcontroller sends in frames, as [`wire::pairs`](crate::wire::pairs) specifies:
+//! Pairs that a microcontroller sends in frames, as [`wire::pairs`](pairgate_core::wire::pairs) specifies:
 //! from a serial line, a pipe or a file.
 //!
 //! The key is the node's name and the pair's number in 9 digits, `node/000000017`. The members are
@@ -30,12 +30,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use crate::config::SampleLimits;
-use crate::error::RunError;
-use crate::wire::pairs::{Frame, MAX_STUFFED};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::wire::pairs::{Frame, MAX_STUFFED};
+use receiver::Receiver;
 
 use super::{Sample, Source};
-use receiver::Receiver;
+use crate::disk::IoError;
 
 /// Reads the pairs of one stream of frames.
 #[derive(Debug)]
@@ -92,13 +92,13 @@ impl<R: Read> FramesSource<R> {
 }
 
 impl<R: Read + Send> Source for FramesSource<R> {
-    fn next(&mut self) -> Result<Option<Sample>, RunError> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
             if let Some(sample) = self.receiver.ready() {
                 return Ok(Some(sample));
             }
             if let Some(why) = self.failure.take() {
-                return Err(RunError::Source { from: self.receiver.shard().to_owned(), why });
+                return Err(IoError::Read { from: self.receiver.shard().to_owned(), why });
             }
             if self.ended {
                 return Ok(None);

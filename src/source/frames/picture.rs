@@ -2,13 +2,13 @@
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Size;
+use pairgate_core::wire::pairs::{Format, Frame, PairCrc, Start, Time};
 use serde::Serialize;
 
-use crate::decision::Reason;
-use crate::pair::Size;
 use crate::source::Sample;
 use crate::source::builder::SampleBuilder;
-use crate::wire::pairs::{Format, Frame, PairCrc, Start, Time};
 
 /// A pair of which the start has arrived, and the image up to somewhere.
 pub(super) struct Picture {

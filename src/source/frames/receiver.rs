@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::config::SampleLimits;
-use crate::decision::Reason;
-use crate::source::Sample;
-use crate::source::builder::SampleBuilder;
-use crate::wire::pairs::{Body, Frame, VERSION};
+use pairgate_core::config::SampleLimits;
+use pairgate_core::decision::Reason;
+use pairgate_core::wire::pairs::{Body, Frame, VERSION};
 
 use super::picture::Picture;
+use crate::source::Sample;
+use crate::source::builder::SampleBuilder;
 
 /// Missing numbers that are given one by one. More of them are a node that was replaced or a host
 /// that was away for long, and are not worth their number of records.

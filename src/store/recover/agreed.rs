@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::super::StoreOptions;
 use super::survey::Survey;
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
 use crate::journal::{FORMAT_VERSION, Header, Terms};
 
 /// What the run that goes on has in common with the one before.
@@ -21,8 +21,8 @@ pub(super) struct Agreed {
 
 impl Agreed {
     /// # Errors
-    /// [`RunError::Sink`] that names what differs.
-    pub fn of(folder: &Path, survey: &Survey, options: &StoreOptions) -> Result<Self, RunError> {
+    /// [`IoError::Write`] that names what differs.
+    pub fn of(folder: &Path, survey: &Survey, options: &StoreOptions) -> Result<Self, IoError> {
         let refuse =
             |why: String| failed(folder)(io::Error::new(io::ErrorKind::AlreadyExists, why));
         let now = &options.header;

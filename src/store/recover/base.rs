@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::decision::Verdict;
 use serde::Deserialize;
 
 use super::super::folder::{published, shard_name, stats_name};
 use super::super::ledger::{Checkpoint, Ledger};
 use super::super::scan::Samples;
-use crate::decision::Verdict;
+use crate::disk::IoError;
 use crate::disk::failed;
-use crate::error::RunError;
 use crate::journal::{self, Closed, Entry, Part, Salvage, Stored, number_of};
 
 /// Where the last part of the journal begins.
@@ -20,7 +20,7 @@ pub(super) struct Base {
 }
 
 impl Base {
-    pub fn of(last: &Path, earlier: &[PathBuf], folder: &Path) -> Result<Self, RunError> {
+    pub fn of(last: &Path, earlier: &[PathBuf], folder: &Path) -> Result<Self, IoError> {
         if number_of(last).is_some()
             && let Some(checkpoint) = journal::checkpoint::<Checkpoint>(last)
         {
@@ -59,7 +59,7 @@ pub(super) struct Placer {
 }
 
 impl Placer {
-    pub fn of(folder: &Path, part: &Path) -> Result<Self, RunError> {
+    pub fn of(folder: &Path, part: &Path) -> Result<Self, IoError> {
         let is_earlier = number_of(part).is_none();
         let published =
             if is_earlier { published(folder).map_err(failed(folder))?.len() } else { 0 };
@@ -72,7 +72,7 @@ impl Placer {
     }
 
     /// Samples of the shard; `None` where it is not published.
-    pub fn samples_of(&self, shard: u32) -> Result<Option<u64>, RunError> {
+    pub fn samples_of(&self, shard: u32) -> Result<Option<u64>, IoError> {
         if shard as usize >= self.published {
             return Ok(None);
         }
@@ -84,7 +84,7 @@ impl Placer {
         Ok(Some(std::iter::from_fn(|| samples.next()).count() as u64))
     }
 
-    pub fn place(&mut self, entry: &mut Entry, ledger: &mut Ledger) -> Result<(), RunError> {
+    pub fn place(&mut self, entry: &mut Entry, ledger: &mut Ledger) -> Result<(), IoError> {
         let Entry::Record(record) = entry else { return Ok(()) };
         if !self.is_earlier || record.verdict != Verdict::Kept {
             return Ok(());

@@ -16,20 +16,21 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use agreed::Agreed;
+use base::Base;
+use pairgate_core::decision::{Decision, Verdict};
+use pairgate_core::stats::Counts;
+use survey::Survey;
+use walk::Walk;
+
 use super::claims::Claims;
 use super::folder::{shard_name, stats_name};
 use super::ledger::Checkpoint;
 use super::{StoreOptions, StoreSink, Unsynced};
-use crate::decision::{Decision, Verdict};
+use crate::disk::IoError;
 use crate::disk::{Disk, Open, failed};
-use crate::error::RunError;
 use crate::journal::{self, Closed, Entry, Epoch, Header, Writer, number_of};
 use crate::source::Place;
-use crate::stats::Counts;
-use agreed::Agreed;
-use base::Base;
-use survey::Survey;
-use walk::Walk;
 
 /// What was found in a folder that is gone on with.
 #[derive(Debug, Clone, Default)]
@@ -61,10 +62,10 @@ impl Resumed {
     /// The decisions that a decider with the state `decider` must catch up with.
     ///
     /// # Errors
-    /// [`RunError::Source`] if the journal cannot be read.
+    /// [`IoError::Read`] if the journal cannot be read.
     pub fn decisions(
         &self,
-    ) -> Result<impl Iterator<Item = Result<Decision, RunError>> + use<>, RunError> {
+    ) -> Result<impl Iterator<Item = Result<Decision, IoError>> + use<>, IoError> {
         let reader = journal::Reader::over(self.parts.clone())?;
         Ok(reader.into_iter().flatten().map(|record| record.map(|record| record.decision())))
     }
@@ -75,7 +76,7 @@ pub(super) fn recover(
     disk: &Disk,
     folder: &Path,
     options: StoreOptions,
-) -> Result<(StoreSink, Resumed), RunError> {
+) -> Result<(StoreSink, Resumed), IoError> {
     let parts = journal::parts(folder).map_err(failed(folder))?;
     let Some((last, earlier)) = parts.split_last() else {
         return Err(failed(folder)(io::ErrorKind::NotFound.into()));
@@ -157,7 +158,7 @@ pub(super) fn recover(
 
 impl StoreSink {
     /// Tells the journal of a shard that got its name just before the run was killed.
-    fn close_published(&mut self) -> Result<(), RunError> {
+    fn close_published(&mut self) -> Result<(), IoError> {
         let (shard, samples) = (self.ledger.shard, self.ledger.samples);
         let path = self.folder.join(shard_name(shard));
         if samples == 0 || self.shards.number() <= shard || !path.is_file() {
@@ -182,7 +183,7 @@ fn open_journal(
     header: Header,
     walk: &Walk,
     agreed: &Agreed,
-) -> Result<Writer, RunError> {
+) -> Result<Writer, IoError> {
     let journal = folder.join(journal::FOLDER);
     let first_ticket = walk.ledger.next_ticket;
     let checkpoint = || Checkpoint::new(&walk.ledger, Vec::new());

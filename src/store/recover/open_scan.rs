@@ -6,8 +6,8 @@ use super::super::claims::Claim;
 use super::super::folder::shard_name;
 use super::super::keys::ShardKeys;
 use super::super::scan::{Found, Samples};
+use crate::disk::IoError;
 use crate::disk::{failed, partial_path};
-use crate::error::RunError;
 
 /// The shard that was being written.
 pub(super) struct OpenScan {
@@ -47,7 +47,7 @@ impl OpenScan {
     }
 }
 
-pub(super) fn open_scan(folder: &Path, number: u32) -> Result<OpenScan, RunError> {
+pub(super) fn open_scan(folder: &Path, number: u32) -> Result<OpenScan, IoError> {
     let path = folder.join(shard_name(number));
     let samples = Samples::open(&partial_path(&path).map_err(failed(&path))?)?;
     let (keys, orphans) = (ShardKeys::default(), Vec::new());

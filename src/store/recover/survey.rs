@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::error::RunError;
+use pairgate_core::wire::CRC32C;
+
+use crate::disk::IoError;
 use crate::journal::{Entry, Header, Part, Salvage, Terms};
-use crate::wire::CRC32C;
 
 /// A first look at the journal's last part.
 pub(super) struct Survey {
@@ -18,8 +19,8 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub fn of(path: &Path) -> Result<Self, RunError> {
-        let source = |why| RunError::Source { from: path.display().to_string(), why };
+    pub fn of(path: &Path) -> Result<Self, IoError> {
+        let source = |why| IoError::Read { from: path.display().to_string(), why };
         let bytes = fs::metadata(path).map_err(source)?.len();
         let mut salvage = Salvage::open(path)?;
         let header = salvage.header().clone();
@@ -62,14 +63,14 @@ fn is_cut_frame(path: &Path, from: u64, bytes: u64) -> io::Result<bool> {
     let mut file = fs::File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
     let mut rest = Vec::new();
-    file.take(crate::wire::MAX_PAYLOAD as u64 + 16).read_to_end(&mut rest)?;
+    file.take(pairgate_core::wire::MAX_PAYLOAD as u64 + 16).read_to_end(&mut rest)?;
     let (there, written) = (bytes - from, written(&rest).len() as u64);
     let Some(length) = rest.first_chunk::<4>().filter(|_| written > 4) else { return Ok(true) };
     let length = u64::from(u32::from_le_bytes(*length));
-    if length > crate::wire::MAX_PAYLOAD as u64 {
+    if length > pairgate_core::wire::MAX_PAYLOAD as u64 {
         return Ok(false);
     }
-    let whole = length + crate::wire::FRAME_OVERHEAD as u64;
+    let whole = length + pairgate_core::wire::FRAME_OVERHEAD as u64;
     Ok(whole > there || has_cut_checksum(&rest, length as usize, written as usize))
 }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::pair::Uid;
+
 use super::super::Judged;
 use super::super::claims::{Claim, Claims};
 use super::super::folder::{published, shard_name, unfinished};
@@ -14,10 +16,9 @@ use super::super::scan::{Found, Samples};
 use super::super::shards::Shards;
 use super::base::Placer;
 use super::open_scan::{OpenScan, open_scan};
+use crate::disk::IoError;
 use crate::disk::{Disk, failed, free_name, hidden_path, partial_path};
-use crate::error::RunError;
 use crate::journal::{Entry, FORMAT_VERSION, Part, Record, Salvage};
-use crate::pair::Uid;
 
 /// The last part of the journal beside the shard that was being written.
 pub(super) struct Walk {
@@ -53,7 +54,7 @@ impl Walk {
         ledger: Ledger,
         observer: Option<Box<dyn ShardObserver>>,
         is_damaged: bool,
-    ) -> Result<Self, RunError> {
+    ) -> Result<Self, IoError> {
         take_back_leavings(disk, folder)?;
         let published = published(folder).map_err(failed(folder))?;
         let unfinished = unfinished(folder).map_err(failed(folder))?;
@@ -82,7 +83,7 @@ impl Walk {
         Ok(walk)
     }
 
-    pub fn go_through(&mut self, part: &Path) -> Result<(), RunError> {
+    pub fn go_through(&mut self, part: &Path) -> Result<(), IoError> {
         let mut placer = Placer::of(&self.folder, part)?;
         let mut salvage = Salvage::open(part)?;
         let is_earlier = salvage.header().format < FORMAT_VERSION;
@@ -173,7 +174,7 @@ impl Walk {
     }
 
     /// Settles what becomes of samples that have no record.
-    pub fn finish(&mut self, parts: &[PathBuf], again: bool) -> Result<(), RunError> {
+    pub fn finish(&mut self, parts: &[PathBuf], again: bool) -> Result<(), IoError> {
         if let Some((_, stands, ledger)) = self.missing.take() {
             self.undone += self.ledger.next_ticket - ledger.next_ticket;
             (self.stands, self.ledger) = (stands, *ledger);
@@ -214,7 +215,7 @@ impl Walk {
     }
 
     /// Those of the claims that a killed run has left which have no record by now.
-    fn unrecorded(&self, mut left: Vec<Claim>, parts: &[PathBuf]) -> Result<Vec<Claim>, RunError> {
+    fn unrecorded(&self, mut left: Vec<Claim>, parts: &[PathBuf]) -> Result<Vec<Claim>, IoError> {
         if left.is_empty() {
             return Ok(left);
         }
@@ -234,7 +235,7 @@ impl Walk {
     }
 
     /// Samples of published shards whose records were lost by damage to this part of the journal.
-    fn find_orphans_in_published(&mut self) -> Result<(), RunError> {
+    fn find_orphans_in_published(&mut self) -> Result<(), IoError> {
         let mut tail = Vec::new();
         for shard in self.published_from(self.begin.0) {
             let mut samples = self.samples_behind(shard, self.begin)?;
@@ -256,7 +257,7 @@ impl Walk {
 
     /// Samples of published shards behind all that the journal tells of, though nothing shows that it
     /// is damaged: its end is lost.
-    fn find_uncounted(&mut self) -> Result<(), RunError> {
+    fn find_uncounted(&mut self) -> Result<(), IoError> {
         let end = (self.ledger.shard, self.ledger.samples);
         for shard in self.published_from(end.0) {
             let mut samples = self.samples_behind(shard, end)?;
@@ -273,7 +274,7 @@ impl Walk {
     }
 
     /// The samples of a published shard that are behind `place`, a shard and samples of it.
-    fn samples_behind(&self, shard: u32, place: (u32, u64)) -> Result<Samples, RunError> {
+    fn samples_behind(&self, shard: u32, place: (u32, u64)) -> Result<Samples, IoError> {
         let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
         let passed = if shard == place.0 { place.1 } else { 0 };
         (0..passed).for_each(|_| drop(samples.next()));
@@ -281,9 +282,9 @@ impl Walk {
     }
 
     /// Keeps a copy of what is cut although no power cut explains it.
-    pub fn keep_what_is_cut(&self, disk: &Disk, last: &Path) -> Result<Vec<PathBuf>, RunError> {
+    pub fn keep_what_is_cut(&self, disk: &Disk, last: &Path) -> Result<Vec<PathBuf>, IoError> {
         let mut kept = Vec::new();
-        let mut keep = |path: &Path| -> Result<(), RunError> {
+        let mut keep = |path: &Path| -> Result<(), IoError> {
             let aside = free_name(path)?;
             disk.copy(path, &aside)?;
             disk.sync_parent(&aside)?;
@@ -309,7 +310,7 @@ impl Walk {
         disk: &Disk,
         folder: &Path,
         samples_per_shard: u64,
-    ) -> Result<Shards, RunError> {
+    ) -> Result<Shards, IoError> {
         let behind = self.published.last().map_or(0, |last| last + 1);
         let is_closed = self.published.binary_search(&self.ledger.shard).is_ok();
         let next = behind.max(self.ledger.shard + u32::from(is_closed));
@@ -342,7 +343,7 @@ fn has_data_behind(path: &Path, end: u64) -> io::Result<bool> {
 
 /// Earlier versions moved an unfinished shard out of the way of its next writing, and had not
 /// written all of it anew when they were killed.
-fn take_back_leavings(disk: &Disk, folder: &Path) -> Result<(), RunError> {
+fn take_back_leavings(disk: &Disk, folder: &Path) -> Result<(), IoError> {
     let number = published(folder).map_err(failed(folder))?.last().map_or(0, |last| last + 1);
     let shard = folder.join(shard_name(number));
     let left = hidden_path(&shard, ".left").map_err(failed(&shard))?;

@@ -13,15 +13,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pairgate::config::StorageConfig;
-use pairgate::decision::{Decision, Facts, Reason, Verdict};
+use pairgate::disk::IoError;
 use pairgate::disk::{Disk, FileSystem};
-use pairgate::error::RunError;
 use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
-use pairgate::pair::{Digest, Position};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
 use pairgate::store::{Resumed, StoreOptions, StoreSink};
+use pairgate_core::config::StorageConfig;
+use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
+use pairgate_core::pair::{Digest, Position};
 use sha2::{Digest as _, Sha256};
 
 use super::clock::TestClock;
@@ -59,7 +59,7 @@ impl Run {
         Disk::new(Arc::new(files.clone()), Arc::new(TestClock::still()))
     }
 
-    fn go_on(&self, disk: &Disk, folder: &Path) -> Result<(StoreSink, Resumed), RunError> {
+    fn go_on(&self, disk: &Disk, folder: &Path) -> Result<(StoreSink, Resumed), IoError> {
         let mut options = StoreOptions::new(self.config, header());
         options.again = self.again;
         let (sink, resumed) = StoreSink::go_on(disk, folder, options)?;
@@ -121,7 +121,7 @@ fn accept(
     sink: &mut StoreSink,
     pairs: &[Judged],
     mut after: impl FnMut(&StoreSink),
-) -> Result<(), RunError> {
+) -> Result<(), IoError> {
     for judged in pairs {
         if sink.wants_checkpoint() {
             sink.checkpoint(b"state")?;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use pairgate::config::StorageConfig;
-use pairgate::decision::{Decision, Facts, Reason, Verdict};
 use pairgate::disk::Disk;
 use pairgate::journal::{Header, ModelName, Terms};
-use pairgate::pair::{Size, Uid};
 use pairgate::pipeline::Outcome;
 use pairgate::sink::mqtt::{Counters, Delivery, Link, MAX_CAPTION, Settings, Topics};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
 use pairgate::store::{StoreOptions, StoreSink};
+use pairgate_core::config::StorageConfig;
+use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
+use pairgate_core::pair::{Size, Uid};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 

@@ -4,14 +4,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use pairgate::decision::{Decision, Reason};
-use pairgate::error::WireError;
 use pairgate::journal::{Entry, MAX_NAME, Reader, Record, SegmentReader, wire_error};
-use pairgate::pair::{Digest, Position};
-use pairgate::policy::TrackerRule;
 use pairgate::sink::journal::JournalSink;
 use pairgate::sink::{Judged, RunEnd, Sink};
-use pairgate::wire;
+use pairgate_core::decision::{Decision, Reason};
+use pairgate_core::error::WireError;
+use pairgate_core::pair::{Digest, Position};
+use pairgate_core::policy::TrackerRule;
+use pairgate_core::wire;
 use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use pairgate::config::StorageConfig;
 use pairgate::disk::Disk;
 use pairgate::sink::rejected::RejectedSink;
 use pairgate::store::{OutputFolder, StoreOptions, StoreSink};
+use pairgate_core::config::StorageConfig;
 use tempfile::tempdir;
 
 use super::{accept_all, header, listing, rejected, to};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use pairgate::decision::{Facts, Reason, Verdict};
-use pairgate::pair::Uid;
 use pairgate::sink::rejected::RejectedSink;
 use pairgate::sink::{Judged, Sink};
 use pairgate::store::OutputFolder;
+use pairgate_core::decision::{Facts, Reason, Verdict};
+use pairgate_core::pair::Uid;
 use tempfile::tempdir;
 
 use super::{accept_all, decided, judged, kept, listing, member, rejected, tree};

@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use pairgate::pair::Uid;
 use pairgate::sink::scores::ScoresSink;
 use pairgate::sink::{RunEnd, Sink};
+use pairgate_core::pair::Uid;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 

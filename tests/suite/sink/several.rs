@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use pairgate::error::RunError;
+use pairgate::disk::IoError;
 use pairgate::sink::{Judged, RunEnd, Sink};
 
 use super::{accept_all, kept, rejected, to};
@@ -22,21 +22,21 @@ impl Noting {
         Self { name, notes: notes.clone(), fails_at: None, fails_to_finish: false, accepted: 0 }
     }
 
-    fn note(&self, text: &str, fails: bool) -> Result<(), RunError> {
+    fn note(&self, text: &str, fails: bool) -> Result<(), IoError> {
         self.notes.lock().unwrap().push(format!("{}:{text}", self.name));
         let why = io::Error::other("told to fail");
-        if fails { Err(RunError::Sink { to: self.name.into(), why }) } else { Ok(()) }
+        if fails { Err(IoError::Write { to: self.name.into(), why }) } else { Ok(()) }
     }
 }
 
 impl Sink for Noting {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let fails = self.fails_at == Some(self.accepted);
         self.accepted += 1;
         self.note(&judged.sample.key, fails)
     }
 
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         self.note("finish", self.fails_to_finish)
     }
 }

@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use pairgate::decision::{Reason, Verdict};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::store::names::{MAX_KEY, flat_key, safe_extension, safe_key};
+use pairgate_core::decision::{Reason, Verdict};
 use proptest::prelude::*;
 use tempfile::tempdir;
 

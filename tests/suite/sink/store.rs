@@ -5,14 +5,14 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pairgate::config::StorageConfig;
-use pairgate::decision::Verdict;
 use pairgate::disk::Disk;
 use pairgate::journal::{self, Header, ModelName, Reader, Record, Terms, examine, segments};
-use pairgate::pair::{Digest, Position};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
-use pairgate::wire;
+use pairgate_core::config::StorageConfig;
+use pairgate_core::decision::Verdict;
+use pairgate_core::pair::{Digest, Position};
+use pairgate_core::wire;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use tempfile::tempdir;

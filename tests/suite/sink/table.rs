@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use pairgate::journal::{ModelName, Terms};
-use pairgate::pair::{Digest, Uid};
 use pairgate::sink::table::{Format, TableSink, WINDOW_BYTES, WINDOW_ROWS};
 use pairgate::sink::{Judged, RunEnd, Sink};
+use pairgate_core::pair::{Digest, Uid};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 

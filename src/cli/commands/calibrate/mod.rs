@@ -7,23 +7,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Digest;
+use pairgate_core::policy::Policy;
 use serde_json::json;
 
 use super::journal::journal_at;
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
 use crate::cli::summary::print;
-use crate::decision::Reason;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::GateSettings;
 use crate::journal::Reader;
 use crate::model::calibrate::calibrate;
-use crate::pair::Digest;
-use crate::policy::Policy;
 use crate::replay::pooled_score;
 use crate::score_text::shortest;
 use crate::sink::{Judged, RunEnd, Sink};
 use crate::sketch::{ScoreSketch, known_to, sample_size};
+
 pub use args::CalibrateArgs;
 
 /// Runs the command.
@@ -108,7 +109,7 @@ impl Pool {
 }
 
 impl Sink for Pool {
-    fn accept(&mut self, judged: &Judged) -> Result<(), RunError> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         if let (Reason::Passed, Some(score)) = (judged.decision.reason, judged.decision.facts.score)
         {
             self.sketch.add(score);
@@ -116,7 +117,7 @@ impl Sink for Pool {
         Ok(())
     }
 
-    fn finish(&mut self, _: RunEnd) -> Result<(), RunError> {
+    fn finish(&mut self, _: RunEnd) -> Result<(), IoError> {
         Ok(())
     }
 }

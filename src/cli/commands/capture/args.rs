@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use pairgate_core::pair::Size;
 
 use crate::cli::args::{
     ArithmeticArg, FollowArgs, FormatArg, LayerArgs, MqttArgs, RulesArg, fraction, threshold,
 };
-use crate::pair::Size;
 
 /// Take a camera's frames, give each a caption, and keep the good pairs, until the camera ends or
 /// Ctrl-C. The camera never waits: a frame that finds no place is left out and counted. An output

@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pairgate_core::config::Config;
+use pairgate_core::pair::Size;
+
 use super::filter::tell;
 use crate::capture::backoff::Backoff;
 use crate::capture::caption::{Labels, Template};
@@ -24,18 +27,17 @@ use crate::cli::progress::{Pass, Progress};
 use crate::cli::session::Session;
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::Summary;
-use crate::config::Config;
-use crate::config::file::Layers;
+use crate::config::Layers;
 use crate::disk::Disk;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::GateSettings;
 use crate::journal::Header;
-use crate::pair::Size;
 use crate::pipeline::{Run, Signals};
 use crate::sink::Sink;
 use crate::source::frames::FramesSource;
 use crate::source::{Meter, Source};
 use crate::store::{StoreOptions, StoreSink};
+
 pub use args::CaptureArgs;
 
 /// Bytes of a pipe that are read at once.
@@ -138,7 +140,7 @@ fn open_camera(args: &CaptureArgs, config: &Config) -> Result<Box<dyn Source>, B
     }
     let from = path.display().to_string();
     let opened = open_stream(path);
-    let stream = opened.map_err(|why| RunError::Source { from: from.clone(), why })?;
+    let stream = opened.map_err(|why| IoError::Read { from: from.clone(), why })?;
     let reader = BufReader::with_capacity(BUFFER, stream);
     Ok(match args.format {
         FormatArg::Auto => Box::new(MjpegSource::new(reader, &from, config.sample)),

@@ -7,15 +7,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
 
+use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate_core::config::{Config, FollowConfig, Need};
 use serde_json::{Value, json};
 use toml::Table;
 
 use crate::cli::session::need_of;
 use crate::cli::settings;
 use crate::cli::summary::print;
-use crate::config::file::Layers;
-use crate::config::packed::{MAX_BYTES, pack, unpack};
-use crate::config::{Config, FollowConfig, Need};
+use crate::config::Layers;
+
 pub use args::{ConfigArgs, ConfigCommand, PackArgs};
 
 /// Runs the command.

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate_core::config::Config;
 use two_passes::TwoPasses;
 
 use crate::cli::mqtt::{Listener, Plan};
@@ -15,11 +16,10 @@ use crate::cli::progress::Pass;
 use crate::cli::session::Session;
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::Summary;
-use crate::config::Config;
-use crate::config::file::Layers;
+use crate::config::Layers;
 use crate::decide::share;
+use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock};
-use crate::error::RunError;
 use crate::gate::{Gate, GateSettings};
 use crate::journal::{Header, Terms};
 use crate::model::manifest::Manifest;
@@ -28,6 +28,7 @@ use crate::sink::Sink;
 use crate::sink::rejected::RejectedSink;
 use crate::source::{Inputs, pass_over};
 use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
+
 pub use args::{FilterArgs, OnErrorArg};
 
 /// What the summary says of a run that was stopped.
@@ -163,7 +164,7 @@ impl Output {
         Ok(Self { folder: Some(folder.clone()), lock: Some(lock), is_begun })
     }
 
-    fn prepare_rejected(args: &FilterArgs, is_begun: bool) -> Result<(), RunError> {
+    fn prepare_rejected(args: &FilterArgs, is_begun: bool) -> Result<(), IoError> {
         match &args.rejected {
             Some(rejected) if !is_begun => {
                 OutputFolder::prepare(rejected, args.overwrite).map(drop)
@@ -242,7 +243,7 @@ impl Filtering<'_> {
         output: Output,
         settings: &GateSettings,
         terms: Terms,
-    ) -> Result<(Vec<Box<dyn Sink>>, Resumed), RunError> {
+    ) -> Result<(Vec<Box<dyn Sink>>, Resumed), IoError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut resumed = Resumed::default();
         let is_begun = output.is_begun;

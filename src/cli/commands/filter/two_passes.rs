@@ -7,14 +7,15 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::decision::Verdict;
+
 use super::{Ended, Filtering, Output, tell};
 use crate::cli::progress::Pass;
 use crate::cli::summary::Summary;
 use crate::decide::share::fraction_threshold_in_passes;
 use crate::decide::{Fixed, Recorded};
-use crate::decision::Verdict;
 use crate::disk::Disk;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::{DigestOnly, Gate, GateSettings};
 use crate::journal::{Reader, Record, Terms};
 use crate::pipeline::Outcome;
@@ -122,10 +123,10 @@ impl TwoPasses<'_> {
             }
         }
         drop(journal);
-        let scores = || -> Result<_, RunError> {
+        let scores = || -> Result<_, IoError> {
             let records = Reader::open(&first.folder)?;
             let score =
-                |record: Result<Record, RunError>| record.map(|r| pooled_score(&r)).transpose();
+                |record: Result<Record, IoError>| record.map(|r| pooled_score(&r)).transpose();
             Ok(records.filter_map(score))
         };
         Ok(First::Done(fraction_threshold_in_passes(scores, self.fraction)?))
@@ -174,7 +175,7 @@ impl TwoPasses<'_> {
             pass_over(&mut inputs, place, &session.signals.stop)?;
         }
         let ticket = resumed.next_ticket;
-        let is_left = move |record: &Result<Record, RunError>| {
+        let is_left = move |record: &Result<Record, IoError>| {
             record.as_ref().map_or(true, |record| record.ticket >= ticket)
         };
         let records = Reader::open(&first.folder)?.filter(is_left);

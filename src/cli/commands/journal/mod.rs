@@ -7,16 +7,17 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 use serde_json::{Map, Value, json};
 
 use crate::cli::summary::print;
-use crate::decision::Verdict;
 use crate::disk::Disk;
 use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
-use crate::stats::Counts;
 use crate::store::shard_name;
+
 pub use args::{CatArgs, JournalArgs, JournalCommand, RepairArgs, WhyArgs};
 
 /// Exit code: a journal is damaged.

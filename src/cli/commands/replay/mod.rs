@@ -8,24 +8,25 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pairgate_core::config::PolicyConfig;
+use pairgate_core::decision::Verdict;
+use pairgate_core::policy::{OnError, Policy};
 use serde_json::{Value, json};
 
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Pass;
 use crate::cli::session::{SOME_FAILED, Session};
 use crate::cli::summary::print;
-use crate::config::PolicyConfig;
-use crate::config::file::Layers;
+use crate::config::Layers;
 use crate::decide::share::fraction_threshold_in_passes;
-use crate::decision::Verdict;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::{GateSettings, Screening};
 use crate::journal::{FORMAT_VERSION, Reader, Record, Terms};
 use crate::pipeline::Outcome;
-use crate::policy::{OnError, Policy};
 use crate::printable::printable_line;
 use crate::replay::{Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy};
 use crate::score_text::shortest;
+
 pub use args::ReplayArgs;
 
 /// Runs the command.
@@ -84,10 +85,10 @@ fn share_threshold(journals: &[PathBuf], fraction: f64) -> Result<f32, Box<dyn E
             return Err(format!("{}: scores of another model", path.display()).into());
         }
     }
-    let scores = || -> Result<_, RunError> {
+    let scores = || -> Result<_, IoError> {
         let readers = journals.iter().map(|path| Reader::open(path));
         let readers = readers.collect::<Result<Vec<_>, _>>()?;
-        let score = |record: Result<Record, RunError>| record.map(|r| pooled_score(&r)).transpose();
+        let score = |record: Result<Record, IoError>| record.map(|r| pooled_score(&r)).transpose();
         Ok(readers.into_iter().flatten().filter_map(score))
     };
     let threshold = fraction_threshold_in_passes(scores, fraction)?;

@@ -7,9 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::SampleLimits;
+use pairgate_core::config::SampleLimits;
+
 use crate::report::page;
 use crate::source::Inputs;
+
 pub use args::ReportArgs;
 
 /// Runs the command.

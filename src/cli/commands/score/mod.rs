@@ -6,18 +6,20 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
+use pairgate_core::policy::Policy;
+
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
 use crate::cli::summary::Summary;
 use crate::decide::Fixed;
-use crate::error::RunError;
+use crate::disk::IoError;
 use crate::gate::{GateSettings, Screening};
 use crate::journal::Header;
-use crate::policy::Policy;
 use crate::sink::Sink;
 use crate::sink::journal::JournalSink;
 use crate::sink::scores::ScoresSink;
 use crate::sink::table::{Format, TableSink};
+
 pub use args::ScoreArgs;
 
 /// Runs the command.
@@ -53,7 +55,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// The form of the output, by its name.
-fn sink(output: &Path, header: Header) -> Result<Box<dyn Sink>, RunError> {
+fn sink(output: &Path, header: Header) -> Result<Box<dyn Sink>, IoError> {
     if let Some(format) = Format::of(output) {
         return Ok(Box::new(TableSink::create(output, format, header.terms)?));
     }

@@ -10,15 +10,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::pair::Uid;
 use serde_json::{Map, Value, json};
 
 use super::journal::journal_at;
 use crate::cli::session::SOME_FAILED;
 use crate::cli::summary::print;
 use crate::datacomp::subset_file::{self, Form};
-use crate::decision::Verdict;
 use crate::journal::Reader;
-use crate::pair::Uid;
+
 pub use args::SubsetArgs;
 
 /// What came of the inputs.

@@ -22,12 +22,13 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use crate::datacomp::{unread, wrong};
-use crate::error::RunError;
 use dictionary::Dictionary;
 use matrix::Matrix;
 use reader::Reader;
 use tree::Tree;
+
+use crate::datacomp::{unread, wrong};
+use crate::disk::IoError;
 
 /// The first four bytes of a model.
 const MAGIC: i32 = 793_712_314;
@@ -79,9 +80,9 @@ impl FastText {
     /// Reads the model at `path`.
     ///
     /// # Errors
-    /// [`RunError::Source`] where it is no classifier of fastText, is damaged, or was trained with a
+    /// [`IoError::Read`] where it is no classifier of fastText, is damaged, or was trained with a
     /// loss that is not read (negative sampling, one-vs-all).
-    pub fn load(path: &Path) -> Result<Self, RunError> {
+    pub fn load(path: &Path) -> Result<Self, IoError> {
         let read = || {
             let file = File::open(path)?;
             let bytes = file.metadata()?.len();

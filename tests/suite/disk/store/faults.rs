@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use pairgate::decision::Verdict;
-use pairgate::error::RunError;
+use pairgate::disk::IoError;
 use pairgate::sink::{RunEnd, Sink};
+use pairgate_core::decision::Verdict;
 
 use super::{Run, Shards, accept, check_completed, check_published, is_damaged, is_long, shards};
 use crate::disk::injector::{After, Fault, Injector, Kind, Plan, Step};
@@ -19,7 +19,7 @@ use crate::disk::tree::Tree;
 
 /// What a run came to in which a call failed.
 struct Ended {
-    error: Option<RunError>,
+    error: Option<IoError>,
     /// Pairs that were accepted, and kept ones of them that are not lost.
     accepted: u64,
     kept: u64,
@@ -68,10 +68,10 @@ fn steps(run: &Run, before: &Tree) -> Vec<Step> {
 }
 
 /// The file that an error names.
-fn named(error: &RunError) -> (&Path, &io::Error) {
+fn named(error: &IoError) -> (&Path, &io::Error) {
     match error {
-        RunError::Sink { to, why } => (Path::new(to), why),
-        RunError::Source { from, why } => (Path::new(from), why),
+        IoError::Write { to, why } => (Path::new(to), why),
+        IoError::Read { from, why } => (Path::new(from), why),
         other => panic!("{other} names no file"),
     }
 }
@@ -212,7 +212,7 @@ fn a_full_disk_ends_the_run() {
         let recorder = Recorder::with(around.path(), Arc::new(injector));
         let ended = run_to_its_end(&run, &recorder, around.path());
         let error = ended.error.unwrap();
-        let RunError::Sink { to, why } = &error else { panic!("{error}") };
+        let IoError::Write { to, why } = &error else { panic!("{error}") };
         assert_eq!(why.kind(), io::ErrorKind::StorageFull);
         assert!(to.contains("00001.tar"), "{to}");
         let names: Vec<_> = shards(&around.path().join("out")).into_keys().collect();

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pairgate::config::StorageConfig;
 use pairgate::disk::Disk;
 use pairgate::sink::{RunEnd, Sink};
 use pairgate::store::StoreSink;
+use pairgate_core::config::StorageConfig;
 
 use super::{
     Run, Shards, accept, check_agreement, check_completed, check_published, check_samples,

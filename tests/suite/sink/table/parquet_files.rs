@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use pairgate::decision::{Facts, Reason, Verdict};
-use pairgate::pair::Size;
+use pairgate_core::decision::{Facts, Reason, Verdict};
+use pairgate_core::pair::Size;
 use parquet::basic::Type;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;

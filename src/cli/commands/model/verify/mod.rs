@@ -7,17 +7,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use pairgate_core::config::Config;
+
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Steps;
 use crate::cli::session::{SOME_FAILED, tell_error};
 use crate::cli::summary::print;
-use crate::config::Config;
 use crate::decode::{Rgb8, decode, probe};
 use crate::model::Model;
 use crate::model::bundle::Bundle;
 use crate::model::golden::Golden;
 use crate::model::verify::{Agreement, KEEP, Shown, TowerAgreement, compare_models, verify};
 use crate::source::{Inputs, Source as _};
+
 pub use args::VerifyArgs;
 
 /// Least cosine that passes in floats, where nothing else is said.

@@ -20,7 +20,7 @@ pub use journal::{
     MAX_PAYLOAD, Record, frame,
 };
 #[cfg(feature = "std")]
-pub(crate) use journal::{frame_growing, payload, read_record, unframe_within};
+pub use journal::{frame_growing, payload, read_record, unframe_within};
 
 /// CRC-32C, as in iSCSI, ext4 and most journals since.
-pub(crate) static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+pub static CRC32C: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);

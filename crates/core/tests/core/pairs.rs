@@ -1,13 +1,13 @@
 //! Frames of pairs: their exact bytes, and the sender that makes them.
 
-use pairgate::error::SendError;
-use pairgate::pair::Size;
-use pairgate::wire::pairs::{Body, Format, Frame, MAX_FRAME, MAX_STUFFED, Start, Time};
-use pairgate::wire::sender::Sender;
+use pairgate_core::error::SendError;
+use pairgate_core::pair::Size;
+use pairgate_core::wire::pairs::{Body, Format, Frame, MAX_FRAME, MAX_STUFFED, Start, Time};
+use pairgate_core::wire::sender::Sender;
 use proptest::prelude::*;
 
 /// A picture of two pixels.
-pub fn start() -> Start<'static> {
+fn start() -> Start<'static> {
     Start {
         node: "cam",
         format: Format::Grey8,
@@ -33,7 +33,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The frames of a stream, stuffed.
-pub fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
+fn frames(stream: &[u8]) -> Vec<Vec<u8>> {
     let frames = stream.split(|byte| *byte == 0).map(<[u8]>::to_vec);
     frames.filter(|frame| !frame.is_empty()).collect()
 }

@@ -1,9 +1,9 @@
 //! The journal's format: its exact bytes, and what a reader makes of damaged ones.
 
-use pairgate::decision::{Facts, Reason, Verdict};
-use pairgate::error::WireError;
-use pairgate::pair::{Digest, Size, Uid};
-use pairgate::wire::{self, FRAME_OVERHEAD, Header, Journal, MAGIC, MAX_PAYLOAD, Record};
+use pairgate_core::decision::{Facts, Reason, Verdict};
+use pairgate_core::error::WireError;
+use pairgate_core::pair::{Digest, Size, Uid};
+use pairgate_core::wire::{self, FRAME_OVERHEAD, Header, Journal, MAGIC, MAX_PAYLOAD, Record};
 use proptest::prelude::*;
 
 fn header() -> Header {

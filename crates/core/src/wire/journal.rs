@@ -74,7 +74,11 @@ impl Header {
         Self { version, model, config, threshold, follow }
     }
 
-    pub(crate) fn read(payload: &[u8]) -> Result<Self, WireError> {
+    /// The header in a frame's payload.
+    ///
+    /// # Errors
+    /// [`WireError`] for a torn one and for other versions.
+    pub fn read(payload: &[u8]) -> Result<Self, WireError> {
         let torn = |_| WireError::Torn { at: MAGIC.len() as u64 };
         // The version is first, so that it can be read whatever follows it.
         let (version, rest) = postcard::take_from_bytes::<u16>(payload).map_err(torn)?;
@@ -124,7 +128,7 @@ pub struct FollowedRecord<'a> {
 }
 
 /// The record in a payload of a journal of this version, and the threshold that moved with it.
-pub(crate) fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
+pub fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
     if version == FOLLOWED_VERSION {
         let FollowedRecord { record, threshold } = postcard::from_bytes(payload).ok()?;
         return Some((record, Some(threshold)));
@@ -153,7 +157,7 @@ pub fn frame<'b, T: Serialize>(value: &T, buffer: &'b mut [u8]) -> Result<&'b [u
 
 /// The same in a buffer that grows as it must; the payload may have `most` bytes.
 #[cfg(feature = "std")]
-pub(crate) fn frame_growing<'b, T: Serialize>(
+pub fn frame_growing<'b, T: Serialize>(
     value: &T,
     buffer: &'b mut Vec<u8>,
     most: usize,
@@ -180,7 +184,7 @@ fn unframe(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The same with a payload of at most `most` bytes.
-pub(crate) fn unframe_within(bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
+pub fn unframe_within(bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let length = u32::from_le_bytes(*length) as usize;
     if length > most || length > rest.len() {
@@ -193,7 +197,7 @@ pub(crate) fn unframe_within(bytes: &[u8], most: usize) -> Option<(&[u8], &[u8])
 
 /// The payload of the frame that is all of `bytes`.
 #[cfg(feature = "std")]
-pub(crate) fn payload(bytes: &[u8]) -> Option<&[u8]> {
+pub fn payload(bytes: &[u8]) -> Option<&[u8]> {
     unframe(bytes).filter(|(_, behind)| behind.is_empty()).map(|(payload, _)| payload)
 }
 
