@@ -34,6 +34,7 @@ pub mod cli;
 pub mod datacomp;
 pub mod decide;
 pub mod decode;
+pub mod digest;
 pub mod disk;
 pub mod gate;
 pub mod journal;

@@ -8,7 +8,7 @@ use pairgate_core::rules::Rules;
 
 use crate::cli::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
 use crate::config::Layers;
-use crate::model::manifest::Manifest;
+use crate::model::bundle::manifest::Manifest;
 
 /// What messages call values that options say.
 pub const COMMAND_LINE: &str = "command line";

@@ -9,9 +9,9 @@ use pairgate_core::decision::{Facts, Reason, ReasonSet};
 use pairgate_core::pair::{Digest, PairRef};
 
 use crate::decode::{Rgb8, decode, probe};
+use crate::digest::sha256;
 use crate::kernels::Team;
 use crate::model::ModelError;
-use crate::model::bundle::sha256;
 use crate::model::{Model, Scorer, score};
 use crate::prepare::Preparer;
 
@@ -173,11 +173,8 @@ impl Gate {
         Ok(caption)
     }
 
-    fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Stopped> {
-        self.scorer.tokenize(caption).map_err(|error| match error {
-            ModelError::Tokenizer { .. } => Stopped::For(Reason::CaptionUntokenizable),
-            error => Stopped::By(error),
-        })
+    fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Reason> {
+        self.scorer.tokenize(caption).map_err(|_| Reason::CaptionUntokenizable)
     }
 }
 

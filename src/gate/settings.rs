@@ -10,8 +10,8 @@ use pairgate_core::policy::{OnError, Policy, TrackerRule};
 use pairgate_core::rules::Rules;
 use sha2::{Digest as _, Sha256};
 
+use crate::digest::sha256;
 use crate::model::Arithmetic;
-use crate::model::bundle::sha256;
 
 /// What a broken rule does to the rest of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

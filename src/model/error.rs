@@ -1,5 +1,7 @@
 //! Model bundles that cannot be used.
 
+use crate::text::tokenize::TokenizerError;
+
 /// A model bundle that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -129,9 +131,9 @@ pub enum ModelError {
         /// The file.
         file: String,
         /// The nonlinearity in the manifest.
-        manifest: super::graph::survey::Activation,
+        manifest: super::onnx::survey::Activation,
         /// The nonlinearity in the graph.
-        found: super::graph::survey::Activation,
+        found: super::onnx::survey::Activation,
     },
     /// The token ids of a golden caption differ.
     #[error(
@@ -216,9 +218,6 @@ pub enum ModelError {
         why: String,
     },
     /// The tokenizer cannot be loaded or cannot read a caption.
-    #[error("tokenizer: {why}")]
-    Tokenizer {
-        /// What is wrong.
-        why: String,
-    },
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
 }

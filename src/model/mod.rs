@@ -2,46 +2,42 @@
 //!
 //! No type of the inference engine leaves this folder.
 //!
-//! | file | idea |
+//! | room | idea |
 //! |---|---|
-//! | `file`, `manifest`, `bundle` | files of strangers; what a bundle says, and its files found whole |
-//! | `graph` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
-//! | `rounding`, `tower` | operators that the engine lacks; a graph in tract, planned for each shape |
-//! | `golden`, `witness`, `selfcheck`, `verify` | what the model says in the software it comes from |
+//! | `file` | files of strangers: regular ones, of a bounded size |
+//! | `onnx` | an ONNX graph before the engine: limits, one form for all quantizations, survey |
 //! | `int8` | the int8 engine: tract's graph with our kernels in it |
-//! | `import` | bundles from the folders that people have |
+//! | `tower` | a graph in tract, planned for each shape; operators that the engine lacks |
+//! | `bundle` | what a bundle says, its files found whole, and how one is written |
+//! | `scorer` | one worker's hold on a model |
+//! | `check` | what the model says, held against the software that it comes from; what a bundle is made of |
+//! | `import`, `quantize` | bundles from the folders that people have, and smaller ones |
 
 pub mod bundle;
-pub mod calibrate;
+pub mod check;
 mod error;
 mod file;
-pub mod golden;
-pub mod graph;
 pub mod import;
-pub mod inspect;
 mod int8;
-pub mod manifest;
-mod new_bundle;
+pub mod onnx;
 pub mod quantize;
-mod rounding;
-mod selfcheck;
+mod scorer;
 mod tower;
-pub mod verify;
-mod witness;
 
 use std::sync::Arc;
 
+use bundle::manifest::{Attention, Manifest, TextManifest};
 use bundle::{Bundle, TowerFile};
-use golden::Golden;
-use graph::lower::Roundings;
-use graph::survey::{Activation, Facts, facts, survey};
-use manifest::{Attention, Manifest, TextManifest};
-use tower::{Feed, Tower, TowerState};
+use check::golden::Golden;
+use onnx::lower::Roundings;
+use onnx::survey::{Activation, Facts, facts, survey};
+use tower::{Feed, Lowered, Tower};
 
-use crate::kernels::{Isa, Team};
+use crate::kernels::Isa;
 use crate::text::tokenize::CaptionTokenizer;
 
 pub use error::ModelError;
+pub use scorer::{Scorer, score};
 pub use tower::Side;
 
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and
@@ -51,6 +47,15 @@ const TEXT_BUCKETS: [usize; 6] = [8, 16, 24, 32, 48, 64];
 const BIG_TEXT_BUCKETS: [usize; 2] = [16, 32];
 /// Weights of a text tower from which on it is big: then a plan takes 64 MB or more.
 const BIG_TEXT_PARAMETERS: u64 = 16 << 20;
+
+/// Tokens that run at once, of several captions: more do not make the kernels faster.
+const TOKENS_AT_ONCE: usize = 256;
+/// Captions that run at once.
+const CAPTIONS_AT_ONCE: usize = 16;
+/// Images that run at once: more do not fit the caches.
+const IMAGES_AT_ONCE: usize = 4;
+/// Pixels that run at once where there are convolutions, whose activations are much bigger.
+const CONVOLVED_PIXELS: usize = 1 << 16;
 
 /// How the products of a model are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +128,7 @@ impl Model {
         let model = Arc::new(Self::unchecked(bundle, arithmetic)?);
         if let (Some(checked), Some(json)) = (&bundle.manifest.golden, &bundle.golden) {
             let golden = Golden::parse(&checked.file, json)?;
-            selfcheck::check(model.clone(), &golden, &bundle.folder, checked.min_cosine)?;
+            check::selfcheck::check(model.clone(), &golden, &bundle.folder, checked.min_cosine)?;
         }
         // The check is over, and with it the other hold.
         Ok(Arc::into_inner(model).expect("one hold"))
@@ -135,7 +140,7 @@ impl Model {
     /// As [`Model::load`].
     pub fn unchecked(bundle: &Bundle, arithmetic: Arithmetic) -> Result<Self, ModelError> {
         let manifest = bundle.manifest.clone();
-        let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, &manifest.text)?;
+        let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, manifest.text.framing())?;
         let (image, image_precision) = {
             let side = manifest.image.size as usize;
             let output = manifest.image.output.as_deref();
@@ -217,7 +222,7 @@ impl Model {
 /// # Errors
 /// [`ModelError`] if the graph is no image tower, or does not run.
 pub fn embed_image_once(
-    graph: graph::Graph,
+    graph: onnx::Graph,
     arithmetic: Arithmetic,
     pixels: &[f32],
 ) -> Result<Vec<f32>, ModelError> {
@@ -231,7 +236,7 @@ fn open(
     file: &TowerFile,
     output: Option<&str>,
     arithmetic: Arithmetic,
-) -> Result<(graph::Graph, bool), ModelError> {
+) -> Result<(onnx::Graph, bool), ModelError> {
     let mut graph = file.graph()?;
     if let Some(output) = output {
         graph.select(&[output])?;
@@ -240,11 +245,11 @@ fn open(
     Ok((graph.lowered_with(arithmetic.roundings())?, halves))
 }
 
-fn on_kernels(graph: graph::Graph, arithmetic: Arithmetic) -> Result<graph::Graph, ModelError> {
+fn on_kernels(graph: onnx::Graph, arithmetic: Arithmetic) -> Result<Lowered, ModelError> {
     let file = graph.file().to_owned();
     match arithmetic {
-        Arithmetic::Float => Ok(graph),
-        Arithmetic::Int8(isa) => tower::guarded(&file, || Ok(graph.on_kernels(isa))),
+        Arithmetic::Float => Ok(Lowered::float(graph)),
+        Arithmetic::Int8(isa) => tower::guarded(&file, || Ok(Lowered::on_kernels(graph, isa))),
     }
 }
 
@@ -291,7 +296,7 @@ fn check_vocabulary(
 /// The lengths that captions run at: few, up to the context length, and only that one where
 /// padding changes the embedding or the graph has one length baked in.
 fn text_lengths(
-    graph: &graph::Graph,
+    graph: &onnx::Graph,
     manifest: &TextManifest,
     parameters: u64,
     arithmetic: Arithmetic,
@@ -310,197 +315,4 @@ fn text_lengths(
     };
     let shorter = buckets.iter().copied().filter(|length| *length < context);
     Ok(shorter.chain([context]).collect())
-}
-
-/// Tokens that run at once, of several captions: more do not make the kernels faster.
-const TOKENS_AT_ONCE: usize = 256;
-/// Captions that run at once.
-const CAPTIONS_AT_ONCE: usize = 16;
-/// Images that run at once: more do not fit the caches.
-const IMAGES_AT_ONCE: usize = 4;
-/// Pixels that run at once where there are convolutions, whose activations are much bigger.
-const CONVOLVED_PIXELS: usize = 1 << 16;
-
-/// One worker's hold on the model: its working memory and buffers.
-pub struct Scorer {
-    model: Arc<Model>,
-    image: TowerState,
-    text: TowerState,
-    image_embeddings: Vec<f32>,
-    text_embeddings: Vec<f32>,
-    /// Of one run.
-    made: Vec<f32>,
-    padded: Vec<i64>,
-}
-
-impl std::fmt::Debug for Scorer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scorer").field("model", &self.model.manifest.name).finish_non_exhaustive()
-    }
-}
-
-impl Scorer {
-    /// A scorer on `model` that works on the calling thread.
-    pub fn new(model: Arc<Model>) -> Self {
-        Self::on_team(model, Team::ALONE)
-    }
-
-    /// A scorer that splits each run over the threads of `team`: a pair takes less time, and many
-    /// pairs more than with a scorer on each thread. The scores are the same. In f32 the team has
-    /// no effect.
-    pub fn on_team(model: Arc<Model>, team: Team) -> Self {
-        Self {
-            image: TowerState::new(model.image.clone(), team.clone()),
-            text: TowerState::new(model.text.clone(), team),
-            model,
-            image_embeddings: Vec::new(),
-            text_embeddings: Vec::new(),
-            made: Vec::new(),
-            padded: Vec::new(),
-        }
-    }
-
-    /// The model that is scored with.
-    pub fn model(&self) -> &Arc<Model> {
-        &self.model
-    }
-
-    /// The unit-length embedding of one prepared image, `[3, size, size]` f32 to
-    /// `[embedding_size]`.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the engine fails.
-    pub fn embed_image(&mut self, pixels: &[f32]) -> Result<&[f32], ModelError> {
-        self.image.embed(Feed::Pixels { pixels, images: 1 }, &mut self.image_embeddings)?;
-        Ok(&self.image_embeddings)
-    }
-
-    /// The unit-length embeddings of prepared images, `[images, 3, size, size]` f32 to
-    /// `[images, embedding_size]`. Each is what [`Scorer::embed_image`] gives.
-    ///
-    /// # Errors
-    /// As [`Scorer::embed_image`].
-    pub fn embed_images(&mut self, pixels: &[f32], images: usize) -> Result<&[f32], ModelError> {
-        let size = pixels.len() / images.max(1);
-        self.image_embeddings.clear();
-        let mut rest = pixels;
-        for at_once in groups(images, self.model.images_at_once()) {
-            let (pixels, behind) = rest.split_at(at_once * size);
-            self.image.embed(Feed::Pixels { pixels, images: at_once }, &mut self.made)?;
-            self.image_embeddings.extend(&self.made);
-            rest = behind;
-        }
-        Ok(&self.image_embeddings)
-    }
-
-    /// Token ids of a caption, at its own length; see [`CaptionTokenizer::tokenize`].
-    ///
-    /// # Errors
-    /// [`ModelError::Tokenizer`] if the tokenizer gives up.
-    pub fn tokenize(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
-        self.model.tokenizer.tokenize(caption)
-    }
-
-    /// The unit-length embedding of token ids, which are padded to the next planned length;
-    /// ids beyond the context length are ignored.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the engine fails.
-    pub fn embed_tokens(&mut self, ids: &[i64]) -> Result<&[f32], ModelError> {
-        self.embed_captions(&[ids])
-    }
-
-    /// The unit-length embeddings of captions' token ids, `[captions, embedding_size]` in their
-    /// order: captions of like length run together. Each is what [`Scorer::embed_tokens`] gives.
-    ///
-    /// # Errors
-    /// As [`Scorer::embed_tokens`].
-    pub fn embed_captions(&mut self, captions: &[&[i64]]) -> Result<&[f32], ModelError> {
-        let model = self.model.clone();
-        let (lengths, size) = (&model.text_lengths, model.manifest.embedding_size);
-        self.text_embeddings.resize(captions.len() * size, 0.0);
-        let bucket = |ids: &&[i64]| {
-            lengths.partition_point(|length| *length < ids.len()).min(lengths.len() - 1)
-        };
-        for (place, length) in lengths.iter().enumerate() {
-            let here: Vec<usize> =
-                (0..captions.len()).filter(|i| bucket(&captions[*i]) == place).collect();
-            let mut rest = here.as_slice();
-            for at_once in groups(here.len(), model.captions_at_once(*length)) {
-                let (these, behind) = rest.split_at(at_once);
-                self.embed_padded(these.iter().map(|i| captions[*i]), *length)?;
-                for (i, made) in these.iter().zip(self.made.chunks_exact(size)) {
-                    self.text_embeddings[i * size..][..size].copy_from_slice(made);
-                }
-                rest = behind;
-            }
-        }
-        Ok(&self.text_embeddings)
-    }
-
-    /// Makes every run that up to `captions` captions at once can ask for, and one image's, so that
-    /// the plans and buffers of all of them are there.
-    ///
-    /// # Errors
-    /// [`ModelError::Graph`] if the engine fails.
-    pub fn warm(&mut self, captions: usize) -> Result<(), ModelError> {
-        let model = self.model.clone();
-        let side = model.manifest.image.size as usize;
-        self.embed_image(&vec![0.0; 3 * side * side])?;
-        for length in &model.text_lengths {
-            let most = captions.min(model.captions_at_once(*length).next_power_of_two());
-            let ids = vec![0; *length];
-            let sizes = std::iter::successors(Some(1), |size| Some(2 * size));
-            for size in sizes.take_while(|size| *size <= most) {
-                self.embed_captions(&vec![ids.as_slice(); size])?;
-            }
-        }
-        self.text_embeddings.resize(captions * model.manifest.embedding_size, 0.0);
-        Ok(())
-    }
-
-    /// One run of the text tower on captions padded to `length`.
-    fn embed_padded<'a>(
-        &mut self,
-        captions: impl Iterator<Item = &'a [i64]>,
-        length: usize,
-    ) -> Result<(), ModelError> {
-        let pad = i64::from(self.model.manifest.text.pad_id);
-        self.padded.clear();
-        let mut tokens = Vec::new();
-        for ids in captions {
-            let ids = &ids[..ids.len().min(length)];
-            tokens.push(ids.len());
-            self.padded.extend(ids);
-            self.padded.resize(tokens.len() * length, pad);
-        }
-        self.text.embed(Feed::Tokens { ids: &self.padded, tokens: &tokens }, &mut self.made)
-    }
-
-    /// The score of a pair: the cosine of its two embeddings, -1 to 1.
-    ///
-    /// # Errors
-    /// [`ModelError`] if tokenizer or engine fail.
-    pub fn score(&mut self, pixels: &[f32], caption: &str) -> Result<f32, ModelError> {
-        let ids = self.tokenize(caption)?;
-        self.embed_tokens(&ids)?;
-        self.embed_image(pixels)?;
-        Ok(score(&self.image_embeddings, &self.text_embeddings))
-    }
-}
-
-/// The score of a pair: the cosine of its two embeddings, each of unit length. Summed in order, so that
-/// it is the same everywhere.
-pub fn score(image: &[f32], text: &[f32]) -> f32 {
-    image.iter().zip(text).map(|(image, text)| image * text).sum()
-}
-
-/// Cuts a number of pairs into runs: powers of two, so that plans stay few.
-fn groups(pairs: usize, most: usize) -> impl Iterator<Item = usize> {
-    let mut left = pairs;
-    std::iter::from_fn(move || {
-        let next = (left > 0).then(|| (1 << left.ilog2()).min(most))?;
-        left -= next;
-        Some(next)
-    })
 }

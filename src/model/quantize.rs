@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::bundle::manifest::Manifest;
+use super::bundle::new_bundle::NewBundle;
 use super::bundle::{Bundle, MANIFEST, TowerFile};
-use super::golden::Golden;
-use super::manifest::Manifest;
-use super::new_bundle::NewBundle;
-use super::selfcheck;
+use super::check::golden::Golden;
+use super::check::selfcheck;
 use super::{Arithmetic, Model};
 use crate::model::ModelError;
 
@@ -81,7 +81,7 @@ fn save_manifest(manifest: &Manifest, new: &NewBundle) -> Result<(), ModelError>
 /// Rounds a tower; its bytes before, and how many weights were rounded.
 fn round(tower: &TowerFile, name: &str, new: &NewBundle) -> Result<(u64, usize), ModelError> {
     let mut graph = tower.graph()?;
-    let before = super::graph::survey::survey(&graph).stored_bytes;
+    let before = super::onnx::survey::survey(&graph).stored_bytes;
     let weights = graph.round_weights()?;
     graph.write(&new.folder().join(name), &format!("{name}.data"))?;
     Ok((before, weights))

@@ -8,8 +8,8 @@ use pairgate_core::config::ImageLimits;
 
 use super::Chosen;
 use crate::decode::{Rgb8, decode, probe};
+use crate::digest::sha256;
 use crate::disk::IoError;
-use crate::model::bundle::sha256;
 use crate::source::Source;
 
 /// Longer side of a thumbnail, in pixels.

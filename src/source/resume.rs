@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pairgate_core::pair::{Digest, Position};
 
 use super::{Inputs, Sample, Source};
+use crate::digest::sha256;
 use crate::disk::IoError;
 use crate::journal::{MAX_NAME, cut};
-use crate::model::bundle::sha256;
 
 /// The pair that an earlier run decided last.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::path::Path;
 use pairgate_core::pair::{Digest, Uid};
 use pairgate_core::wire::CRC32C;
 
+use crate::digest::sha256;
 use crate::disk::IoError;
 use crate::disk::failed;
 use crate::journal::Record;
-use crate::model::bundle::sha256;
 use crate::source::{Member, Sample, is_image};
 
 const BLOCK: u64 = 512;

@@ -6,8 +6,6 @@ use std::thread;
 use pairgate_core::config::LONG_CAPTION_BYTES;
 use tokenizers::Tokenizer;
 
-use crate::model::ModelError;
-use crate::model::manifest::TextManifest;
 use crate::text::clean::{Step, clean};
 use crate::text::prefix::{before_space, normalized, splits_at_spaces};
 
@@ -19,32 +17,49 @@ const BYTES_PER_TOKEN: usize = 16;
 /// a character of their own.
 const GROWING: [&str; 5] = ["\u{fdfa}", "\u{1d160}", "\u{390}", "\u{130}", "a "];
 
+/// A tokenizer that cannot be loaded, or cannot read a caption.
+#[derive(Debug, thiserror::Error)]
+#[error("tokenizer: {why}")]
+pub struct TokenizerError {
+    /// What is wrong.
+    pub why: String,
+}
+
+/// What a model asks of token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Framing {
+    /// Cleaning steps, in order.
+    pub cleaning: Vec<Step>,
+    /// Most tokens, start and end of text included.
+    pub context_length: usize,
+    /// Start of text, if the model has one.
+    pub sot_id: Option<u32>,
+    /// End of text, if the model has one.
+    pub eot_id: Option<u32>,
+}
+
 /// A bundle's tokenizer with the rules around it.
 #[derive(Debug)]
 pub struct CaptionTokenizer {
     tokenizer: Tokenizer,
     splits_at_spaces: bool,
-    cleaning: Vec<Step>,
-    context_length: usize,
-    sot_id: Option<u32>,
-    eot_id: Option<u32>,
+    framing: Framing,
     /// Held while a long caption is tokenized.
     turn: Mutex<()>,
 }
 
 impl CaptionTokenizer {
     /// Reads a `tokenizer.json`. What it says of truncation, padding and special tokens around a
-    /// text does not count: the manifest says that.
+    /// text does not count: `framing` says that.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] if it cannot be read, or does not have the ids that the manifest
-    /// names.
-    pub fn load(json: &[u8], manifest: &TextManifest) -> Result<Self, ModelError> {
+    /// [`TokenizerError`] if it cannot be read, or does not have the ids that `framing` names.
+    pub fn load(json: &[u8], framing: Framing) -> Result<Self, TokenizerError> {
         let mut tokenizer = without_cache(Tokenizer::from_bytes(json).map_err(failed)?);
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
-        for (key, id) in [("sot_id", manifest.sot_id), ("eot_id", manifest.eot_id)] {
+        for (key, id) in [("sot_id", framing.sot_id), ("eot_id", framing.eot_id)] {
             if let Some(id) = id.filter(|id| tokenizer.id_to_token(*id).is_none()) {
                 return Err(failed(format!("text.{key} = {id} is not in its vocabulary")));
             }
@@ -52,10 +67,7 @@ impl CaptionTokenizer {
         Ok(Self {
             splits_at_spaces: splits_at_spaces(&tokenizer),
             tokenizer,
-            cleaning: manifest.cleaning.clone(),
-            context_length: manifest.context_length,
-            sot_id: manifest.sot_id,
-            eot_id: manifest.eot_id,
+            framing,
             turn: Mutex::default(),
         })
     }
@@ -68,8 +80,8 @@ impl CaptionTokenizer {
     /// for the thread. So captions above [`LONG_CAPTION_BYTES`] take turns, on a thread of their own.
     ///
     /// # Errors
-    /// [`ModelError::Tokenizer`] if the tokenizer gives up on the text.
-    pub fn tokenize(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
+    /// [`TokenizerError`] if the tokenizer gives up on the text.
+    pub fn tokenize(&self, caption: &str) -> Result<Vec<i64>, TokenizerError> {
         if caption.len() as u64 <= LONG_CAPTION_BYTES {
             return self.read(caption);
         }
@@ -83,17 +95,18 @@ impl CaptionTokenizer {
         })
     }
 
-    fn read(&self, caption: &str) -> Result<Vec<i64>, ModelError> {
-        let text = clean(caption, &self.cleaning);
-        let frame = usize::from(self.sot_id.is_some()) + usize::from(self.eot_id.is_some());
-        let room = self.context_length.saturating_sub(frame);
+    fn read(&self, caption: &str) -> Result<Vec<i64>, TokenizerError> {
+        let Framing { cleaning, context_length, sot_id, eot_id } = &self.framing;
+        let text = clean(caption, cleaning);
+        let frame = usize::from(sot_id.is_some()) + usize::from(eot_id.is_some());
+        let room = context_length.saturating_sub(frame);
         let tokens = self.first_tokens(&text, room)?;
-        let ids = self.sot_id.iter().chain(tokens.iter().take(room)).chain(&self.eot_id);
+        let ids = sot_id.iter().chain(tokens.iter().take(room)).chain(eot_id);
         Ok(ids.map(|id| i64::from(*id)).collect())
     }
 
     /// At least the first `count` tokens of a text, or all.
-    fn first_tokens(&self, text: &str, count: usize) -> Result<Vec<u32>, ModelError> {
+    fn first_tokens(&self, text: &str, count: usize) -> Result<Vec<u32>, TokenizerError> {
         let mut bytes = count.saturating_mul(BYTES_PER_TOKEN);
         while self.splits_at_spaces && bytes > 0 && bytes < text.len() {
             if let Some(part) = before_space(text, bytes) {
@@ -107,7 +120,7 @@ impl CaptionTokenizer {
         self.encode(text)
     }
 
-    fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -116,7 +129,7 @@ impl CaptionTokenizer {
     pub fn growth(&self) -> f64 {
         let grown = |text: &str| {
             let text = text.repeat(64);
-            let cleaned = clean(&text, &self.cleaning);
+            let cleaned = clean(&text, &self.framing.cleaning);
             let most = normalized(&self.tokenizer, &cleaned).map_or(0, |text| text.len());
             most.max(cleaned.len()) as f64 / text.len() as f64
         };
@@ -139,6 +152,6 @@ fn without_cache(mut tokenizer: Tokenizer) -> Tokenizer {
     tokenizer
 }
 
-fn failed(why: impl ToString) -> ModelError {
-    ModelError::Tokenizer { why: why.to_string() }
+fn failed(why: impl ToString) -> TokenizerError {
+    TokenizerError { why: why.to_string() }
 }

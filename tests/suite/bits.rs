@@ -13,7 +13,7 @@ use std::sync::Arc;
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::kernels::Isa;
 use pairgate::model::bundle::Bundle;
-use pairgate::model::golden::Picture;
+use pairgate::model::check::golden::Picture;
 use pairgate::model::{Arithmetic, Model, Scorer, score};
 use pairgate::prepare::{Interpolation, Preparation, Preparer, Resize};
 use pairgate_core::config::ImageLimits;

@@ -5,12 +5,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use pairgate::model::golden::Golden;
+use pairgate::model::check::golden::Golden;
+use pairgate::model::check::verify::verify;
 use pairgate::model::import::{Import, import};
-use pairgate::model::manifest::{Attention, TextManifest};
-use pairgate::model::verify::verify;
 use pairgate::text::clean::Step;
-use pairgate::text::tokenize::CaptionTokenizer;
+use pairgate::text::tokenize::{CaptionTokenizer, Framing};
 use serde::Deserialize;
 
 fn folder() -> Option<PathBuf> {
@@ -48,19 +47,12 @@ struct Tokens {
 }
 
 /// CLIP's own frame, as both libraries have it.
-fn manifest(cleaning: &[Step]) -> TextManifest {
-    TextManifest {
-        file: "text.onnx".into(),
-        output: None,
-        activation: None,
-        tokenizer: "tokenizer.json".into(),
+fn framing(cleaning: &[Step]) -> Framing {
+    Framing {
+        cleaning: cleaning.to_vec(),
         context_length: 77,
-        pad_id: 0,
         sot_id: Some(49406),
         eot_id: Some(49407),
-        attention: Attention::Causal,
-        pooling: None,
-        cleaning: cleaning.to_vec(),
     }
 }
 
@@ -86,7 +78,7 @@ fn thousands_of_captions_get_the_ids_of_both_libraries() {
         ("tokenizer_transformers.json", &[], &tokens.transformers),
     ] {
         let json = fs::read(folder.join(file)).unwrap();
-        let tokenizer = CaptionTokenizer::load(&json, &manifest(steps)).unwrap();
+        let tokenizer = CaptionTokenizer::load(&json, framing(steps)).unwrap();
         let mut differ = Vec::new();
         for (caption, wanted) in tokens.captions.iter().zip(wanted) {
             if tokenizer.tokenize(caption).unwrap() != *wanted {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use pairgate::decode::Rgb8;
 use pairgate::kernels::{Isa, Team};
 use pairgate::model::bundle::Bundle;
-use pairgate::model::golden::Picture;
-use pairgate::model::inspect::inspect;
+use pairgate::model::check::golden::Picture;
+use pairgate::model::check::inspect::inspect;
+use pairgate::model::check::verify::{Shown, compare_models};
 use pairgate::model::quantize::quantize;
-use pairgate::model::verify::{Shown, compare_models};
 use pairgate::model::{Arithmetic, Model, Scorer};
 
 use crate::support::{FAMILIES, default_model, forms, imported};

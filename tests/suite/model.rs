@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pairgate::decode::{Rgb8, decode, probe};
+use pairgate::digest::sha256;
 use pairgate::model::ModelError;
-use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
-use pairgate::model::inspect::inspect;
-use pairgate::model::verify::cosine;
+use pairgate::model::bundle::{Bundle, MANIFEST};
+use pairgate::model::check::inspect::inspect;
+use pairgate::model::check::verify::cosine;
 use pairgate::model::{Arithmetic, Model, Scorer};
 use pairgate::prepare::Preparer;
 use pairgate::source::tar::TarSource;

@@ -7,9 +7,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pairgate::digest::sha256;
 use pairgate::model::ModelError;
-use pairgate::model::bundle::{Bundle, MANIFEST, sha256};
-use pairgate::model::golden::{Golden, Picture};
+use pairgate::model::bundle::{Bundle, MANIFEST};
+use pairgate::model::check::golden::{Golden, Picture};
 use pairgate::model::import::import;
 use pairgate::model::quantize::quantize;
 use pairgate::model::{Arithmetic, Model};

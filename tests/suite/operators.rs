@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use pairgate::model::ModelError;
-use pairgate::model::graph::Graph;
-use pairgate::model::{Arithmetic, embed_image_once, verify::cosine};
+use pairgate::model::onnx::Graph;
+use pairgate::model::{Arithmetic, check::verify::cosine, embed_image_once};
 use prost::Message as _;
 use serde::Deserialize;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as Length};

@@ -142,10 +142,7 @@ fn settings_have_the_names_and_values_of_a_config_file() {
     ];
     assert_eq!(text, expected);
     let bytes = expected.concat();
-    assert_eq!(
-        changed.digest(Arithmetic::Float),
-        pairgate::model::bundle::sha256(bytes.as_bytes())
-    );
+    assert_eq!(changed.digest(Arithmetic::Float), pairgate::digest::sha256(bytes.as_bytes()));
 }
 
 /// Folders of earlier versions are told by it.

@@ -2,9 +2,8 @@
 //! and open_clip (by tests/golden/captions.py).
 
 use pairgate::model::bundle::Bundle;
-use pairgate::model::manifest::TextManifest;
 use pairgate::text::clean::{Step, clean};
-use pairgate::text::tokenize::CaptionTokenizer;
+use pairgate::text::tokenize::{CaptionTokenizer, Framing};
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -145,7 +144,8 @@ fn a_segment_of_a_million_characters_is_repaired_by_itself() {
 #[test]
 fn token_ids_are_pythons() {
     let bundle = Bundle::embedded().unwrap();
-    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, &bundle.manifest.text).unwrap();
+    let tokenizer =
+        CaptionTokenizer::load(&bundle.tokenizer, bundle.manifest.text.framing()).unwrap();
     let golden = golden();
     assert!(golden.len() >= 500);
     for golden in golden {
@@ -157,16 +157,14 @@ fn token_ids_are_pythons() {
 fn a_long_caption_is_cut_and_ends_with_end_of_text() {
     let bundle = Bundle::embedded().unwrap();
     let text = &bundle.manifest.text;
-    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, text).unwrap();
+    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, text.framing()).unwrap();
     let ids = tokenizer.tokenize(&"a dog runs ".repeat(400_000)).unwrap();
     assert_eq!(ids.len(), text.context_length);
     assert_eq!(ids.last(), text.eot_id.map(i64::from).as_ref());
 }
 
-/// A manifest that says no more than the framing.
-fn framing(context_length: usize, sot_id: Option<u32>, eot_id: Option<u32>) -> TextManifest {
-    let manifest = Bundle::embedded().unwrap().manifest.text;
-    TextManifest { context_length, sot_id, eot_id, cleaning: Vec::new(), ..manifest }
+fn framing(context_length: usize, sot_id: Option<u32>, eot_id: Option<u32>) -> Framing {
+    Framing { cleaning: Vec::new(), context_length, sot_id, eot_id }
 }
 
 /// Words "a" to "d" are 1 to 4, [S] is 5, [E] is 9. It asks for things that must not count.
@@ -194,43 +192,44 @@ fn words(pre_tokenizer: &Value) -> Vec<u8> {
     serde_json::to_vec(&tokenizer).unwrap()
 }
 
-fn framed(manifest: &TextManifest, caption: &str) -> Vec<i64> {
+fn framed(framing: Framing, caption: &str) -> Vec<i64> {
     let tokenizer = words(&json!({"type": "WhitespaceSplit"}));
-    CaptionTokenizer::load(&tokenizer, manifest).unwrap().tokenize(caption).unwrap()
+    CaptionTokenizer::load(&tokenizer, framing).unwrap().tokenize(caption).unwrap()
 }
 
 #[test]
 fn only_the_manifest_frames_and_cuts() {
     let (sot, eot) = (Some(5), Some(9));
-    assert_eq!(framed(&framing(8, sot, eot), "a b c d"), [5, 1, 2, 3, 4, 9]);
-    assert_eq!(framed(&framing(5, sot, eot), "a b c d"), [5, 1, 2, 3, 9]);
-    assert_eq!(framed(&framing(2, sot, eot), "a b c d"), [5, 9]);
-    assert_eq!(framed(&framing(4, None, eot), "a b c d"), [1, 2, 3, 9]);
-    assert_eq!(framed(&framing(4, sot, None), "a b c d"), [5, 1, 2, 3]);
-    assert_eq!(framed(&framing(4, None, None), "a b c d a"), [1, 2, 3, 4]);
-    assert_eq!(framed(&framing(4, None, None), ""), [0_i64; 0]);
-    assert_eq!(framed(&framing(4, sot, eot), ""), [5, 9]);
+    assert_eq!(framed(framing(8, sot, eot), "a b c d"), [5, 1, 2, 3, 4, 9]);
+    assert_eq!(framed(framing(5, sot, eot), "a b c d"), [5, 1, 2, 3, 9]);
+    assert_eq!(framed(framing(2, sot, eot), "a b c d"), [5, 9]);
+    assert_eq!(framed(framing(4, None, eot), "a b c d"), [1, 2, 3, 9]);
+    assert_eq!(framed(framing(4, sot, None), "a b c d"), [5, 1, 2, 3]);
+    assert_eq!(framed(framing(4, None, None), "a b c d a"), [1, 2, 3, 4]);
+    assert_eq!(framed(framing(4, None, None), ""), [0_i64; 0]);
+    assert_eq!(framed(framing(4, sot, eot), ""), [5, 9]);
 }
 
 #[test]
 fn an_id_that_the_tokenizer_lacks_is_named() {
-    for (manifest, named) in [
+    for (framing, named) in [
         (framing(8, Some(6), None), "text.sot_id = 6"),
         (framing(8, None, Some(7)), "text.eot_id = 7"),
     ] {
-        let refused = CaptionTokenizer::load(&words(&Value::Null), &manifest).unwrap_err();
+        let refused = CaptionTokenizer::load(&words(&Value::Null), framing).unwrap_err();
         assert!(refused.to_string().contains(named), "{refused}");
     }
-    assert!(CaptionTokenizer::load(b"{}", &framing(8, None, None)).is_err());
+    assert!(CaptionTokenizer::load(b"{}", framing(8, None, None)).is_err());
 }
 
 #[test]
 fn the_vocabulary_ends_with_the_largest_id() {
-    let manifest = framing(8, None, None);
-    let tokenizer = CaptionTokenizer::load(&words(&Value::Null), &manifest).unwrap();
+    let framing = framing(8, None, None);
+    let tokenizer = CaptionTokenizer::load(&words(&Value::Null), framing).unwrap();
     assert_eq!(tokenizer.vocabulary_size(), 10);
     let bundle = Bundle::embedded().unwrap();
-    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, &bundle.manifest.text).unwrap();
+    let tokenizer =
+        CaptionTokenizer::load(&bundle.tokenizer, bundle.manifest.text.framing()).unwrap();
     assert_eq!(tokenizer.vocabulary_size(), 8192);
 }
 
@@ -282,7 +281,7 @@ fn a_part_of_a_long_caption_gives_the_ids_of_the_whole() {
     let texts = [joined, "a dog's tail, wet ".repeat(500), "собака бежит ".repeat(200)];
     for json in tokenizers() {
         let load = |context_length: usize| {
-            CaptionTokenizer::load(&json, &framing(context_length, None, None)).unwrap()
+            CaptionTokenizer::load(&json, framing(context_length, None, None)).unwrap()
         };
         let whole = load(usize::MAX);
         let cut = [1, 3, 16, 77].map(|context_length| (context_length, load(context_length)));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use crate::model::ModelError;
-use crate::model::manifest::Manifest;
+use crate::model::bundle::manifest::Manifest;
 
 /// One value of the manifest and where it comes from.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,8 @@
 
 use super::draft::Draft;
 use crate::model::ModelError;
-use crate::model::graph::Graph;
-use crate::model::graph::survey::facts;
+use crate::model::onnx::Graph;
+use crate::model::onnx::survey::facts;
 use crate::model::tower;
 
 /// Output of logits in the ecosystem's combined graphs.
@@ -45,7 +45,7 @@ pub(super) fn of_combined(graph: &Graph, draft: &mut Draft) -> Result<(), ModelE
         else {
             return Ok(());
         };
-        let cosine = crate::model::verify::cosine(image, text);
+        let cosine = crate::model::check::verify::cosine(image, text);
         equations.push((cosine, f64::from(logit.first().copied().unwrap_or(f32::NAN))));
     }
     let [(a, x), (b, y)] = equations[..] else { return Ok(()) };

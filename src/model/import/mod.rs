@@ -23,8 +23,8 @@ use draft::Draft;
 use tokenizers::Tokenizer;
 use towers::Towers;
 
+use super::bundle::new_bundle::NewBundle;
 use super::bundle::{Bundle, MANIFEST, read_text};
-use super::new_bundle::NewBundle;
 use super::{Arithmetic, Model};
 use crate::model::ModelError;
 
@@ -97,7 +97,7 @@ pub fn import(
 }
 
 fn read_configs(sources: &Sources<'_>, draft: &mut Draft) -> Result<(), String> {
-    draft.tell("format", i64::from(super::manifest::FORMAT), "this version");
+    draft.tell("format", i64::from(super::bundle::manifest::FORMAT), "this version");
     if sources.folder.join(open_clip::CONFIG).exists() {
         open_clip::read(sources, draft)?;
     } else if sources.folder.join(transformers::CONFIG).exists() {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::draft::Draft;
 use super::{GOLDEN, Import};
 use crate::model::ModelError;
-use crate::model::golden::{FORMAT, Golden, GoldenPair, Picture};
-use crate::model::new_bundle::NewBundle;
-use crate::model::witness::Witness;
-use crate::model::{Model, Precision, selfcheck};
+use crate::model::bundle::new_bundle::NewBundle;
+use crate::model::check::golden::{FORMAT, Golden, GoldenPair, Picture};
+use crate::model::check::selfcheck;
+use crate::model::check::witness::Witness;
+use crate::model::{Model, Precision};
 
 /// Pairs that a bundle keeps for its self-check.
 const PAIRS: usize = 8;

@@ -2,9 +2,9 @@
 
 use super::draft::Draft;
 use crate::model::ModelError;
-use crate::model::graph::Graph;
-use crate::model::tower::{self, Feed, Side};
-use crate::model::verify::cosine;
+use crate::model::check::verify::cosine;
+use crate::model::onnx::Graph;
+use crate::model::tower::{self, Feed, Lowered, Side};
 
 /// Cosine above which two embeddings of the same caption are the same.
 const SAME: f64 = 0.999_99;
@@ -40,7 +40,7 @@ pub(super) fn attention(text: &Graph, draft: &mut Draft) -> Result<(), ModelErro
 
 fn run(text: &Graph, ids: &[i64], tokens: usize) -> Result<Vec<f32>, ModelError> {
     tower::run_once(
-        text.clone(),
+        Lowered::float(text.clone()),
         Side::Text,
         &[1, ids.len()],
         Feed::Tokens { ids, tokens: &[tokens] },

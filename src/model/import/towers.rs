@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::draft::Draft;
 use super::{Sources, logits, probe, transformers, weights};
 use crate::model::ModelError;
+use crate::model::bundle::new_bundle::NewBundle;
 use crate::model::file::MAX_ONNX_BYTES;
-use crate::model::graph::Graph;
-use crate::model::graph::survey::facts;
-use crate::model::new_bundle::NewBundle;
+use crate::model::onnx::Graph;
+use crate::model::onnx::survey::facts;
 use crate::model::tower::{self, Side};
 
 /// The ONNX files of a folder.

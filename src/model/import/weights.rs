@@ -10,7 +10,7 @@ use tract_onnx::pb::TensorProto;
 
 use crate::model::ModelError;
 use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
-use crate::model::graph::constants::{Kind, Values};
+use crate::model::onnx::constants::{Kind, Values};
 
 /// The weights' file.
 pub(super) const WEIGHTS: &str = "model.safetensors";

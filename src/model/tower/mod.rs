@@ -8,7 +8,9 @@
 //! come with it. On our kernels it does not, and plans for several pairs are made when they are
 //! asked for.
 
+mod lowered;
 mod roles;
+mod rounding;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,12 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
 use tract_onnx::prelude::*;
 
-use super::graph::Graph;
-use super::graph::lower::Roundings;
 use super::int8::{self, Kernels};
+use super::onnx::Graph;
+use super::onnx::lower::Roundings;
 use crate::kernels::{Isa, Team};
 use crate::model::ModelError;
 
+pub(super) use lowered::Lowered;
 pub(super) use roles::Feed;
 pub use roles::Side;
 use roles::{Role, any_roles, check_shape, roles, tensor};
@@ -54,18 +57,19 @@ impl Tower {
     /// # Errors
     /// [`ModelError`] that says what does not fit.
     pub(super) fn load(
-        graph: Graph,
+        lowered: Lowered,
         side: Side,
         shapes: &[Vec<usize>],
         embedding_size: usize,
     ) -> Result<Self, ModelError> {
+        let graph = lowered.graph();
         let file = graph.file().to_owned();
-        let inputs = roles(&graph, side)?;
+        let inputs = roles(graph, side)?;
         for shape in shapes {
-            check_shape(&graph, shape)?;
+            check_shape(graph, shape)?;
         }
-        let own = graph.is_on_kernels();
-        let model = guarded(&file, || graph.into_inference())?;
+        let own = lowered.is_on_kernels();
+        let model = guarded(&file, || lowered.into_inference())?;
         let plans = Mutex::default();
         let mut tower = Self { file, side, inputs, embedding_size, plans, source: None };
         for shape in shapes {
@@ -177,11 +181,15 @@ pub(super) fn embedding_size(
     side: Side,
     shape: &[usize],
 ) -> Result<usize, ModelError> {
-    let file = graph.file().to_owned();
-    let inputs = roles(&graph, side)?;
-    check_shape(&graph, shape)?;
+    embedding_size_of(Lowered::float(graph), side, shape)
+}
+
+fn embedding_size_of(lowered: Lowered, side: Side, shape: &[usize]) -> Result<usize, ModelError> {
+    let file = lowered.graph().file().to_owned();
+    let inputs = roles(lowered.graph(), side)?;
+    check_shape(lowered.graph(), shape)?;
     let model = guarded(&file, || {
-        let model = graph.into_inference()?;
+        let model = lowered.into_inference()?;
         fixed(&model, &inputs, shape).map_err(|why| failed(&file, why))
     });
     let model = model.map_err(|error| at_length(error, side, shape))?;
@@ -201,13 +209,13 @@ pub(super) fn embedding_size(
 /// # Errors
 /// As [`Tower::load`].
 pub(super) fn run_once(
-    graph: Graph,
+    lowered: Lowered,
     side: Side,
     shape: &[usize],
     feed: Feed<'_>,
 ) -> Result<Vec<f32>, ModelError> {
-    let size = embedding_size(graph.clone(), side, shape)?;
-    let tower = Arc::new(Tower::load(graph, side, &[shape.to_vec()], size)?);
+    let size = embedding_size_of(lowered.clone(), side, shape)?;
+    let tower = Arc::new(Tower::load(lowered, side, &[shape.to_vec()], size)?);
     let mut embedding = Vec::new();
     TowerState::new(tower, Team::ALONE).embed(feed, &mut embedding)?;
     Ok(embedding)
@@ -229,7 +237,7 @@ pub(super) fn run_combined(
     let text = Feed::Tokens { ids, tokens: &tokens };
     let inputs = any_roles(&graph);
     guarded(&file, || {
-        let mut model = graph.into_inference()?;
+        let mut model = Lowered::float(graph).into_inference()?;
         let mut run = || -> TractResult<Vec<Vec<f32>>> {
             let mut values = TVec::new();
             for (place, (role, kind)) in inputs.iter().enumerate() {
@@ -257,7 +265,7 @@ pub(super) fn multiply_adds(graph: Graph, side: Side, shape: &[usize]) -> Result
     let file = graph.file().to_owned();
     let inputs = roles(&graph, side)?;
     guarded(&file, || {
-        let model = graph.into_inference()?;
+        let model = Lowered::float(graph).into_inference()?;
         let count = || -> TractResult<u64> {
             let model = fixed(&model, &inputs, shape)?;
             let mut sum = 0;
@@ -284,7 +292,7 @@ pub(super) fn kernels(graph: Graph, side: Side, shape: &[usize]) -> Result<Kerne
     let file = graph.file().to_owned();
     let inputs = roles(&graph, side)?;
     guarded(&file, || {
-        let model = graph.on_kernels(Isa::chosen()).into_inference()?;
+        let model = Lowered::on_kernels(graph, Isa::chosen()).into_inference()?;
         let model = fixed(&model, &inputs, shape).and_then(int8::fuse);
         Ok(Kernels::of(&model.map_err(|why| failed(&file, why))?))
     })

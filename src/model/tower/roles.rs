@@ -6,7 +6,7 @@ use tract_core::internal::format_err;
 use tract_onnx::prelude::*;
 
 use crate::model::ModelError;
-use crate::model::graph::{Graph, Port};
+use crate::model::onnx::{Graph, Port};
 
 /// Which of the two towers a graph is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::cli::summary::print;
 use crate::disk::IoError;
 use crate::gate::GateSettings;
 use crate::journal::Reader;
-use crate::model::calibrate::calibrate;
+use crate::model::bundle::calibrate::calibrate;
 use crate::replay::pooled_score;
 use crate::score_text::shortest;
 use crate::sink::{Judged, RunEnd, Sink};

@@ -22,7 +22,7 @@ use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock};
 use crate::gate::{Gate, GateSettings};
 use crate::journal::{Header, Terms};
-use crate::model::manifest::Manifest;
+use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::sink::rejected::RejectedSink;

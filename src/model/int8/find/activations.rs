@@ -5,7 +5,7 @@ use tract_onnx::pb::NodeProto;
 
 use super::Search;
 use crate::kernels::Activation;
-use crate::model::graph::lower::float;
+use crate::model::onnx::lower::float;
 
 /// How far a constant of a quantized graph may be from the number that it stands for.
 const TOLERANCE: f32 = 0.01;

@@ -3,8 +3,8 @@
 use tract_onnx::pb::NodeProto;
 
 use super::Search;
-use crate::model::graph::lower::int;
 use crate::model::int8::operators::AttentionOfTensors;
+use crate::model::onnx::lower::int;
 
 /// An attention in a graph.
 struct FoundAttention {

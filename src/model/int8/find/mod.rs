@@ -24,9 +24,9 @@ use super::operators::{
     AveragePool, LayerNorm, Layout, MatMul, Placed, Pointwise, Reduce, Reduction, Shared, Softmax,
 };
 use crate::kernels::Isa;
-use crate::model::graph::constants::Values;
-use crate::model::graph::lower::{input, int, ints};
-use crate::model::graph::quantize::fold;
+use crate::model::onnx::constants::Values;
+use crate::model::onnx::lower::{input, int, ints};
+use crate::model::onnx::quantize::fold;
 use activations::FoundActivation;
 use norms::FoundNorm;
 
@@ -275,7 +275,7 @@ impl Search {
             let Some(place) = self.makers.get(&name).copied() else { continue };
             let Some(node) = self.nodes[place].as_ref().filter(|_| !kept[place]) else { continue };
             kept[place] = true;
-            let inner = crate::model::graph::select::inner_names(node);
+            let inner = crate::model::onnx::select::inner_names(node);
             needed
                 .extend(node.input.iter().cloned().chain(inner).filter(|n| seen.insert(n.clone())));
         }

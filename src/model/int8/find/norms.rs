@@ -3,8 +3,8 @@
 use tract_onnx::pb::NodeProto;
 
 use super::Search;
-use crate::model::graph::lower::{float, input, int, ints};
 use crate::model::int8::operators::NormWeights;
+use crate::model::onnx::lower::{float, input, int, ints};
 
 /// A layer norm in a graph, along the last axis.
 #[derive(Debug, Clone)]

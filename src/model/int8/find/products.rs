@@ -7,12 +7,12 @@ use super::Search;
 use super::weights::{Codes, Weight};
 use crate::kernels::depthwise_int8::PackedDepthwise;
 use crate::kernels::{Activation, PackedWeights, convolve};
-use crate::model::graph::lower::{float, input, int, ints};
-use crate::model::graph::rounded::BIG_TABLE;
 use crate::model::int8::operators::{
     ChannelWeights, Convolution, Depthwise, Embedding, Ending, Layout, NormWeights, Patches,
     Placed, Product, Residual, Shared, Table, Window,
 };
+use crate::model::onnx::lower::{float, input, int, ints};
+use crate::model::onnx::rounded::BIG_TABLE;
 
 /// Greatest reach of a window in pixels.
 const MAX_REACH: usize = 1 << 12;

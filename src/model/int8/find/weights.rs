@@ -4,10 +4,10 @@
 use tract_onnx::pb::TensorProto;
 
 use super::Search;
-use crate::model::graph::constants::{Kind, Values, dims, kind};
-use crate::model::graph::lower::{input, int};
-use crate::model::graph::quantize::fold;
-use crate::model::graph::rounded::{channels, rounded};
+use crate::model::onnx::constants::{Kind, Values, dims, kind};
+use crate::model::onnx::lower::{input, int};
+use crate::model::onnx::quantize::fold;
+use crate::model::onnx::rounded::{channels, rounded};
 
 /// A constant that may become weights.
 pub(super) struct Weight {

@@ -16,8 +16,8 @@ use crate::cli::summary::print;
 use crate::decode::{Rgb8, decode, probe};
 use crate::model::Model;
 use crate::model::bundle::Bundle;
-use crate::model::golden::Golden;
-use crate::model::verify::{Agreement, KEEP, Shown, TowerAgreement, compare_models, verify};
+use crate::model::check::golden::Golden;
+use crate::model::check::verify::{Agreement, KEEP, Shown, TowerAgreement, compare_models, verify};
 use crate::source::{Inputs, Source as _};
 
 pub use args::VerifyArgs;

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::bundle::{Bundle, TowerFile};
-use super::graph::survey::{Facts, Survey, facts, survey};
+use crate::model::bundle::{Bundle, TowerFile};
+use crate::model::onnx::survey::{Facts, Survey, facts, survey};
 
-pub use super::int8::Kernels;
-use super::tower::{self, Side};
 use crate::model::ModelError;
+pub use crate::model::int8::Kernels;
+use crate::model::tower::{self, Side};
 
 /// Length in tokens of a typical alt text, framed.
 pub const TYPICAL_TOKENS: usize = 16;

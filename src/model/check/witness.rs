@@ -6,15 +6,15 @@ use std::sync::Arc;
 use pairgate_core::pair::Size;
 
 use super::golden::Picture;
-use super::{Model, Scorer};
 use crate::decode::Rgb8;
 use crate::model::ModelError;
+use crate::model::{Model, Scorer};
 use crate::prepare::Preparer;
 
 /// A scorer with what it takes to get from a golden picture to an embedding.
-pub(super) struct Witness {
+pub(in crate::model) struct Witness {
     /// For captions.
-    pub(super) scorer: Scorer,
+    pub(in crate::model) scorer: Scorer,
     preparer: Preparer,
     rgb: Rgb8,
     pixels: Vec<f32>,
@@ -22,7 +22,7 @@ pub(super) struct Witness {
 
 impl Witness {
     /// A witness of `model`.
-    pub(super) fn new(model: Arc<Model>) -> Self {
+    pub(in crate::model) fn new(model: Arc<Model>) -> Self {
         let preparation = model.manifest().image.preparation();
         let side = preparation.size as usize;
         Self {
@@ -37,7 +37,11 @@ impl Witness {
     ///
     /// # Errors
     /// As [`Picture::load`] and [`Scorer::embed_image`].
-    pub(super) fn embed(&mut self, picture: &Picture, folder: &Path) -> Result<&[f32], ModelError> {
+    pub(in crate::model) fn embed(
+        &mut self,
+        picture: &Picture,
+        folder: &Path,
+    ) -> Result<&[f32], ModelError> {
         picture.load(folder, &mut self.rgb)?;
         self.preparer.prepare(&self.rgb, &mut self.pixels);
         self.scorer.embed_image(&self.pixels)
@@ -47,13 +51,13 @@ impl Witness {
     ///
     /// # Errors
     /// As [`Scorer::embed_image`].
-    pub(super) fn embed_picture(&mut self, rgb: &Rgb8) -> Result<&[f32], ModelError> {
+    pub(in crate::model) fn embed_picture(&mut self, rgb: &Rgb8) -> Result<&[f32], ModelError> {
         self.preparer.prepare(rgb, &mut self.pixels);
         self.scorer.embed_image(&self.pixels)
     }
 
     /// Whether the last picture was of the input's own size, so that nothing was resized.
-    pub(super) fn was_exact(&self) -> bool {
+    pub(in crate::model) fn was_exact(&self) -> bool {
         let side = self.preparer.preparation().size;
         self.rgb.size == Size::new(side, side)
     }

@@ -10,7 +10,13 @@ use super::lower::{
     Lowering, Roundings, float_attribute, input, int, int_attribute, ints, ints_attribute,
 };
 use crate::model::ModelError;
-use crate::model::rounding::{ROUND, ROUND_TO_RANGE};
+
+/// Operator type, in lowered graphs, of rounding to a fixed range: `clip(round_half_even(x / scale) +
+/// zero, low, high)`. The tower makes it known to the engine.
+pub(in crate::model) const ROUND: &str = "pairgate.Round";
+/// Operator type, in lowered graphs, of rounding to the range of the values, as ONNX's
+/// `DynamicQuantizeLinear` does.
+pub(in crate::model) const ROUND_TO_RANGE: &str = "pairgate.RoundToRange";
 
 /// The quantization of one operand: names of values, scale and, if there is one, zero point.
 #[derive(Debug, Clone, Copy)]

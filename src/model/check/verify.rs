@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Model;
 use super::golden::Golden;
 use super::witness::Witness;
 use crate::decode::Rgb8;
+use crate::model::Model;
 use crate::model::ModelError;
 
 /// The share of pairs that a DFN keeps in its paper, at which verdicts are compared.

@@ -1,5 +1,9 @@
 //! A model bundle: a manifest and the files it names, found whole before anything runs.
 
+pub mod calibrate;
+pub mod manifest;
+pub(super) mod new_bundle;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -8,10 +12,11 @@ use std::path::{Path, PathBuf};
 use pairgate_core::pair::Digest;
 use sha2::{Digest as _, Sha256};
 
-use super::file::{self, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, ModelFile, refuse_size};
-use super::graph::Graph;
-use super::manifest::Manifest;
+use crate::digest::sha256;
 use crate::model::ModelError;
+use crate::model::file::{self, MAX_TEXT_BYTES, MAX_WEIGHT_BYTES, ModelFile, refuse_size};
+use crate::model::onnx::Graph;
+use manifest::Manifest;
 
 /// Name of the manifest in a bundle.
 pub const MANIFEST: &str = "bundle.toml";
@@ -84,11 +89,11 @@ impl Bundle {
     /// As [`Bundle::load`]: the embedded bundle goes through the same checks as everyone's.
     pub fn embedded() -> Result<Self, ModelError> {
         const FILES: [(&str, &[u8]); 5] = [
-            (MANIFEST, include_bytes!("../../models/default/bundle.toml")),
-            ("image.onnx", include_bytes!("../../models/default/image.onnx")),
-            ("text.onnx", include_bytes!("../../models/default/text.onnx")),
-            ("tokenizer.json", include_bytes!("../../models/default/tokenizer.json")),
-            ("golden.json", include_bytes!("../../models/default/golden.json")),
+            (MANIFEST, include_bytes!("../../../models/default/bundle.toml")),
+            ("image.onnx", include_bytes!("../../../models/default/image.onnx")),
+            ("text.onnx", include_bytes!("../../../models/default/text.onnx")),
+            ("tokenizer.json", include_bytes!("../../../models/default/tokenizer.json")),
+            ("golden.json", include_bytes!("../../../models/default/golden.json")),
         ];
         let find = |name: &str| {
             let found = FILES.iter().find(|(file, _)| *file == name);
@@ -171,11 +176,6 @@ impl Bundle {
             manifest,
         })
     }
-}
-
-/// SHA-256 of `bytes`.
-pub fn sha256(bytes: &[u8]) -> Digest {
-    Digest(Sha256::digest(bytes).into())
 }
 
 /// SHA-256 of a file, which is not held in memory.

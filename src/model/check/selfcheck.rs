@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::golden::{Golden, GoldenPair};
-use super::tower::Side;
 use super::verify::cosine;
 use super::witness::Witness;
-use super::{Model, Precision, Scorer};
 use crate::model::ModelError;
+use crate::model::Side;
+use crate::model::{Model, Precision, Scorer};
 
 /// Pairs whose embeddings are computed at each load: a big tower takes a second for one.
 const PAIRS: usize = 2;
@@ -22,7 +22,7 @@ const INT8_MIN_COSINE: f64 = 0.95;
 ///
 /// # Errors
 /// [`ModelError::SelfCheck`] that says which pair of which tower disagrees and how far.
-pub(super) fn check(
+pub(in crate::model) fn check(
     model: Arc<Model>,
     golden: &Golden,
     folder: &Path,
@@ -50,7 +50,7 @@ pub(super) fn check(
 ///
 /// # Errors
 /// [`ModelError`] if a picture cannot be read or the model does not run.
-pub(super) fn least_cosine(
+pub(in crate::model) fn least_cosine(
     model: Arc<Model>,
     golden: &Golden,
     folder: &Path,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::bundle::{Bundle, MANIFEST};
+use super::{Bundle, MANIFEST};
 use crate::model::ModelError;
 
 /// Writes quantiles of scores, at 0 %, 1 %, ... 100 %, and a threshold into the bundle in the folder

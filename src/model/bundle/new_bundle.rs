@@ -7,13 +7,13 @@ use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::bundle::{MANIFEST, file_digest};
-use super::file::{MAX_WEIGHT_BYTES, ModelFile};
+use super::{MANIFEST, file_digest};
 use crate::model::ModelError;
+use crate::model::file::{MAX_WEIGHT_BYTES, ModelFile};
 
 /// The working folder of a new bundle, which goes with it unless it is published.
 #[derive(Debug)]
-pub(super) struct NewBundle {
+pub(in crate::model) struct NewBundle {
     to: PathBuf,
     work: PathBuf,
     /// SHA-256 of the files that were there when they were last asked for, by path in the bundle.

@@ -7,7 +7,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::Graph;
 use super::constants::{Kind, Values, bytes, dims, kind, volume};
-use crate::model::rounding::{ROUND, ROUND_TO_RANGE};
+use super::quantize::{ROUND, ROUND_TO_RANGE};
 
 /// The nonlinearity of a tower. Each looks plausible in place of another and gives other scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

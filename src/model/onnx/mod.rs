@@ -24,11 +24,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
-use tract_onnx::prelude::{Framework as _, InferenceModel};
 
 use super::file::{self, MAX_ONNX_BYTES};
-use super::{int8, rounding};
-use crate::kernels::Isa;
 use crate::model::ModelError;
 
 /// An ONNX file in memory.
@@ -37,8 +34,6 @@ pub struct Graph {
     file: String,
     model: ModelProto,
     weight_files: BTreeSet<String>,
-    /// Operators of ours that stand in it.
-    found: int8::Found,
 }
 
 /// An input or output of a graph, as the file declares it.
@@ -77,12 +72,7 @@ impl Graph {
     }
 
     fn sound(file: &str, model: ModelProto, folder: Option<&Path>) -> Result<Self, ModelError> {
-        let mut graph = Self {
-            file: file.to_owned(),
-            model,
-            weight_files: BTreeSet::new(),
-            found: int8::Found::new(),
-        };
+        let mut graph = Self { file: file.to_owned(), model, weight_files: BTreeSet::new() };
         if graph.model.graph.is_none() {
             return Err(not_onnx(file, &"it holds no graph"));
         }
@@ -158,12 +148,6 @@ impl Graph {
         Ok(self)
     }
 
-    /// The graph with our kernels in it. It is to be lowered with its roundings dropped.
-    pub(super) fn on_kernels(mut self, isa: Isa) -> Self {
-        self.found = int8::find(self.proto_mut(), isa);
-        self
-    }
-
     /// The part of the graph that leads to `outputs`, with the inputs that it reads.
     ///
     /// # Errors
@@ -232,40 +216,17 @@ impl Graph {
         self.model.encode_to_vec()
     }
 
-    /// Whether [`Graph::on_kernels`] put operators of ours in it.
-    pub(super) fn is_on_kernels(&self) -> bool {
-        !self.found.is_empty()
+    /// The file's content.
+    pub(super) fn model(&self) -> &ModelProto {
+        &self.model
     }
 
-    /// The engine's reading of the graph.
-    ///
-    /// # Errors
-    /// [`ModelError::Operator`] that names an operator which the engine does not have,
-    /// [`ModelError::Graph`] with the engine's reason.
-    pub(super) fn into_inference(self) -> Result<InferenceModel, ModelError> {
-        let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
-        rounding::register(&mut onnx.op_register);
-        int8::register(&mut onnx.op_register);
-        let known = &onnx.op_register.0;
-        if let Some(node) = self.proto().node.iter().find(|node| !known.contains_key(&node.op_type))
-        {
-            return Err(refuse(&self.file, node, "the engine does not have it"));
-        }
-        let model = onnx.model_for_proto_model(&self.model);
-        let mut model = model.map_err(|why| ModelError::Graph {
-            file: self.file.clone(),
-            why: format!("{why:#}"),
-        })?;
-        int8::place(&mut model, self.found);
-        Ok(model)
-    }
-
-    fn proto(&self) -> &GraphProto {
+    pub(super) fn proto(&self) -> &GraphProto {
         // `sound` refused a file without a graph.
         self.model.graph.as_ref().expect("a graph")
     }
 
-    fn proto_mut(&mut self) -> &mut GraphProto {
+    pub(super) fn proto_mut(&mut self) -> &mut GraphProto {
         self.model.graph.as_mut().expect("a graph")
     }
 }
@@ -275,7 +236,7 @@ fn not_onnx(file: &str, why: &dyn std::fmt::Display) -> ModelError {
 }
 
 /// The error that a node of `file` cannot be run.
-fn refuse(file: &str, node: &NodeProto, why: impl Into<String>) -> ModelError {
+pub(super) fn refuse(file: &str, node: &NodeProto, why: impl Into<String>) -> ModelError {
     let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
     ModelError::Operator {
         file: file.to_owned(),

@@ -8,10 +8,8 @@ use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
-/// ONNX operator type, in lowered graphs, of [`Round`].
-pub(super) const ROUND: &str = "pairgate.Round";
-/// ONNX operator type, in lowered graphs, of [`RoundToRange`].
-pub(super) const ROUND_TO_RANGE: &str = "pairgate.RoundToRange";
+use crate::model::onnx::quantize::{ROUND, ROUND_TO_RANGE};
+
 /// Codes of an unsigned byte.
 const TOP: f32 = 255.0;
 

@@ -93,7 +93,7 @@ impl Golden {
 
 impl Picture {
     /// The path of a picture that is a file.
-    pub(super) fn file(&self) -> Option<&str> {
+    pub(in crate::model) fn file(&self) -> Option<&str> {
         match self {
             Self::Made { .. } => None,
             Self::File { file } => Some(file),

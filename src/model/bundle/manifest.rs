@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::graph::survey::Activation;
 use crate::model::ModelError;
+use crate::model::onnx::survey::Activation;
 use crate::prepare::{Crop, Interpolation, Preparation, Resize, default_rescale};
 use crate::text::clean::Step;
+use crate::text::tokenize::Framing;
 
 /// The manifest format that this version reads.
 pub const FORMAT: u32 = 1;
@@ -167,6 +168,14 @@ pub struct TextManifest {
     pub pooling: Option<Pooling>,
     /// Cleaning steps, in order.
     pub cleaning: Vec<Step>,
+}
+
+impl TextManifest {
+    /// What the tokenizer must know of the model.
+    pub fn framing(&self) -> Framing {
+        let Self { context_length, sot_id, eot_id, cleaning, .. } = self.clone();
+        Framing { cleaning, context_length, sot_id, eot_id }
+    }
 }
 
 /// Pairs whose embeddings are known.

@@ -72,7 +72,7 @@ pub(super) fn matmul_nbits(g: &mut Lowering<'_>, node: &NodeProto) -> Result<(),
     };
     let packed = g.needed_values(node, b)?;
     let scales = g.needed_values(node, scales)?.data;
-    let zeros = at(3).map(|zero| Ok((g.needed_values(node, zero)?, g.constant_kind(zero))));
+    let zeros = at(3).map(|zero| g.needed_values(node, zero).map(|of| (of, g.constant_kind(zero))));
     let zeros = blocks.zeros(zeros.transpose()?);
     let order = at(4).map(|order| g.needed_values(node, order)).transpose()?;
     let block_of = |k: usize| match &order {
