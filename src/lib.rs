@@ -21,7 +21,7 @@
 //! | `std` | decoding, inference through tract, sources, sinks, the pipeline |
 //! | `cli` (default) | the `pairgate` binary |
 //! | `parquet` (default) | tables of scores as Parquet: [`sink::table`]; DataComp's metadata and filters: most of [`datacomp`] |
-//! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
+//! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `notify::mqtt` |
 
 #![deny(unsafe_code)] // but in `kernels`
 #![warn(missing_docs)]
@@ -41,6 +41,7 @@ pub mod journal;
 #[allow(unsafe_code)]
 pub mod kernels;
 pub mod model;
+pub mod notify;
 pub mod pipeline;
 pub mod prepare;
 pub mod printable;
@@ -48,7 +49,6 @@ pub mod replay;
 pub mod report;
 pub mod score_text;
 pub mod sink;
-pub mod sketch;
 pub mod source;
 pub mod store;
 mod table;

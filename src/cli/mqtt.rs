@@ -4,9 +4,9 @@ use std::error::Error;
 use std::io;
 
 use crate::cli::args::MqttArgs;
+use crate::notify::mqtt::{Broker, Counters, Link, Settings, Topics};
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
-use crate::sink::mqtt::{Broker, Counters, Link, Settings, Topics};
 use crate::store::ShardObserver;
 
 /// The variable that holds the broker's password, where the URL does not.

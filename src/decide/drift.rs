@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sketch::ScoreSketch;
+use crate::decide::sketch::ScoreSketch;
 
 /// Bins of the population stability index: tenths of the calibration.
 const BINS: usize = 10;

@@ -12,6 +12,7 @@
 mod drift;
 mod recorded;
 pub mod share;
+pub mod sketch;
 mod tracker;
 mod window;
 

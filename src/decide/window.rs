@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::sketch::ScoreSketch;
+use crate::decide::sketch::ScoreSketch;
 
 /// Parts of a window, each of which has a sketch of its own: the oldest is dropped as a whole.
 const PARTS: u64 = 8;

@@ -1,9 +1,7 @@
 //! Where decided pairs go beside an output folder ([`store`](crate::store)): a look at what was
-//! rejected, scores as lines, a table or a journal, an MQTT broker.
+//! rejected, scores as lines, a table or a journal.
 
 pub mod journal;
-#[cfg(feature = "mqtt")]
-pub mod mqtt;
 pub mod rejected;
 pub mod scores;
 pub mod table;

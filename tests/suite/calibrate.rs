@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pairgate::sketch::{ScoreSketch, known_to, sample_size};
+use pairgate::decide::sketch::{ScoreSketch, known_to, sample_size};
 use pairgate_core::pair::Digest;
 use pairgate_core::policy::fraction_threshold;
 use serde_json::Value;

@@ -26,6 +26,7 @@ mod prepare;
 mod printable;
 mod replay;
 mod report;
+mod rooms;
 mod score_text;
 mod settings;
 mod share;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use pairgate::decide::sketch::ScoreSketch;
 use pairgate::decide::{Decider, Drift, Fixed, Tracker, stability_index};
 use pairgate::disk::IoError;
 use pairgate::gate::{Evidence, Examine};
@@ -14,7 +15,6 @@ use pairgate::pipeline::{Outcome, Run, Signals};
 use pairgate::score_text::shortest;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
-use pairgate::sketch::ScoreSketch;
 use pairgate::source::{Member, Sample, Source};
 use pairgate_core::config::PipelineConfig;
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};

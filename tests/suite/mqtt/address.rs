@@ -1,6 +1,6 @@
 //! Brokers' URLs and nodes' names, with what people and others write there.
 
-use pairgate::sink::mqtt::{AddressError, Broker, Topics};
+use pairgate::notify::mqtt::{AddressError, Broker, Topics};
 use proptest::prelude::*;
 
 fn broker(url: &str) -> Result<Broker, AddressError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pairgate::disk::Disk;
 use pairgate::journal::{Header, ModelName, Terms};
+use pairgate::notify::mqtt::{Counters, Delivery, Link, MAX_CAPTION, Settings, Topics};
 use pairgate::pipeline::Outcome;
-use pairgate::sink::mqtt::{Counters, Delivery, Link, MAX_CAPTION, Settings, Topics};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
 use pairgate::store::{StoreOptions, StoreSink};

@@ -16,6 +16,7 @@ use super::journal::journal_at;
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
 use crate::cli::summary::print;
+use crate::decide::sketch::{ScoreSketch, known_to, sample_size};
 use crate::disk::IoError;
 use crate::gate::GateSettings;
 use crate::journal::Reader;
@@ -23,7 +24,6 @@ use crate::model::bundle::calibrate::calibrate;
 use crate::replay::pooled_score;
 use crate::score_text::shortest;
 use crate::sink::{Judged, RunEnd, Sink};
-use crate::sketch::{ScoreSketch, known_to, sample_size};
 
 pub use args::CalibrateArgs;
 
