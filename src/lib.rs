@@ -40,9 +40,11 @@ pub mod gate;
 pub mod journal;
 #[allow(unsafe_code)]
 pub mod kernels;
+#[cfg(feature = "model")]
 pub mod model;
 pub mod notify;
 pub mod pipeline;
+#[cfg(feature = "model")]
 pub mod prepare;
 pub mod printable;
 pub mod replay;
@@ -52,6 +54,7 @@ pub mod sink;
 pub mod source;
 pub mod store;
 mod table;
+#[cfg(feature = "model")]
 pub mod text;
 
 /// The README's example is compiled with the tests.

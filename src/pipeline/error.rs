@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::disk::IoError;
-use crate::model::ModelError;
+use crate::gate::ExamineError;
 
 /// What ends a run before its input ends. A bad item is never an error: it is a
 /// [`Reason`](pairgate_core::decision::Reason) in its decision.
@@ -29,7 +29,7 @@ pub enum RunError {
         /// The panic's message.
         message: String,
     },
-    /// The model failed on prepared input, which a sound bundle never does.
+    /// The examiner cannot go on: the model failed on prepared input, which a sound bundle never does.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Examine(ExamineError),
 }

@@ -13,8 +13,7 @@ use pairgate_core::pair::Uid;
 
 use super::{Drain, Message, Shared, Ticket};
 use crate::decide::Examined;
-use crate::gate::{Evidence, Examine};
-use crate::model::ModelError;
+use crate::gate::{Evidence, Examine, ExamineError};
 use crate::pipeline::RunError;
 
 /// How often a waiting worker looks whether the run is stopping.
@@ -103,7 +102,7 @@ impl<E: Examine> Worker<E> {
         let found = catch_unwind(AssertUnwindSafe(|| evidence(examiner, batch)));
         match found {
             Ok(Ok(found)) => return Some(found),
-            Ok(Err(error)) => self.give_up(error.into()),
+            Ok(Err(error)) => self.give_up(RunError::Examine(error)),
             Err(panic) => {
                 let message = panic_message(&*panic);
                 self.give_up(RunError::Panicked { worker: self.name.clone(), message });
@@ -121,7 +120,7 @@ impl<E: Examine> Worker<E> {
 fn evidence(
     examiner: &mut impl Examine,
     batch: &[Ticket],
-) -> Result<Vec<(Uid, Evidence)>, ModelError> {
+) -> Result<Vec<(Uid, Evidence)>, ExamineError> {
     let metadata: Vec<_> = batch.iter().map(|ticket| ticket.sample.metadata()).collect();
     let samples = || batch.iter().map(|ticket| &ticket.sample).zip(&metadata);
     let pairs: Vec<_> = samples().map(|(sample, about)| sample.pair(about)).collect();

@@ -6,7 +6,6 @@ mod capture;
 mod cli;
 mod config;
 mod decode;
-mod disk;
 mod frames;
 mod full_size;
 mod gate;
@@ -30,7 +29,6 @@ mod rooms;
 mod score_text;
 mod settings;
 mod share;
-mod sink;
 mod source;
 #[cfg(feature = "parquet")]
 mod subset;

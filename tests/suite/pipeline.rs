@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use pairgate::decide::{Decider, Fixed, Recorded};
 use pairgate::disk::IoError;
-use pairgate::gate::{DigestOnly, Evidence, Examine};
+use pairgate::gate::{DigestOnly, Evidence, Examine, ExamineError};
 use pairgate::journal::Record;
-use pairgate::model::ModelError;
 use pairgate::pipeline::RunError;
 use pairgate::pipeline::{Outcome, Run, Signals};
 use pairgate::sink::{Judged, RunEnd, Sink};
@@ -81,14 +80,14 @@ struct FakeJudge {
 }
 
 impl Examine for FakeJudge {
-    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
         let number = |pair: &PairRef<'_>| -> u64 {
             std::str::from_utf8(pair.caption.unwrap()).unwrap().parse().unwrap()
         };
         for pair in pairs {
             assert_ne!(self.panic_at, Some(number(pair)), "told to panic");
             if self.fail_at == Some(number(pair)) {
-                return Err(ModelError::Manifest { why: "told to fail".into() });
+                return Err(ExamineError::new("told to fail"));
             }
             if self.slow_at == Some(number(pair)) {
                 std::thread::sleep(Duration::from_millis(200));
@@ -266,7 +265,7 @@ fn a_panicking_worker_ends_the_run_by_name_and_its_pairs_are_counted() {
 fn a_failing_model_ends_the_run() {
     let judges = vec![FakeJudge { fail_at: Some(7), ..FakeJudge::default() }; 2];
     let (outcome, _) = run_all(Numbers::new(1_000_000), judges, Collect::default());
-    assert!(matches!(outcome.error, Some(RunError::Model(_))));
+    assert!(matches!(outcome.error, Some(RunError::Examine(_))));
     assert_balanced(&outcome);
 }
 

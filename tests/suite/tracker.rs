@@ -8,9 +8,8 @@ use std::process::Stdio;
 use pairgate::decide::sketch::ScoreSketch;
 use pairgate::decide::{Decider, Drift, Fixed, Tracker, stability_index};
 use pairgate::disk::IoError;
-use pairgate::gate::{Evidence, Examine};
+use pairgate::gate::{Evidence, Examine, ExamineError};
 use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
-use pairgate::model::ModelError;
 use pairgate::pipeline::{Outcome, Run, Signals};
 use pairgate::score_text::shortest;
 use pairgate::sink::Sink;
@@ -233,7 +232,7 @@ impl Source for Scores {
 struct Reads;
 
 impl Examine for Reads {
-    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ModelError> {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
         let score = |pair: &PairRef<'_>| -> f32 {
             std::str::from_utf8(pair.caption.unwrap()).unwrap().parse().unwrap()
         };

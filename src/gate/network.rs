@@ -1,0 +1,174 @@
+//! The gate: screen, decode, prepare and score, one call after the other.
+
+use std::sync::Arc;
+
+use pairgate_core::decision::{Facts, Reason, ReasonSet};
+use pairgate_core::pair::PairRef;
+
+use super::{Evidence, Examine, ExamineError, GateSettings, Screening, content_digest};
+use crate::decode::{Rgb8, decode, probe};
+use crate::kernels::Team;
+use crate::model::{Model, ModelError, Scorer, score};
+use crate::prepare::Preparer;
+
+/// Asks the network. It owns its buffers and its share of the engine's memory.
+#[derive(Debug)]
+pub struct Gate {
+    settings: GateSettings,
+    embedding_size: usize,
+    scorer: Scorer,
+    preparer: Preparer,
+    rgb: Rgb8,
+    pixels: Vec<f32>,
+}
+
+impl Examine for Gate {
+    /// Pictures are embedded one by one, while they are in the caches; captions are short, and go
+    /// through their tower together.
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
+        let examined = pairs.iter().map(|pair| self.examine_image(pair));
+        let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
+        let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
+        let captions = self.scorer.embed_captions(&asked.collect::<Vec<_>>())?;
+        let mut captions = captions.chunks_exact(self.embedding_size);
+        for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
+            if let Some(caption) = captions.next() {
+                pair.score(caption);
+            }
+        }
+        Ok(examined.into_iter().map(|pair| pair.evidence).collect())
+    }
+}
+
+/// A pair whose path has ended, or waits for its caption's embedding.
+struct Examined {
+    evidence: Evidence,
+    asked: Option<Asked>,
+}
+
+/// What the model is asked about a pair.
+struct Asked {
+    /// The image's embedding.
+    image: Vec<f32>,
+    /// The caption's token ids.
+    ids: Vec<i64>,
+}
+
+impl Examined {
+    fn score(&mut self, caption: &[f32]) {
+        if let Some(Asked { image, .. }) = &self.asked {
+            self.evidence.facts.score = Some(score(image, caption));
+        }
+    }
+}
+
+impl Gate {
+    /// A gate on `model` that works on the calling thread.
+    pub fn new(model: Arc<Model>, settings: GateSettings) -> Self {
+        Self::on_team(model, settings, Team::ALONE)
+    }
+
+    /// A gate that splits each run of the model over the threads of `team`: see
+    /// [`Scorer::on_team`].
+    pub fn on_team(model: Arc<Model>, settings: GateSettings, team: Team) -> Self {
+        let preparation = model.manifest().image.preparation();
+        let side = preparation.size as usize;
+        Self {
+            settings,
+            embedding_size: model.manifest().embedding_size,
+            scorer: Scorer::on_team(model, team),
+            preparer: Preparer::new(preparation),
+            rgb: Rgb8::default(),
+            pixels: vec![0.0; 3 * side * side],
+        }
+    }
+
+    /// Makes the gate take all the memory that its model will ever ask for, for up to `batch` pairs
+    /// at once, so that it can be measured. Some of it belongs to the calling thread.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model does not work.
+    pub fn warm(&mut self, batch: usize) -> Result<(), ModelError> {
+        self.scorer.warm(batch)
+    }
+
+    fn examine_image(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
+        let facts = Facts { content: content_digest(pair), ..Facts::default() };
+        let mut examined = Examined { evidence: Evidence::new(Reason::Passed, facts), asked: None };
+        match self.walk(pair, &mut examined) {
+            Ok(()) => {}
+            Err(Stopped::For(reason)) => examined.evidence.found = reason,
+            Err(Stopped::By(error)) => return Err(error),
+        }
+        Ok(examined)
+    }
+
+    /// The path of one pair, up to its caption's embedding. `examined` holds what was learnt when it
+    /// ends, wherever it ends.
+    fn walk(&mut self, pair: &PairRef<'_>, examined: &mut Examined) -> Result<(), Stopped> {
+        if let Some(fault) = pair.fault {
+            return Err(fault.into());
+        }
+        let Evidence { facts, broken, .. } = &mut examined.evidence;
+        let caption = self.read_caption(pair, facts)?;
+        self.settings.rules.caption_faults(caption).for_each(|rule| broken.insert(rule));
+        let limits = self.settings.image;
+        let header = pair.image.ok_or(Reason::ImageMissing).and_then(|image| probe(image, &limits));
+        if let Ok(header) = &header {
+            facts.size = header.size;
+            let original = pair.original_size.unwrap_or(header.size);
+            self.settings.rules.size_faults(original).for_each(|rule| broken.insert(rule));
+        }
+        // A caption's rule answers before an image that cannot be read.
+        let first = first_broken(*broken);
+        let stops = self.settings.screening == Screening::Stop;
+        if let Some(rule) = first.filter(|rule| stops && (header.is_ok() || is_caption_rule(*rule)))
+        {
+            return Err(rule.into());
+        }
+        let (header, image) = (header?, pair.image.unwrap_or_default());
+        decode(image, &header, &limits, &mut self.rgb)?;
+        self.preparer.prepare(&self.rgb, &mut self.pixels);
+        let ids = self.tokenize(caption)?;
+        let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
+        examined.asked = Some(Asked { image, ids });
+        first.map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
+        let bytes = pair.caption.ok_or(Reason::CaptionMissing)?;
+        if bytes.len() as u64 > self.settings.sample.max_caption_bytes {
+            return Err(Reason::CaptionTooLong);
+        }
+        let caption = std::str::from_utf8(bytes).map_err(|_| Reason::CaptionNotUtf8)?;
+        facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
+        Ok(caption)
+    }
+
+    fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Reason> {
+        self.scorer.tokenize(caption).map_err(|_| Reason::CaptionUntokenizable)
+    }
+}
+
+/// Why a pair's path ended early.
+enum Stopped {
+    /// Something is wrong with the pair.
+    For(Reason),
+    /// The model does not work.
+    By(ModelError),
+}
+
+impl From<Reason> for Stopped {
+    fn from(reason: Reason) -> Self {
+        Self::For(reason)
+    }
+}
+
+/// The rule that answers first: captions' codes are below those of images, and in their order.
+fn first_broken(broken: ReasonSet) -> Option<Reason> {
+    broken.iter().next()
+}
+
+fn is_caption_rule(rule: Reason) -> bool {
+    matches!(rule, Reason::CaptionTooFewWords | Reason::CaptionTooShort)
+}

@@ -1,0 +1,6 @@
+//! What is promised of files: journals, shards and tables that survive power cuts, failing disks and
+//! damage. Built without the model (`cargo test --no-default-features --test durability`) in less
+//! time than with it.
+
+mod disk;
+mod sink;
