@@ -53,6 +53,7 @@ pub mod gate;
 pub mod journal;
 #[cfg(feature = "std")]
 #[allow(unsafe_code)]
+#[path = "../crates/kernels/src/lib.rs"]
 pub mod kernels;
 #[cfg(feature = "std")]
 pub mod model;

@@ -14,10 +14,10 @@ repository=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/src" "$work/tests"
-ln -s "$repository/src/kernels" "$work/src/kernels"
-ln -s "$repository/tests/suite/kernels" "$work/tests/kernels"
-echo 'mod kernels;' > "$work/tests/suite.rs"
-printf '#![deny(unsafe_code)]\n#[allow(unsafe_code)]\npub mod kernels;\n' > "$work/src/lib.rs"
+ln -s "$repository/crates/kernels/src" "$work/src/kernels"
+ln -s "$repository/crates/kernels/tests/kernels" "$work/tests/kernels"
+printf '#[path = "kernels/main.rs"]\nmod kernels;\n' > "$work/tests/suite.rs"
+printf '#![deny(unsafe_code)]\n#[allow(unsafe_code)]\n#[path = "kernels/lib.rs"]\npub mod kernels;\n' > "$work/src/lib.rs"
 cat > "$work/Cargo.toml" <<'TOML'
 [package]
 name = "pairgate"
