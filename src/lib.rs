@@ -24,7 +24,7 @@
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
-#![deny(unsafe_code)] // but in `kernels`
+#![forbid(unsafe_code)] // it is in `pairgate-kernels` alone
 #![warn(missing_docs)]
 
 pub mod config;
@@ -51,10 +51,6 @@ pub mod disk;
 pub mod gate;
 #[cfg(feature = "std")]
 pub mod journal;
-#[cfg(feature = "std")]
-#[allow(unsafe_code)]
-#[path = "../crates/kernels/src/lib.rs"]
-pub mod kernels;
 #[cfg(feature = "std")]
 pub mod model;
 #[cfg(feature = "std")]

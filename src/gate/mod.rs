@@ -5,10 +5,11 @@ mod settings;
 
 use std::sync::Arc;
 
+use pairgate_kernels::Team;
+
 use crate::decision::{Facts, Reason, ReasonSet};
 use crate::decode::{Rgb8, decode, probe};
 use crate::error::ModelError;
-use crate::kernels::Team;
 use crate::model::bundle::sha256;
 use crate::model::{Model, Scorer, score};
 use crate::pair::{Digest, PairRef};

@@ -31,7 +31,6 @@ mod witness;
 use std::sync::Arc;
 
 use crate::error::ModelError;
-use crate::kernels::{Isa, Team};
 use crate::text::tokenize::CaptionTokenizer;
 use bundle::{Bundle, TowerFile};
 use golden::Golden;
@@ -40,6 +39,7 @@ use graph::survey::{Activation, Facts, facts, survey};
 use manifest::{Attention, Manifest, TextManifest};
 use tower::{Feed, Tower, TowerState};
 
+pub use pairgate_kernels::{Isa, Team};
 pub use tower::Side;
 
 /// Lengths in tokens that captions are padded to. A caption costs what its own length costs, and

@@ -13,8 +13,6 @@ mod full_size;
 mod gate;
 mod import;
 mod int8;
-#[path = "../../crates/kernels/tests/kernels/main.rs"]
-mod kernels;
 mod manifest_paths;
 mod mcu;
 mod memory;

@@ -1,5 +1,5 @@
-//! The numeric kernels: what the inference engine does not do well enough. The one place with
-//! `unsafe`.
+//! The numeric kernels of pairgate: what the inference engine does not do well enough. The one place
+//! with `unsafe`.
 //!
 //! Each kernel is written once, over sixteen lanes ([`arch::Lanes`]) and an integer tile
 //! ([`arch::Arch`]), and compiled for each instruction set; [`Isa::run`] picks the set at run
@@ -15,6 +15,9 @@
 //! | `product`, `convolve` | int8 products and convolutions with their epilogues |
 //! | `depthwise_int8` | int8 depthwise convolutions |
 //! | `activation`, `norm`, `softmax`, `attention`, `matmul`, `depthwise`, `pool` | f32 kernels |
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
 
 pub mod activation;
 pub mod arch;

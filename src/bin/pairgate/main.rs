@@ -16,8 +16,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use pairgate::kernels::{Isa, isa};
 use pairgate::printable::{printable, printable_line};
+use pairgate_kernels::{Isa, isa};
 
 fn main() -> ExitCode {
     let arguments = std::env::args_os().skip(1);

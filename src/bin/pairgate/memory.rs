@@ -9,8 +9,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use pairgate::config::{Config, Need};
 use pairgate::error::ModelError;
 use pairgate::gate::{Gate, GateSettings};
-use pairgate::kernels::Team;
 use pairgate::model::Model;
+use pairgate_kernels::Team;
 
 /// Taken for program and model where the system does not tell: Linux alone does.
 const UNTOLD_BYTES: u64 = 64 << 20;

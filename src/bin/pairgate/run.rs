@@ -15,7 +15,6 @@ use pairgate::decision::{Class, Verdict};
 use pairgate::error::{ModelError, RunError};
 use pairgate::gate::{Examine, Gate, GateSettings};
 use pairgate::journal::{self, ModelName};
-use pairgate::kernels::Team;
 use pairgate::model::Model;
 use pairgate::model::bundle::Bundle;
 use pairgate::pipeline::{Outcome, Run, Signals};
@@ -24,6 +23,7 @@ use pairgate::sink::Sink;
 use pairgate::source::{InputOptions, Inputs};
 use pairgate::stats::Counts;
 use pairgate::store::Resumed;
+use pairgate_kernels::Team;
 
 use crate::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::progress::{Pass, Progress};

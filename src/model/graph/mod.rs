@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 
+use pairgate_kernels::Isa;
 use prost::Message as _;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
@@ -27,7 +28,6 @@ use tract_onnx::prelude::{Framework as _, InferenceModel};
 use super::file::{self, MAX_ONNX_BYTES};
 use super::{int8, rounding};
 use crate::error::ModelError;
-use crate::kernels::Isa;
 use constants::Values;
 use lower::Roundings;
 

@@ -15,6 +15,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pairgate_kernels::{Isa, Team};
 use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
 use tract_onnx::prelude::*;
 
@@ -22,7 +23,6 @@ use super::graph::Graph;
 use super::graph::lower::Roundings;
 use super::int8::{self, Kernels};
 use crate::error::ModelError;
-use crate::kernels::{Isa, Team};
 pub(super) use roles::Feed;
 pub use roles::Side;
 use roles::{Role, any_roles, check_shape, roles, tensor};

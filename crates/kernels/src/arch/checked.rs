@@ -1,7 +1,7 @@
 //! A tile in slices, with all that [`Arch::tile`] asks of its caller asserted: for tests.
 
 use super::{Arch, LANES, TileRows, TileSums};
-use crate::kernels::{Isa, Task};
+use crate::{Isa, Task};
 
 /// A tile to multiply; see [`TileRows`] and [`Arch::tile`].
 #[derive(Debug, Clone, Copy)]

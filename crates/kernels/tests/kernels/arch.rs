@@ -1,9 +1,9 @@
 //! The lanes and the integer tile of every instruction set that this machine has, against plain
 //! Rust and a naive sum.
 
-use pairgate::kernels::arch::checked::CheckedTile;
-use pairgate::kernels::arch::{Arch, LANES, Lanes, TILE_COLUMNS};
-use pairgate::kernels::{Isa, Task};
+use pairgate_kernels::arch::checked::CheckedTile;
+use pairgate_kernels::arch::{Arch, LANES, Lanes, TILE_COLUMNS};
+use pairgate_kernels::{Isa, Task};
 
 /// xorshift64*, upper half.
 struct Random(u64);

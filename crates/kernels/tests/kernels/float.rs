@@ -3,17 +3,17 @@
 
 use std::sync::Once;
 
-use pairgate::kernels::activation::activate;
-use pairgate::kernels::attention::{Attention, attention};
-use pairgate::kernels::convolve::Geometry;
-use pairgate::kernels::depthwise::depthwise;
-use pairgate::kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
-use pairgate::kernels::matmul::{Sizes, View, matmul};
-use pairgate::kernels::norm::{Norm, dot, layer_norm, rms_norm, unit_length};
-use pairgate::kernels::pool::{average_pool, max_pool, mean, sum};
-use pairgate::kernels::product::Epilogue;
-use pairgate::kernels::softmax::softmax;
-use pairgate::kernels::{Activation, Isa, Team};
+use pairgate_kernels::activation::activate;
+use pairgate_kernels::attention::{Attention, attention};
+use pairgate_kernels::convolve::Geometry;
+use pairgate_kernels::depthwise::depthwise;
+use pairgate_kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
+use pairgate_kernels::matmul::{Sizes, View, matmul};
+use pairgate_kernels::norm::{Norm, dot, layer_norm, rms_norm, unit_length};
+use pairgate_kernels::pool::{average_pool, max_pool, mean, sum};
+use pairgate_kernels::product::Epilogue;
+use pairgate_kernels::softmax::softmax;
+use pairgate_kernels::{Activation, Isa, Team};
 use proptest::prelude::*;
 
 /// Around one vector, and around a block of four.

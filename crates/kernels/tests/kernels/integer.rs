@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 #[cfg(target_arch = "x86_64")]
 use std::sync::Once;
 
-use pairgate::kernels::arch::{Arch, LANES, Lanes};
-use pairgate::kernels::convolve::{Geometry, convolve};
-use pairgate::kernels::norm::Norm;
-use pairgate::kernels::product::{Epilogue, Rows, Sums, product};
-use pairgate::kernels::quantize::{Grid, Span};
-use pairgate::kernels::{Activation, Isa, PackedWeights, Task, Team, norm};
+use pairgate_kernels::arch::{Arch, LANES, Lanes};
+use pairgate_kernels::convolve::{Geometry, convolve};
+use pairgate_kernels::norm::Norm;
+use pairgate_kernels::product::{Epilogue, Rows, Sums, product};
+use pairgate_kernels::quantize::{Grid, Span};
+use pairgate_kernels::{Activation, Isa, PackedWeights, Task, Team, norm};
 use proptest::prelude::*;
 
 /// The sets that are tested. Those that are not there are printed.
@@ -159,7 +159,7 @@ fn check_sums(
     }
     #[cfg(target_arch = "x86_64")]
     {
-        use pairgate::kernels::arch::vnni256::Avx512Vnni256;
+        use pairgate_kernels::arch::vnni256::Avx512Vnni256;
         static TWIN: Once = Once::new();
         let (weights, codes) = (pack(4), filled(4));
         match Avx512Vnni256::run(Sums { codes: &codes, rows, weights: &weights }) {
@@ -480,7 +480,7 @@ fn check_convolution(
         x.iter_mut().for_each(|x| *x = x.abs());
     }
     let expected = plain_convolution(&x, geometry, &weights);
-    let packed = pairgate::kernels::convolve::pack(
+    let packed = pairgate_kernels::convolve::pack(
         isa.unit(),
         geometry,
         weights.scales.clone(),

@@ -2,15 +2,15 @@
 //! every architecture. A change of a kernel's arithmetic changes its digest here; results that a
 //! user has stored change with it.
 
-use pairgate::kernels::attention::{Attention, attention};
-use pairgate::kernels::convolve::{self, Geometry, convolve};
-use pairgate::kernels::depthwise::depthwise;
-use pairgate::kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
-use pairgate::kernels::matmul::{Sizes, View, matmul};
-use pairgate::kernels::norm::{Norm, dot, layer_norm, rms_norm, unit_length};
-use pairgate::kernels::product::{Epilogue, Rows, product};
-use pairgate::kernels::softmax::softmax;
-use pairgate::kernels::{Activation, Isa, PackedWeights, Team, activation, pool};
+use pairgate_kernels::attention::{Attention, attention};
+use pairgate_kernels::convolve::{self, Geometry, convolve};
+use pairgate_kernels::depthwise::depthwise;
+use pairgate_kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
+use pairgate_kernels::matmul::{Sizes, View, matmul};
+use pairgate_kernels::norm::{Norm, dot, layer_norm, rms_norm, unit_length};
+use pairgate_kernels::product::{Epilogue, Rows, product};
+use pairgate_kernels::softmax::softmax;
+use pairgate_kernels::{Activation, Isa, PackedWeights, Team, activation, pool};
 
 /// Digests of the results, see [`digest`].
 const PINS: [(&str, u64); 14] = [

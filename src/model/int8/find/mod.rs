@@ -17,13 +17,13 @@ mod weights;
 
 use std::collections::HashMap;
 
+use pairgate_kernels::Isa;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::ops::expandable::Expansion;
 
 use super::operators::{
     AveragePool, LayerNorm, Layout, MatMul, Placed, Pointwise, Reduce, Reduction, Shared, Softmax,
 };
-use crate::kernels::Isa;
 use crate::model::graph::constants::Values;
 use crate::model::graph::lower::{input, int, ints};
 use crate::model::graph::quantize::fold;

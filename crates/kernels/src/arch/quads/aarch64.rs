@@ -6,7 +6,7 @@
 use std::arch::{aarch64::*, asm};
 
 use super::{LANES, QuadTile, Quads};
-use crate::kernels::arch::neon::signed;
+use crate::arch::neon::signed;
 
 /// Defines a tile on sets that multiply and add the four bytes of a lane at once. A macro, since a
 /// feature is enabled by attribute only.
