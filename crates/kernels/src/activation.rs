@@ -52,16 +52,16 @@ pub enum Activation {
 impl Activation {
     /// Its values at `x`.
     #[inline(always)]
-    pub fn apply<F: Lanes>(self, x: F) -> F {
+    pub fn apply<A: Arch>(self, arch: A, x: A::F) -> A::F {
         let mut x = [x];
-        self.apply_all(&mut x);
+        self.apply_all(arch, &mut x);
         x[0]
     }
 
     /// Replaces each value by the function's: one branch for all, where [`Activation::apply`] has
     /// one for each.
     #[inline(always)]
-    pub fn apply_all<F: Lanes>(self, x: &mut [F]) {
+    pub fn apply_all<A: Arch>(self, arch: A, x: &mut [A::F]) {
         /// A loop; a closure would not be compiled for the instruction set.
         macro_rules! each {
             ($x:ident => $value:expr) => {
@@ -71,21 +71,21 @@ impl Activation {
                 }
             };
         }
-        let (one, two) = (F::splat(1.0), F::splat(2.0));
+        let (one, two) = (arch.splat(1.0), arch.splat(2.0));
         match self {
             Self::None => {}
-            Self::Relu => each!(x => relu(x)),
-            Self::Clip { low, high } => each!(x => clip(x, low, high)),
-            Self::Gelu => each!(x => gate(x, GELU_END, &GELU)),
-            Self::GeluTanh => each!(x => gate(x, GELU_TANH_END, &GELU_TANH)),
-            Self::QuickGelu => each!(x => x.div(one_plus_exp(x, -1.702))),
-            Self::Silu => each!(x => x.div(one_plus_exp(x, -1.0))),
-            Self::Sigmoid => each!(x => one.div(one_plus_exp(x, -1.0))),
-            Self::Tanh => each!(x => two.div(one_plus_exp(x, -2.0)).sub(one)),
-            Self::HardSigmoid { alpha, beta } => each!(x => hard_sigmoid(x, alpha, beta)),
-            Self::HardSwish => each!(x => x.mul(hard_sigmoid(x, 1.0 / 6.0, 0.5))),
-            Self::Erf => each!(x => erf(x)),
-            Self::Exp => each!(x => exp(x)),
+            Self::Relu => each!(x => relu(arch, x)),
+            Self::Clip { low, high } => each!(x => clip(arch, x, low, high)),
+            Self::Gelu => each!(x => gate(arch, x, GELU_END, &GELU)),
+            Self::GeluTanh => each!(x => gate(arch, x, GELU_TANH_END, &GELU_TANH)),
+            Self::QuickGelu => each!(x => x.div(one_plus_exp(arch, x, -1.702))),
+            Self::Silu => each!(x => x.div(one_plus_exp(arch, x, -1.0))),
+            Self::Sigmoid => each!(x => one.div(one_plus_exp(arch, x, -1.0))),
+            Self::Tanh => each!(x => two.div(one_plus_exp(arch, x, -2.0)).sub(one)),
+            Self::HardSigmoid { alpha, beta } => each!(x => hard_sigmoid(arch, x, alpha, beta)),
+            Self::HardSwish => each!(x => x.mul(hard_sigmoid(arch, x, 1.0 / 6.0, 0.5))),
+            Self::Erf => each!(x => erf(arch, x)),
+            Self::Exp => each!(x => exp(arch, x)),
         }
     }
 }
@@ -141,11 +141,11 @@ const EXP: [f32; 6] = [1.0, 1.0, 0.499_992_3, 0.166_671_14, 0.041_890_122, 0.008
 
 /// `coefficients[0] + x * (coefficients[1] + x * ...)`
 #[inline(always)]
-fn polynomial<F: Lanes>(x: F, coefficients: &[f32]) -> F {
+fn polynomial<A: Arch>(arch: A, x: A::F, coefficients: &[f32]) -> A::F {
     let mut terms = coefficients.iter().rev();
-    let mut sum = F::splat(terms.next().copied().unwrap_or(0.0));
+    let mut sum = arch.splat(terms.next().copied().unwrap_or(0.0));
     for term in terms {
-        sum = sum.mul_add(x, F::splat(*term));
+        sum = sum.mul_add(x, arch.splat(*term));
     }
     sum
 }
@@ -154,57 +154,57 @@ fn polynomial<F: Lanes>(x: F, coefficients: &[f32]) -> F {
 // is NaN.
 
 #[inline(always)]
-fn relu<F: Lanes>(x: F) -> F {
-    F::splat(0.0).max(x)
+fn relu<A: Arch>(arch: A, x: A::F) -> A::F {
+    arch.splat(0.0).max(x)
 }
 
 #[inline(always)]
-fn clip<F: Lanes>(x: F, low: f32, high: f32) -> F {
-    F::splat(high).min(F::splat(low).max(x))
+fn clip<A: Arch>(arch: A, x: A::F, low: f32, high: f32) -> A::F {
+    arch.splat(high).min(arch.splat(low).max(x))
 }
 
 #[inline(always)]
-fn hard_sigmoid<F: Lanes>(x: F, alpha: f32, beta: f32) -> F {
-    clip(F::splat(alpha).mul_add(x, F::splat(beta)), 0.0, 1.0)
+fn hard_sigmoid<A: Arch>(arch: A, x: A::F, alpha: f32, beta: f32) -> A::F {
+    clip(arch, arch.splat(alpha).mul_add(x, arch.splat(beta)), 0.0, 1.0)
 }
 
 /// `x * S(x)` for a sigmoid-like S with `S(x) + S(-x) = 1`: that is `max(x, 0) - a * S(-a)` with
 /// `a = |x|`, and the second part is a bump that a short polynomial follows up to `end`. Large
 /// values keep all their digits.
 #[inline(always)]
-fn gate<F: Lanes>(x: F, end: f32, coefficients: &[f32; 10]) -> F {
-    let a = F::splat(end).min(x.abs());
-    polynomial(a, coefficients).mul_add(a, relu(x))
+fn gate<A: Arch>(arch: A, x: A::F, end: f32, coefficients: &[f32; 10]) -> A::F {
+    let a = arch.splat(end).min(x.abs());
+    polynomial(arch, a, coefficients).mul_add(a, relu(arch, x))
 }
 
 #[inline(always)]
-fn erf<F: Lanes>(x: F) -> F {
-    let t = clip(x, -ERF_END, ERF_END);
-    polynomial(t.mul(t), &ERF).mul(t)
+fn erf<A: Arch>(arch: A, x: A::F) -> A::F {
+    let t = clip(arch, x, -ERF_END, ERF_END);
+    polynomial(arch, t.mul(t), &ERF).mul(t)
 }
 
 /// `1 + exp(factor * x)`
 #[inline(always)]
-fn one_plus_exp<F: Lanes>(x: F, factor: f32) -> F {
-    exp(x.mul(F::splat(factor))).add(F::splat(1.0))
+fn one_plus_exp<A: Arch>(arch: A, x: A::F, factor: f32) -> A::F {
+    exp(arch, x.mul(arch.splat(factor))).add(arch.splat(1.0))
 }
 
 /// The exponential: relative error below 5e-7 where the result is a normal number. 0 below -87.7,
 /// infinity above 88.3; NaN gives NaN; `exp(0)` is 1.
 #[inline(always)]
-pub fn exp<F: Lanes>(x: F) -> F {
-    exp_below(F::splat(89.0).min(x))
+pub fn exp<A: Arch>(arch: A, x: A::F) -> A::F {
+    exp_below(arch, arch.splat(89.0).min(x))
 }
 
 /// [`exp`] for values up to 89, or NaN.
 #[inline(always)]
-pub(super) fn exp_below<F: Lanes>(x: F) -> F {
+pub(super) fn exp_below<A: Arch>(arch: A, x: A::F) -> A::F {
     // x = n * ln 2 + r with whole n: a sum near 1.5 * 2^23 has no room for a fraction.
-    let whole = F::splat(12_582_912.0);
-    let x = F::splat(-88.0).max(x);
-    let n = x.mul_add(F::splat(std::f32::consts::LOG2_E), whole).sub(whole);
-    let r = n.mul_add(F::splat(-std::f32::consts::LN_2), x);
-    polynomial(r, &EXP).mul(n.pow2())
+    let whole = arch.splat(12_582_912.0);
+    let x = arch.splat(-88.0).max(x);
+    let n = x.mul_add(arch.splat(std::f32::consts::LOG2_E), whole).sub(whole);
+    let r = n.mul_add(arch.splat(-std::f32::consts::LN_2), x);
+    polynomial(arch, r, &EXP).mul(n.pow2())
 }
 
 /// Replaces each value by the activation's.
@@ -223,28 +223,28 @@ impl Task for Activate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         const BLOCK: usize = 4 * LANES;
         let (blocks, rest) = self.x.as_chunks_mut::<BLOCK>();
         for block in blocks {
-            activate_block::<A, BLOCK>(self.activation, block);
+            activate_block(arch, self.activation, block);
         }
         let mut padded = [0.0; BLOCK];
         padded[..rest.len()].copy_from_slice(rest);
-        activate_block::<A, BLOCK>(self.activation, &mut padded);
+        activate_block(arch, self.activation, &mut padded);
         rest.copy_from_slice(&padded[..rest.len()]);
     }
 }
 
 /// Four vectors at once, so that one's chain of operations fills the gaps of another's.
 #[inline(always)]
-fn activate_block<A: Arch, const N: usize>(activation: Activation, x: &mut [f32; N]) {
-    let mut lanes = [A::F::splat(0.0); 4];
+fn activate_block<A: Arch, const N: usize>(arch: A, activation: Activation, x: &mut [f32; N]) {
+    let mut lanes = [arch.splat(0.0); 4];
     let (chunks, _) = x.as_chunks_mut::<LANES>();
     for (lanes, x) in lanes.iter_mut().zip(chunks.iter()) {
-        *lanes = A::F::load(x);
+        *lanes = arch.load(x);
     }
-    activation.apply_all(&mut lanes);
+    activation.apply_all(arch, &mut lanes);
     for (lanes, x) in lanes.iter().zip(chunks) {
         lanes.store(x);
     }

@@ -99,11 +99,12 @@ impl Task for Heads<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let mut scratch = Scratch::new(self.shape);
         for i in self.part {
             let (batch, head) = (i / self.shape.heads, i % self.shape.heads);
-            scratch.attend::<A>(
+            scratch.attend(
+                arch,
                 Head {
                     batch,
                     head,
@@ -152,16 +153,16 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn attend<A: Arch>(&mut self, head: Head<'_>, out: &Rows<'_, f32>) {
+    fn attend<A: Arch>(&mut self, arch: A, head: Head<'_>, out: &Rows<'_, f32>) {
         let Attention { queries, keys, size, value_size, .. } = self.shape;
-        head.k.transposed().copy_right::<A::F>(size, keys, self.key_stride, &mut self.keys);
-        head.v.copy_right::<A::F>(keys, value_size, self.value_stride, &mut self.values);
+        head.k.transposed().copy_right(arch, size, keys, self.key_stride, &mut self.keys);
+        head.v.copy_right(arch, keys, value_size, self.value_stride, &mut self.values);
         for first in (0..queries).step_by(BLOCK_ROWS) {
             let rows = first..queries.min(first + BLOCK_ROWS);
-            self.score::<A>(head, rows.clone());
-            self.weigh::<A>(head, rows.clone());
-            self.mix::<A>(rows.clone());
-            self.write::<A>(head, rows, out);
+            self.score(arch, head, rows.clone());
+            self.weigh(arch, head, rows.clone());
+            self.mix(arch, rows.clone());
+            self.write(arch, head, rows, out);
         }
     }
 
@@ -172,40 +173,40 @@ impl Scratch {
 
     /// Scores of a block of queries.
     #[inline(always)]
-    fn score<A: Arch>(&mut self, head: Head<'_>, rows: Range<usize>) {
+    fn score<A: Arch>(&mut self, arch: A, head: Head<'_>, rows: Range<usize>) {
         let size = self.shape.size;
         for (r, row) in rows.clone().enumerate() {
             let query = &mut self.queries[r * size..][..size];
-            head.q.copy_row::<A::F>(row, self.shape.scale, query);
+            head.q.copy_row(arch, row, self.shape.scale, query);
         }
         let vectors = self.seen(&rows).div_ceil(LANES);
         let left = Left { values: &self.queries, stride: size, rows: rows.len(), inner: size };
         let right = Right { values: &self.keys, stride: self.key_stride, vectors };
-        multiply::<A>(left, right, &mut self.scores, self.key_stride);
+        multiply(arch, left, right, &mut self.scores, self.key_stride);
     }
 
     /// Scores to weights: a softmax whose division waits until the values are summed.
     #[inline(always)]
-    fn weigh<A: Arch>(&mut self, head: Head<'_>, rows: Range<usize>) {
+    fn weigh<A: Arch>(&mut self, arch: A, head: Head<'_>, rows: Range<usize>) {
         let block_seen = self.seen(&rows);
         for (r, row) in rows.enumerate() {
             let seen = if self.shape.causal { block_seen.min(row + 1) } else { block_seen };
             let scores = &mut self.scores[r * self.key_stride..][..self.key_stride];
             if let Some(mask) = head.mask {
-                mask.copy_row::<A::F>(row, 1.0, &mut self.mask[..seen]);
+                mask.copy_row(arch, row, 1.0, &mut self.mask[..seen]);
                 for (score, mask) in scores.as_flattened_mut().iter_mut().zip(&self.mask[..seen]) {
                     *score += mask;
                 }
             }
             let (scores, unseen) = scores.split_at_mut(seen.div_ceil(LANES));
             unseen.fill([0.0; LANES]);
-            self.factors[r] = exp_of_differences_padded::<A>(scores, seen).recip();
+            self.factors[r] = exp_of_differences_padded(arch, scores, seen).recip();
         }
     }
 
     /// Sums of the values with those weights.
     #[inline(always)]
-    fn mix<A: Arch>(&mut self, rows: Range<usize>) {
+    fn mix<A: Arch>(&mut self, arch: A, rows: Range<usize>) {
         let left = Left {
             values: self.scores.as_flattened(),
             stride: self.key_stride * LANES,
@@ -214,18 +215,18 @@ impl Scratch {
         };
         let vectors = self.shape.value_size.div_ceil(LANES);
         let right = Right { values: &self.values, stride: self.value_stride, vectors };
-        multiply::<A>(left, right, &mut self.results, self.value_stride);
+        multiply(arch, left, right, &mut self.results, self.value_stride);
     }
 
     /// Results, divided by the sums of their weights, to their places.
     #[inline(always)]
-    fn write<A: Arch>(&self, head: Head<'_>, rows: Range<usize>, out: &Rows<'_, f32>) {
+    fn write<A: Arch>(&self, arch: A, head: Head<'_>, rows: Range<usize>, out: &Rows<'_, f32>) {
         for (r, row) in rows.enumerate() {
             let place = (head.batch * self.shape.queries + row) * self.shape.heads + head.head;
             // SAFETY: each batch and head is one thread's alone, and so are its rows.
             let out = unsafe { out.rows(place..place + 1) };
             let results = self.results[r * self.value_stride..].as_flattened();
-            scaled_copy::<A::F>(&results[..self.shape.value_size], self.factors[r], out);
+            scaled_copy(arch, &results[..self.shape.value_size], self.factors[r], out);
         }
     }
 }

@@ -221,8 +221,8 @@ impl Task for Measure<'_> {
     type Output = Span;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Span {
-        Span::of::<A::F>(self.0)
+    fn run<A: Arch>(self, arch: A) -> Span {
+        Span::of(arch, self.0)
     }
 }
 
@@ -238,7 +238,7 @@ impl Task for Encode<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let Convolution { input, geometry, .. } = self.convolution;
         let length = geometry.width * geometry.channels;
         let left = geometry.pads[1] * geometry.channels;
@@ -251,7 +251,7 @@ impl Task for Encode<'_> {
             }
             let x = &input[(line - inside.start) * length..][..length];
             codes[..left].fill(zero);
-            self.grid.encode::<A::F>(x, &mut codes[left..left + length]);
+            self.grid.encode(arch, x, &mut codes[left..left + length]);
             codes[left + length..].fill(zero);
         }
     }
@@ -298,7 +298,7 @@ impl Task for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let Convolution { geometry, weights, epilogue, out, .. } = self.image.convolution;
         let line_codes = (geometry.strides[0] * geometry.pitch()).max(1);
         let block = (BLOCK_CODES / line_codes).max(1);
@@ -310,7 +310,7 @@ impl Task for Multiply<'_> {
                     let strip = self.image.strip(line, &self.pixels);
                     // SAFETY: threads have different pixels, or the same pixels and different
                     // panels.
-                    unsafe { strip.multiply::<A>(weights, panel, epilogue, out, &mut sums) };
+                    unsafe { strip.multiply(arch, weights, panel, epilogue, out, &mut sums) };
                 }
             }
         }

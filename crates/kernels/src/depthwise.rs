@@ -70,13 +70,13 @@ impl Task for Strip<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(mut self) {
+    fn run<A: Arch>(mut self, arch: A) {
         let mut plane = self.plane();
         for first in (0..self.channels()).step_by(LANES) {
             let channels = first..self.channels().min(first + LANES);
             self.fill(&mut plane, channels.clone());
             for row in self.rows.clone() {
-                self.line::<A::F>(&plane, row, channels.clone());
+                self.line(arch, &plane, row, channels.clone());
             }
         }
     }
@@ -118,52 +118,54 @@ impl Strip<'_> {
 
     /// One row of the result.
     #[inline(always)]
-    fn line<F: Lanes>(&mut self, plane: &Plane, row: usize, channels: Range<usize>) {
+    fn line<A: Arch>(&mut self, arch: A, plane: &Plane, row: usize, channels: Range<usize>) {
         let bias = match self.epilogue.bias {
-            [] => F::splat(0.0),
-            bias => load_padded(&bias[channels.clone()], 0.0),
+            [] => arch.splat(0.0),
+            bias => load_padded(arch, &bias[channels.clone()], 0.0),
         };
         match self.geometry.strides[1] {
-            1 => self.tiles::<F, 1>(plane, row, channels.clone(), bias),
-            2 => self.tiles::<F, 2>(plane, row, channels.clone(), bias),
-            _ => self.tiles::<F, 0>(plane, row, channels.clone(), bias),
+            1 => self.tiles::<_, 1>(arch, plane, row, channels.clone(), bias),
+            2 => self.tiles::<_, 2>(arch, plane, row, channels.clone(), bias),
+            _ => self.tiles::<_, 0>(arch, plane, row, channels.clone(), bias),
         }
         if self.epilogue.activation != Activation::None || self.epilogue.residual.is_some() {
-            self.finish::<F>(row, channels);
+            self.finish(arch, row, channels);
         }
     }
 
     /// Bias and products of a row, in tiles. `STRIDE` is the stride across, 0 for any.
     #[inline(always)]
-    fn tiles<F: Lanes, const STRIDE: usize>(
+    fn tiles<A: Arch, const STRIDE: usize>(
         &mut self,
+        arch: A,
         plane: &Plane,
         row: usize,
         channels: Range<usize>,
-        bias: F,
+        bias: A::F,
     ) {
         let width = self.geometry.out_width();
         let mut pixel = 0;
         while pixel < width {
             let at = ([row, pixel], channels.clone());
             // Images are often multiples of 7 or 8 wide; registers are few where lanes take more.
-            pixel += match (width - pixel, registers::<F>()) {
-                (7 | 14 | 21 | 28, 1 | 2) => self.tile::<F, 7, STRIDE>(plane, at, bias),
-                (8.., 1) => self.tile::<F, 8, STRIDE>(plane, at, bias),
-                (4.., _) => self.tile::<F, 4, STRIDE>(plane, at, bias),
-                (2.., _) => self.tile::<F, 2, STRIDE>(plane, at, bias),
-                _ => self.tile::<F, 1, STRIDE>(plane, at, bias),
+            pixel += match (width - pixel, registers::<A::F>()) {
+                (7 | 14 | 21 | 28, 1 | 2) => self.tile::<_, 7, STRIDE>(arch, plane, at, bias),
+                (8.., 1) => self.tile::<_, 8, STRIDE>(arch, plane, at, bias),
+                (4.., _) => self.tile::<_, 4, STRIDE>(arch, plane, at, bias),
+                (2.., _) => self.tile::<_, 2, STRIDE>(arch, plane, at, bias),
+                _ => self.tile::<_, 1, STRIDE>(arch, plane, at, bias),
             };
         }
     }
 
     /// A tile of `P` pixels. Gives back `P`.
     #[inline(always)]
-    fn tile<F: Lanes, const P: usize, const STRIDE: usize>(
+    fn tile<A: Arch, const P: usize, const STRIDE: usize>(
         &mut self,
+        arch: A,
         plane: &Plane,
         ([row, pixel], channels): ([usize; 2], Range<usize>),
-        bias: F,
+        bias: A::F,
     ) -> usize {
         let Geometry { kernel, strides, dilations, .. } = *self.geometry;
         let stride = if STRIDE == 0 { strides[1] } else { STRIDE };
@@ -175,11 +177,11 @@ impl Strip<'_> {
             let first = (top + down * dilations[0]) * plane.pitch + pixel * stride;
             let pixels = &plane.pixels[first..=first + reach];
             for (across, weight) in weights.iter().enumerate() {
-                let weight = F::load(weight);
+                let weight = arch.load(weight);
                 for (p, sum) in sums.iter_mut().enumerate() {
                     // SAFETY: `p < P` and `across < kernel[1]`: not beyond the last, at `reach`.
                     let value = unsafe { pixels.get_unchecked(p * stride + across * dilations[1]) };
-                    *sum = F::load(value).mul_add(weight, *sum);
+                    *sum = arch.load(value).mul_add(weight, *sum);
                 }
             }
         }
@@ -201,28 +203,28 @@ impl Strip<'_> {
 
     /// Activation and residual of a row.
     #[inline(always)]
-    fn finish<F: Lanes>(&mut self, row: usize, channels: Range<usize>) {
+    fn finish<A: Arch>(&mut self, arch: A, row: usize, channels: Range<usize>) {
         let width = self.geometry.out_width();
         let before = self.rows.start * width * self.channels();
         for pixel in 0..width {
             let at = self.place([row, pixel], channels.start);
             let out = &mut self.out[at..][..channels.len()];
-            finish::<F>(&self.epilogue, before + at, out);
+            finish(arch, &self.epilogue, before + at, out);
         }
     }
 }
 
 /// Activation and residual of up to sixteen sums of one pixel, which lie `at` in the whole result.
 #[inline(always)]
-pub(super) fn finish<F: Lanes>(epilogue: &Epilogue<'_>, at: usize, sums: &mut [f32]) {
-    let mut x = load_padded::<F>(sums, 0.0);
+pub(super) fn finish<A: Arch>(arch: A, epilogue: &Epilogue<'_>, at: usize, sums: &mut [f32]) {
+    let mut x = load_padded(arch, sums, 0.0);
     let residual = epilogue.residual.map(|residual| &residual[at..][..sums.len()]);
     if let (Some(residual), true) = (residual, epilogue.residual_first) {
-        x = x.add(load_padded(residual, 0.0));
+        x = x.add(load_padded(arch, residual, 0.0));
     }
-    x = epilogue.activation.apply(x);
+    x = epilogue.activation.apply(arch, x);
     if let (Some(residual), false) = (residual, epilogue.residual_first) {
-        x = x.add(load_padded(residual, 0.0));
+        x = x.add(load_padded(arch, residual, 0.0));
     }
     store_part(x, sums);
 }

@@ -146,8 +146,8 @@ impl Task for Measure<'_> {
     type Output = Span;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Span {
-        Span::of::<A::F>(self.0)
+    fn run<A: Arch>(self, arch: A) -> Span {
+        Span::of(arch, self.0)
     }
 }
 
@@ -182,20 +182,21 @@ struct Columns<F> {
 }
 
 /// [`Grid::encode`] of sixteen values, again and again.
-struct Coder<F> {
-    inverse: F,
-    zero: F,
+struct Coder<A: Arch> {
+    arch: A,
+    inverse: A::F,
+    zero: A::F,
 }
 
-impl<F: Lanes> Coder<F> {
+impl<A: Arch> Coder<A> {
     #[inline(always)]
-    fn new(grid: Grid) -> Self {
-        Self { inverse: F::splat(1.0 / grid.scale), zero: F::splat(grid.zero as f32) }
+    fn new(arch: A, grid: Grid) -> Self {
+        Self { arch, inverse: arch.splat(1.0 / grid.scale), zero: arch.splat(grid.zero as f32) }
     }
 
     #[inline(always)]
-    fn encode(&self, x: F, codes: &mut [u8; LANES]) {
-        x.mul(self.inverse).to_code(self.zero, codes);
+    fn encode(&self, x: A::F, codes: &mut [u8; LANES]) {
+        self.arch.to_code(x.mul(self.inverse), self.zero, codes);
     }
 }
 
@@ -203,14 +204,14 @@ impl Task for Strip<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(mut self) {
+    fn run<A: Arch>(mut self, arch: A) {
         let mut plane = self.plane();
         for first in (0..self.weights.channels).step_by(LANES) {
             let channels = first..self.weights.channels.min(first + LANES);
-            self.fill::<A::F>(&mut plane, channels.clone());
-            let columns = self.columns(channels.clone());
+            self.fill(arch, &mut plane, channels.clone());
+            let columns = self.columns(arch, channels.clone());
             for row in self.rows.clone() {
-                self.line::<A>(&plane, row, channels.clone(), &columns);
+                self.line(arch, &plane, row, channels.clone(), &columns);
             }
         }
     }
@@ -233,7 +234,7 @@ impl Strip<'_> {
 
     /// Copies some output channels' codes into a plane.
     #[inline(always)]
-    fn fill<F: Lanes>(&self, plane: &mut Plane, channels: Range<usize>) {
+    fn fill<A: Arch>(&self, arch: A, plane: &mut Plane, channels: Range<usize>) {
         let Geometry { height, width, strides, dilations, pads, .. } = *self.geometry;
         let nothing = [[self.grid.zero as u8; GROUP]; LANES];
         let first = self.rows.start * strides[0];
@@ -244,7 +245,7 @@ impl Strip<'_> {
                 continue;
             }
             let codes = &mut plane.codes[pads[1]..][..width];
-            self.encode::<F>(y, channels.clone(), codes);
+            self.encode(arch, y, channels.clone(), codes);
             let step = dilations[1];
             for (x, quads) in quads.iter_mut().enumerate() {
                 let taps = &plane.codes[x..=x + 3 * step];
@@ -255,14 +256,20 @@ impl Strip<'_> {
 
     /// Codes of a row of the image.
     #[inline(always)]
-    fn encode<F: Lanes>(&self, y: usize, channels: Range<usize>, codes: &mut [[u8; LANES]]) {
+    fn encode<A: Arch>(
+        &self,
+        arch: A,
+        y: usize,
+        channels: Range<usize>,
+        codes: &mut [[u8; LANES]],
+    ) {
         let size = self.geometry.channels;
         let line = &self.input[y * self.geometry.width * size..][..self.geometry.width * size];
-        let coder = Coder::<F>::new(self.grid);
+        let coder = Coder::new(arch, self.grid);
         if self.multiplier == 1 && channels.len() == LANES {
             let mut at = channels.start;
             for codes in codes {
-                coder.encode(load_padded(&line[at..][..LANES], 0.0), codes);
+                coder.encode(load_padded(arch, &line[at..][..LANES], 0.0), codes);
                 at += size;
             }
             return;
@@ -272,20 +279,20 @@ impl Strip<'_> {
             for (x, channel) in x.iter_mut().zip(channels.clone()) {
                 *x = pixel[channel / self.multiplier];
             }
-            coder.encode(F::load(&x), codes);
+            coder.encode(arch.load(&x), codes);
         }
     }
 
     #[inline(always)]
-    fn columns<F: Lanes>(&self, channels: Range<usize>) -> Columns<F> {
+    fn columns<A: Arch>(&self, arch: A, channels: Range<usize>) -> Columns<A::F> {
         let block = channels.start / LANES;
         let start =
             self.weights.sums[block].map(|sum| sum.wrapping_mul(self.grid.zero).wrapping_neg());
         let bias = match self.epilogue.bias {
-            [] => F::splat(0.0),
-            bias => load_padded(&bias[channels], 0.0),
+            [] => arch.splat(0.0),
+            bias => load_padded(arch, &bias[channels], 0.0),
         };
-        let scales = F::load(&self.weights.scales[block]).mul(F::splat(self.grid.scale));
+        let scales = arch.load(&self.weights.scales[block]).mul(arch.splat(self.grid.scale));
         Columns { start, scales, bias }
     }
 
@@ -293,6 +300,7 @@ impl Strip<'_> {
     #[inline(always)]
     fn line<A: Arch>(
         &mut self,
+        arch: A,
         plane: &Plane,
         row: usize,
         channels: Range<usize>,
@@ -304,15 +312,15 @@ impl Strip<'_> {
             let at = ([row, pixel], channels.clone());
             // Images are often multiples of 7 or 8 wide.
             pixel += match width - pixel {
-                7 | 14 | 21 | 28 => self.tile::<A, 7>(plane, at, columns),
-                8.. => self.tile::<A, 8>(plane, at, columns),
-                4.. => self.tile::<A, 4>(plane, at, columns),
-                2.. => self.tile::<A, 2>(plane, at, columns),
-                _ => self.tile::<A, 1>(plane, at, columns),
+                7 | 14 | 21 | 28 => self.tile::<_, 7>(arch, plane, at, columns),
+                8.. => self.tile::<_, 8>(arch, plane, at, columns),
+                4.. => self.tile::<_, 4>(arch, plane, at, columns),
+                2.. => self.tile::<_, 2>(arch, plane, at, columns),
+                _ => self.tile::<_, 1>(arch, plane, at, columns),
             };
         }
         if self.epilogue.activation != Activation::None || self.epilogue.residual.is_some() {
-            self.finish::<A::F>(row, channels);
+            self.finish(arch, row, channels);
         }
     }
 
@@ -320,6 +328,7 @@ impl Strip<'_> {
     #[inline(always)]
     fn tile<A: Arch, const P: usize>(
         &mut self,
+        arch: A,
         plane: &Plane,
         ([row, pixel], channels): ([usize; 2], Range<usize>),
         columns: &Columns<A::F>,
@@ -336,12 +345,11 @@ impl Strip<'_> {
             weight_sums: &self.weights.sums[channels.start / LANES],
         };
         let mut sums = [columns.start; P];
-        // SAFETY: this runs on the set.
-        unsafe { A::quad_tile(tile, &mut sums) };
+        arch.quad_tile(tile, &mut sums);
         let size = self.weights.channels;
         let mut at = self.place([row, pixel], channels.start);
         for sum in &sums {
-            let x = A::F::from_i32(sum).mul_add(columns.scales, columns.bias);
+            let x = arch.load_i32(sum).mul_add(columns.scales, columns.bias);
             store_part(x, &mut self.out[at..][..channels.len()]);
             at += size;
         }
@@ -357,13 +365,13 @@ impl Strip<'_> {
 
     /// Activation and residual of a row.
     #[inline(always)]
-    fn finish<F: Lanes>(&mut self, row: usize, channels: Range<usize>) {
+    fn finish<A: Arch>(&mut self, arch: A, row: usize, channels: Range<usize>) {
         let width = self.geometry.out_width();
         let before = self.rows.start * width * self.weights.channels;
         for pixel in 0..width {
             let at = self.place([row, pixel], channels.start);
             let out = &mut self.out[at..][..channels.len()];
-            finish::<F>(&self.epilogue, before + at, out);
+            finish(arch, &self.epilogue, before + at, out);
         }
     }
 }

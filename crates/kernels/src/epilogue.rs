@@ -43,13 +43,13 @@ impl Epilogue<'_> {
 
     /// Bias, residual and activation of a part of a row; the bias is filled up to whole blocks.
     #[inline(always)]
-    fn finish<F: Lanes>(&self, x: &mut [F], residual: Option<&[f32]>) {
+    fn finish<A: Arch>(&self, arch: A, x: &mut [A::F], residual: Option<&[f32]>) {
         if let (Some(residual), true) = (residual, self.residual_first) {
-            add(x, residual);
+            add(arch, x, residual);
         }
-        self.activation.apply_all(x);
+        self.activation.apply_all(arch, x);
         if let (Some(residual), false) = (residual, self.residual_first) {
-            add(x, residual);
+            add(arch, x, residual);
         }
     }
 
@@ -177,6 +177,7 @@ impl Strip<'_> {
     #[inline(always)]
     pub unsafe fn multiply<A: Arch>(
         &self,
+        arch: A,
         weights: &PackedWeights,
         panel: usize,
         epilogue: &Epilogue<'_>,
@@ -191,14 +192,14 @@ impl Strip<'_> {
             let rows = cut.rows(tile);
             self.announce(rows.clone(), &panel, epilogue, out);
             // SAFETY: `check` saw to the codes.
-            unsafe { self.tile::<A>(tile, &cut, weights, &panel, sums) };
+            unsafe { self.tile(arch, tile, &cut, weights, &panel, sums) };
             // SAFETY: the caller's promise is handed on.
             unsafe {
                 match panel.blocks {
-                    1 => self.write::<A::F, 1>(rows, &panel, sums, &bias, epilogue, out),
-                    2 => self.write::<A::F, 2>(rows, &panel, sums, &bias, epilogue, out),
-                    3 => self.write::<A::F, 3>(rows, &panel, sums, &bias, epilogue, out),
-                    _ => self.write::<A::F, 4>(rows, &panel, sums, &bias, epilogue, out),
+                    1 => self.write::<_, 1>(arch, rows, &panel, sums, &bias, epilogue, out),
+                    2 => self.write::<_, 2>(arch, rows, &panel, sums, &bias, epilogue, out),
+                    3 => self.write::<_, 3>(arch, rows, &panel, sums, &bias, epilogue, out),
+                    _ => self.write::<_, 4>(arch, rows, &panel, sums, &bias, epilogue, out),
                 }
             }
         }
@@ -206,7 +207,7 @@ impl Strip<'_> {
 
     /// The exact sums of all rows and columns, `[rows, columns]`.
     #[inline(always)]
-    pub fn sums<A: Arch>(&self, weights: &PackedWeights) -> Vec<i32> {
+    pub fn sums<A: Arch>(&self, arch: A, weights: &PackedWeights) -> Vec<i32> {
         self.check::<A>(weights);
         let mut all = vec![0; self.rows * weights.columns()];
         let mut sums: TileSums = [0; _];
@@ -216,7 +217,7 @@ impl Strip<'_> {
             for tile in 0..cut.tiles {
                 let rows = cut.rows(tile);
                 // SAFETY: `check` saw to the codes.
-                unsafe { self.tile::<A>(tile, &cut, weights, &panel, &mut sums) };
+                unsafe { self.tile(arch, tile, &cut, weights, &panel, &mut sums) };
                 for (row, sums) in rows.zip(sums.chunks(TILE_COLUMNS)) {
                     let place = &mut all[row * weights.columns()..][columns.clone()];
                     place.copy_from_slice(&sums[..columns.len()]);
@@ -233,6 +234,7 @@ impl Strip<'_> {
     #[inline(always)]
     unsafe fn tile<A: Arch>(
         &self,
+        arch: A,
         tile: usize,
         cut: &Cut,
         weights: &PackedWeights,
@@ -249,7 +251,7 @@ impl Strip<'_> {
         };
         let column_sums = panel.sums.as_flattened().as_ptr();
         // SAFETY: the caller vouches for the codes and the rows, and the panel is whole.
-        unsafe { A::tile(codes, panel.weights, column_sums, rows.len(), panel.blocks, sums) };
+        unsafe { arch.tile(codes, panel.weights, column_sums, rows.len(), panel.blocks, sums) };
     }
 
     /// # Panics
@@ -259,8 +261,12 @@ impl Strip<'_> {
         assert_eq!(weights.unit(), A::UNIT, "weights are packed for another instruction set");
         assert_eq!(weights.segments(), self.segments.len(), "segments of codes and weights");
         let farthest = self.segments.iter().max().copied().unwrap_or(0);
-        let reach = (self.rows.max(1) - 1) * self.stride + farthest;
-        assert!(reach + weights.units() * A::UNIT <= self.codes.len(), "too few codes");
+        // Sizes can be any numbers: what does not fit is more than all codes.
+        let end = (self.rows.max(1) - 1)
+            .saturating_mul(self.stride)
+            .saturating_add(farthest)
+            .saturating_add(weights.units() * A::UNIT);
+        assert!(end <= self.codes.len(), "too few codes");
     }
 
     /// Fetches what the epilogue of a tile will read and write: cache lines far apart, which would
@@ -290,8 +296,10 @@ impl Strip<'_> {
     /// # Safety
     /// As [`Strip::multiply`].
     #[inline(always)]
-    unsafe fn write<F: Lanes, const N: usize>(
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn write<A: Arch, const N: usize>(
         &self,
+        arch: A,
         rows: Range<usize>,
         panel: &Panel<'_>,
         sums: &TileSums,
@@ -306,24 +314,24 @@ impl Strip<'_> {
         };
         for (row, sums) in rows.zip(sums.as_chunks::<TILE_COLUMNS>().0) {
             let grid = self.grids[if self.grids.len() == 1 { 0 } else { row }];
-            let scale = F::splat(grid.scale);
+            let scale = arch.splat(grid.scale);
             let mut x = [scale; N];
             for block in 0..N {
                 let sums = &sums.as_chunks::<LANES>().0[block];
                 // What follows a ReLU has a zero point of 0.
                 let sums = match grid.zero {
-                    0 => F::from_i32(sums),
-                    zero => F::from_i32(&without_zero(sums, zero, &columns[block])),
+                    0 => arch.load_i32(sums),
+                    zero => arch.load_i32(&without_zero(sums, zero, &columns[block])),
                 };
-                let factor = F::load(&scales[block]).mul(scale);
-                x[block] = sums.mul_add(factor, F::load(&bias[block]));
+                let factor = arch.load(&scales[block]).mul(scale);
+                x[block] = sums.mul_add(factor, arch.load(&bias[block]));
             }
             let row = self.first_row + row;
             // SAFETY: the caller's promise is handed on.
             let place = unsafe { out.part(row, panel) };
             let start = row * out.columns + panel.first;
             let residual = epilogue.residual.map(|x| &x[start..start + place.len()]);
-            epilogue.finish(&mut x, residual);
+            epilogue.finish(arch, &mut x, residual);
             store(&x, place);
         }
     }
@@ -364,7 +372,7 @@ fn without_zero(sums: &[i32; LANES], zero: i32, columns: &[i32; LANES]) -> [i32;
 
 /// Adds values to as many lanes.
 #[inline(always)]
-fn add<F: Lanes>(x: &mut [F], values: &[f32]) {
+fn add<A: Arch>(arch: A, x: &mut [A::F], values: &[f32]) {
     let mut all = [0.0; TILE_COLUMNS];
     let values = if values.len() == x.len() * LANES {
         values
@@ -373,7 +381,7 @@ fn add<F: Lanes>(x: &mut [F], values: &[f32]) {
         &all
     };
     for (x, values) in x.iter_mut().zip(values.as_chunks::<LANES>().0) {
-        *x = x.add(F::load(values));
+        *x = x.add(arch.load(values));
     }
 }
 

@@ -20,85 +20,19 @@ pub struct Isa(Set);
 /// In ascending order of speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Set {
-    Scalar,
+    Scalar(Scalar),
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
-    AvxVnni,
+    AvxVnni(AvxVnni),
     #[cfg(target_arch = "x86_64")]
-    Avx512Vnni,
+    Avx512Vnni(Avx512Vnni),
     #[cfg(target_arch = "aarch64")]
-    Neon,
+    Neon(Neon),
     #[cfg(target_arch = "aarch64")]
-    DotProd,
+    DotProd(DotProd),
     #[cfg(target_arch = "aarch64")]
-    I8mm,
-}
-
-/// Every set that this build knows.
-const SETS: &[Set] = &[
-    Set::Scalar,
-    #[cfg(target_arch = "x86_64")]
-    Set::Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Set::AvxVnni,
-    #[cfg(target_arch = "x86_64")]
-    Set::Avx512Vnni,
-    #[cfg(target_arch = "aarch64")]
-    Set::Neon,
-    #[cfg(target_arch = "aarch64")]
-    Set::DotProd,
-    #[cfg(target_arch = "aarch64")]
-    Set::I8mm,
-];
-
-impl Set {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => "avxvnni",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => "avx512vnni",
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => "neon",
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd => "dotprod",
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm => "i8mm",
-        }
-    }
-
-    fn is_here(self) -> bool {
-        match self {
-            Self::Scalar => true,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni => Self::Avx2.is_here() && is_x86_feature_detected!("avxvnni"),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => {
-                Self::Avx2.is_here()
-                    && is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512vnni")
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProd => {
-                Self::Neon.is_here() && std::arch::is_aarch64_feature_detected!("dotprod")
-            }
-            #[cfg(target_arch = "aarch64")]
-            Self::I8mm => {
-                Self::DotProd.is_here() && std::arch::is_aarch64_feature_detected!("i8mm")
-            }
-        }
-    }
+    I8mm(I8mm),
 }
 
 /// A kernel with its arguments.
@@ -107,22 +41,52 @@ pub trait Task {
     type Output;
 
     /// Runs it on an instruction set. Implementations are `#[inline(always)]`, and so is all that
-    /// they call with `A`.
-    fn run<A: Arch>(self) -> Self::Output;
+    /// they hand `arch` on to.
+    fn run<A: Arch>(self, arch: A) -> Self::Output;
 }
 
 impl Isa {
     /// Plain Rust, which every machine has.
-    pub const SCALAR: Self = Self(Set::Scalar);
+    pub const SCALAR: Self = Self(Set::Scalar(Scalar));
 
     /// The sets that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
-        SETS.iter().copied().filter(|set| set.is_here()).map(Self).collect()
+        let sets = [
+            Some(Set::Scalar(Scalar)),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Set::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            AvxVnni::detect().map(Set::AvxVnni),
+            #[cfg(target_arch = "x86_64")]
+            Avx512Vnni::detect().map(Set::Avx512Vnni),
+            #[cfg(target_arch = "aarch64")]
+            Neon::detect().map(Set::Neon),
+            #[cfg(target_arch = "aarch64")]
+            DotProd::detect().map(Set::DotProd),
+            #[cfg(target_arch = "aarch64")]
+            I8mm::detect().map(Set::I8mm),
+        ];
+        sets.into_iter().flatten().map(Self).collect()
     }
 
     /// The names of all sets that this build knows, slowest first.
     pub fn known() -> Vec<&'static str> {
-        SETS.iter().map(|set| set.name()).collect()
+        let names = [
+            Scalar::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Avx2::NAME,
+            #[cfg(target_arch = "x86_64")]
+            AvxVnni::NAME,
+            #[cfg(target_arch = "x86_64")]
+            Avx512Vnni::NAME,
+            #[cfg(target_arch = "aarch64")]
+            Neon::NAME,
+            #[cfg(target_arch = "aarch64")]
+            DotProd::NAME,
+            #[cfg(target_arch = "aarch64")]
+            I8mm::NAME,
+        ];
+        names.to_vec()
     }
 
     /// The set that is used: the fastest that is there, or what `PAIRGATE_ISA` lowers it to. Found
@@ -144,7 +108,15 @@ impl Isa {
 
     /// Its name, as `PAIRGATE_ISA` takes it.
     pub fn name(self) -> &'static str {
-        self.0.name()
+        struct Name;
+        impl Task for Name {
+            type Output = &'static str;
+            #[inline(always)]
+            fn run<A: Arch>(self, _: A) -> &'static str {
+                A::NAME
+            }
+        }
+        self.run(Name)
     }
 
     /// [`Arch::UNIT`] of the set: weights are packed for it.
@@ -153,7 +125,7 @@ impl Isa {
         impl Task for Unit {
             type Output = usize;
             #[inline(always)]
-            fn run<A: Arch>(self) -> usize {
+            fn run<A: Arch>(self, _: A) -> usize {
                 A::UNIT
             }
         }
@@ -164,25 +136,25 @@ impl Isa {
     #[inline]
     pub fn run<T: Task>(self, task: T) -> T::Output {
         match self.0 {
-            Set::Scalar => task.run::<Scalar>(),
-            // SAFETY: an `Isa` exists only for a set that was detected.
+            Set::Scalar(set) => task.run(set),
+            // SAFETY: the machine has the features: `set` proves it.
             #[cfg(target_arch = "x86_64")]
-            Set::Avx2 => unsafe { run_avx2(task) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Set::AvxVnni => unsafe { run_avxvnni(task) },
+            Set::Avx2(set) => unsafe { run_avx2(set, task) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Set::Avx512Vnni => unsafe { run_avx512vnni(task) },
+            Set::AvxVnni(set) => unsafe { run_avxvnni(set, task) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Vnni(set) => unsafe { run_avx512vnni(set, task) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Set::Neon => unsafe { run_neon(task) },
+            Set::Neon(set) => unsafe { run_neon(set, task) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Set::DotProd => unsafe { run_dotprod(task) },
+            Set::DotProd(set) => unsafe { run_dotprod(set, task) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            Set::I8mm => unsafe { run_i8mm(task) },
+            Set::I8mm(set) => unsafe { run_i8mm(set, task) },
         }
     }
 }
@@ -201,36 +173,36 @@ impl fmt::Display for Isa {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn run_avx2<T: Task>(task: T) -> T::Output {
-    task.run::<Avx2>()
+fn run_avx2<T: Task>(set: Avx2, task: T) -> T::Output {
+    task.run(set)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avxvnni")]
-fn run_avxvnni<T: Task>(task: T) -> T::Output {
-    task.run::<AvxVnni>()
+fn run_avxvnni<T: Task>(set: AvxVnni, task: T) -> T::Output {
+    task.run(set)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn run_avx512vnni<T: Task>(task: T) -> T::Output {
-    task.run::<Avx512Vnni>()
+fn run_avx512vnni<T: Task>(set: Avx512Vnni, task: T) -> T::Output {
+    task.run(set)
 }
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon")]
-fn run_neon<T: Task>(task: T) -> T::Output {
-    task.run::<Neon>()
+fn run_neon<T: Task>(set: Neon, task: T) -> T::Output {
+    task.run(set)
 }
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon,dotprod")]
-fn run_dotprod<T: Task>(task: T) -> T::Output {
-    task.run::<DotProd>()
+fn run_dotprod<T: Task>(set: DotProd, task: T) -> T::Output {
+    task.run(set)
 }
 
 #[cfg(target_arch = "aarch64")]
 #[target_feature(enable = "neon,dotprod,i8mm")]
-fn run_i8mm<T: Task>(task: T) -> T::Output {
-    task.run::<I8mm>()
+fn run_i8mm<T: Task>(set: I8mm, task: T) -> T::Output {
+    task.run(set)
 }

@@ -77,14 +77,14 @@ impl<'a> View<'a> {
 impl Matrix<'_> {
     /// Copies the start of a row into `out`, each value times `factor`.
     #[inline(always)]
-    pub(super) fn copy_row<F: Lanes>(self, row: usize, factor: f32, out: &mut [f32]) {
+    pub(super) fn copy_row<A: Arch>(self, arch: A, row: usize, factor: f32, out: &mut [f32]) {
         if out.is_empty() {
             return;
         }
         let values = &self.data[row * self.row..];
         match self.column {
             0 => out.fill(values[0] * factor),
-            1 => scaled_copy::<F>(&values[..out.len()], factor, out),
+            1 => scaled_copy(arch, &values[..out.len()], factor, out),
             column => {
                 for (out, value) in out.iter_mut().zip(values.iter().step_by(column)) {
                     *out = value * factor;
@@ -96,8 +96,9 @@ impl Matrix<'_> {
     /// Copies a matrix as the right side of a product, `stride` vectors to a row. Columns beyond
     /// the last are left as they are.
     #[inline(always)]
-    pub(super) fn copy_right<F: Lanes>(
+    pub(super) fn copy_right<A: Arch>(
         self,
+        arch: A,
         inner: usize,
         columns: usize,
         stride: usize,
@@ -111,7 +112,7 @@ impl Matrix<'_> {
         }
         let rows = out.as_flattened_mut().chunks_exact_mut(stride * LANES);
         for (k, out) in rows.take(inner).enumerate() {
-            self.copy_row::<F>(k, 1.0, &mut out[..columns]);
+            self.copy_row(arch, k, 1.0, &mut out[..columns]);
         }
     }
 
@@ -160,12 +161,12 @@ fn four_columns<'a>(sources: [&[f32]; 4], mut places: impl Iterator<Item = &'a m
 
 /// `out = values * factor`
 #[inline(always)]
-pub(super) fn scaled_copy<F: Lanes>(values: &[f32], factor: f32, out: &mut [f32]) {
+pub(super) fn scaled_copy<A: Arch>(arch: A, values: &[f32], factor: f32, out: &mut [f32]) {
     let (value_chunks, value_rest) = values.as_chunks::<LANES>();
     let (out_chunks, out_rest) = out.as_chunks_mut::<LANES>();
-    let lanes = F::splat(factor);
+    let lanes = arch.splat(factor);
     for (out, values) in out_chunks.iter_mut().zip(value_chunks) {
-        F::load(values).mul(lanes).store(out);
+        arch.load(values).mul(lanes).store(out);
     }
     for (out, value) in out_rest.iter_mut().zip(value_rest) {
         *out = value * factor;
@@ -200,14 +201,14 @@ impl Task for Products<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let Sizes { heads, rows, inner, columns, .. } = self.sizes;
         let mut scratch = Scratch::new(rows, inner, columns);
         for (i, out) in self.out.chunks_exact_mut(rows * columns).enumerate() {
             let (batch, head) = ((self.first + i) / heads, (self.first + i) % heads);
             let a = self.a.matrix(batch, head);
             let b = self.b.matrix(batch, head);
-            scratch.product::<A>(a, b, columns, out);
+            scratch.product(arch, a, b, columns, out);
         }
     }
 }
@@ -234,19 +235,26 @@ impl Scratch {
     }
 
     #[inline(always)]
-    fn product<A: Arch>(&mut self, a: Matrix<'_>, b: Matrix<'_>, columns: usize, out: &mut [f32]) {
+    fn product<A: Arch>(
+        &mut self,
+        arch: A,
+        a: Matrix<'_>,
+        b: Matrix<'_>,
+        columns: usize,
+        out: &mut [f32],
+    ) {
         let (inner, stride) = (self.inner, self.stride);
-        b.copy_right::<A::F>(inner, columns, stride, &mut self.right);
+        b.copy_right(arch, inner, columns, stride, &mut self.right);
         let vectors = columns.div_ceil(LANES);
         let right = Right { values: &self.right, stride, vectors };
         for (i, out) in out.chunks_mut(BLOCK_ROWS * columns).enumerate() {
             let rows = out.len() / columns;
             for r in 0..rows {
                 let left = &mut self.left[r * inner..][..inner];
-                a.copy_row::<A::F>(i * BLOCK_ROWS + r, 1.0, left);
+                a.copy_row(arch, i * BLOCK_ROWS + r, 1.0, left);
             }
             let left = Left { values: &self.left, stride: inner, rows, inner };
-            multiply::<A>(left, right, &mut self.block, stride);
+            multiply(arch, left, right, &mut self.block, stride);
             for (out, block) in out.chunks_exact_mut(columns).zip(self.block.chunks(stride)) {
                 out.copy_from_slice(&block.as_flattened()[..columns]);
             }

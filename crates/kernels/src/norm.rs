@@ -25,13 +25,13 @@ pub struct Norm<'a> {
 
 /// Up to sixteen values as lanes, and `padding` in the other lanes.
 #[inline(always)]
-pub(super) fn load_padded<F: Lanes>(x: &[f32], padding: f32) -> F {
+pub(super) fn load_padded<A: Arch>(arch: A, x: &[f32], padding: f32) -> A::F {
     if let Some(x) = x.first_chunk() {
-        return F::load(x);
+        return arch.load(x);
     }
     let mut padded = [padding; LANES];
     padded[..x.len()].copy_from_slice(x);
-    F::load(&padded)
+    arch.load(&padded)
 }
 
 /// Writes the first lanes, as many as `out` has values, at most sixteen.
@@ -90,36 +90,36 @@ impl<F: Lanes> Term<F> for Product {
 /// The sum of a term over two rows of one length. `padding` is a value of `a` and `b` whose term
 /// is 0.
 #[inline(always)]
-fn sum_of<A: Arch, T: Term<A::F>>(term: T, a: &[f32], b: &[f32], padding: f32) -> f32 {
+fn sum_of<A: Arch, T: Term<A::F>>(arch: A, term: T, a: &[f32], b: &[f32], padding: f32) -> f32 {
     assert_eq!(a.len(), b.len(), "rows of one length");
-    let mut sums = [A::F::splat(0.0); BLOCK / LANES];
+    let mut sums = [arch.splat(0.0); BLOCK / LANES];
     let ((a_blocks, a_rest), (b_blocks, b_rest)) = (a.as_chunks::<BLOCK>(), b.as_chunks::<BLOCK>());
     for (a, b) in a_blocks.iter().zip(b_blocks) {
         let ((a, _), (b, _)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum = term.add_to(*sum, A::F::load(a), A::F::load(b));
+            *sum = term.add_to(*sum, arch.load(a), arch.load(b));
         }
     }
     let rest = a_rest.chunks(LANES).zip(b_rest.chunks(LANES));
     for (sum, (a, b)) in sums.iter_mut().zip(rest) {
-        *sum = term.add_to(*sum, load_padded(a, padding), load_padded(b, padding));
+        *sum = term.add_to(*sum, load_padded(arch, a, padding), load_padded(arch, b, padding));
     }
     sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum()
 }
 
 /// The sum of a row.
 #[inline(always)]
-pub(super) fn sum_of_row<A: Arch>(x: &[f32]) -> f32 {
-    sum_of::<A, _>(Value, x, x, 0.0)
+pub(super) fn sum_of_row<A: Arch>(arch: A, x: &[f32]) -> f32 {
+    sum_of(arch, Value, x, x, 0.0)
 }
 
 /// The mean of a row, and the mean of its squared deviations from that.
 #[inline(always)]
-fn moments<A: Arch>(x: &[f32]) -> (f32, f32) {
+fn moments<A: Arch>(arch: A, x: &[f32]) -> (f32, f32) {
     let count = x.len() as f32;
-    let mean = sum_of_row::<A>(x) / count;
-    let deviation = Deviation { mean: A::F::splat(mean) };
-    (mean, sum_of::<A, _>(deviation, x, x, mean) / count)
+    let mean = sum_of_row(arch, x) / count;
+    let deviation = Deviation { mean: arch.splat(mean) };
+    (mean, sum_of(arch, deviation, x, x, mean) / count)
 }
 
 /// LayerNorm of one row: `(x - mean) / sqrt(variance + epsilon) * gain + bias`, the variance from
@@ -128,23 +128,23 @@ fn moments<A: Arch>(x: &[f32]) -> (f32, f32) {
 /// # Panics
 /// Where the slices have not one length.
 #[inline(always)]
-pub fn layer_norm_row<A: Arch>(x: &[f32], norm: Norm<'_>, out: &mut [f32]) {
+pub fn layer_norm_row<A: Arch>(arch: A, x: &[f32], norm: Norm<'_>, out: &mut [f32]) {
     let size = x.len();
     let sizes = [norm.gain.len(), norm.bias.len(), out.len()];
     assert_eq!(sizes, [size; 3], "gain, bias and result as long as the row");
-    let (mean, variance) = moments::<A>(x);
-    let mean = A::F::splat(mean);
-    let factor = A::F::splat((variance + norm.epsilon).sqrt().recip());
+    let (mean, variance) = moments(arch, x);
+    let mean = arch.splat(mean);
+    let factor = arch.splat((variance + norm.epsilon).sqrt().recip());
 
     let ((x, x_rest), (out, out_rest)) = (x.as_chunks::<LANES>(), out.as_chunks_mut::<LANES>());
     let (gain, gain_rest) = norm.gain.as_chunks::<LANES>();
     let (bias, bias_rest) = norm.bias.as_chunks::<LANES>();
     for ((x, out), (gain, bias)) in x.iter().zip(out).zip(gain.iter().zip(bias)) {
-        let x = A::F::load(x).sub(mean).mul(factor);
-        x.mul_add(A::F::load(gain), A::F::load(bias)).store(out);
+        let x = arch.load(x).sub(mean).mul(factor);
+        x.mul_add(arch.load(gain), arch.load(bias)).store(out);
     }
-    let x = load_padded::<A::F>(x_rest, 0.0).sub(mean).mul(factor);
-    let x = x.mul_add(load_padded(gain_rest, 0.0), load_padded(bias_rest, 0.0));
+    let x = load_padded(arch, x_rest, 0.0).sub(mean).mul(factor);
+    let x = x.mul_add(load_padded(arch, gain_rest, 0.0), load_padded(arch, bias_rest, 0.0));
     store_part(x, out_rest);
 }
 
@@ -172,10 +172,10 @@ impl Task for LayerNorm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let size = self.norm.gain.len();
         for (x, out) in self.x.chunks_exact(size).zip(self.out.chunks_exact_mut(size)) {
-            layer_norm_row::<A>(x, self.norm, out);
+            layer_norm_row(arch, x, self.norm, out);
         }
     }
 }
@@ -203,24 +203,24 @@ impl Task for RmsNorm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let rows = self.x.chunks_exact(self.size);
         for (x, out) in rows.zip(self.out.chunks_exact_mut(self.size)) {
-            let squares = sum_of::<A, _>(Product, x, x, 0.0);
+            let squares = sum_of(arch, Product, x, x, 0.0);
             let mean = squares / self.size as f32;
             out.copy_from_slice(x);
-            scale::<A>(out, (mean + self.epsilon).sqrt().recip());
+            scale(arch, out, (mean + self.epsilon).sqrt().recip());
         }
     }
 }
 
 /// Multiplies a row by a factor.
 #[inline(always)]
-pub(super) fn scale<A: Arch>(x: &mut [f32], factor: f32) {
+pub(super) fn scale<A: Arch>(arch: A, x: &mut [f32], factor: f32) {
     let (x, rest) = x.as_chunks_mut::<LANES>();
-    let lanes = A::F::splat(factor);
+    let lanes = arch.splat(factor);
     for x in x {
-        A::F::load(x).mul(lanes).store(x);
+        arch.load(x).mul(lanes).store(x);
     }
     for x in rest {
         *x *= factor;
@@ -253,8 +253,8 @@ impl Task for Dot<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> f32 {
-        sum_of::<A, _>(Product, self.a, self.b, 0.0)
+    fn run<A: Arch>(self, arch: A) -> f32 {
+        sum_of(arch, Product, self.a, self.b, 0.0)
     }
 }
 

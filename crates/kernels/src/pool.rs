@@ -71,19 +71,19 @@ impl Task for Axis<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         for (i, out) in self.out.chunks_exact_mut(self.inner).enumerate() {
             let size = self.count * self.inner;
             let x = &self.x[i * size..][..size];
             if self.inner == 1 {
-                out[0] = sum_of_row::<A>(x);
+                out[0] = sum_of_row(arch, x);
             } else {
                 out.fill(0.0);
                 for row in x.chunks_exact(self.inner) {
-                    combine::<A::F, Add>(out, row);
+                    combine::<_, Add>(arch, out, row);
                 }
             }
-            scale::<A>(out, self.factor);
+            scale(arch, out, self.factor);
         }
     }
 }
@@ -114,14 +114,14 @@ impl Combine for Greater {
 
 /// `out = both(out, x)`, value by value.
 #[inline(always)]
-fn combine<F: Lanes, C: Combine>(out: &mut [f32], x: &[f32]) {
+fn combine<A: Arch, C: Combine>(arch: A, out: &mut [f32], x: &[f32]) {
     let (x, x_rest) = x.as_chunks::<LANES>();
     let (out, out_rest) = out.as_chunks_mut::<LANES>();
     for (out, x) in out.iter_mut().zip(x) {
-        C::both(F::load(out), F::load(x)).store(out);
+        C::both(arch.load(out), arch.load(x)).store(out);
     }
     if !x_rest.is_empty() {
-        let both = C::both(load_padded::<F>(out_rest, 0.0), load_padded(x_rest, 0.0));
+        let both = C::both(load_padded(arch, out_rest, 0.0), load_padded(arch, x_rest, 0.0));
         store_part(both, out_rest);
     }
 }
@@ -182,7 +182,7 @@ impl Task for Windows<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let width = self.geometry.out_width();
         let pixels = self.out.chunks_exact_mut(self.geometry.channels);
         for (i, out) in pixels.enumerate() {
@@ -191,13 +191,13 @@ impl Task for Windows<'_> {
             match self.kind {
                 Kind::Greatest => {
                     out.fill(f32::NEG_INFINITY);
-                    window.fold::<A::F, Greater>(self.x, out);
+                    window.fold::<_, Greater>(arch, self.x, out);
                 }
                 Kind::Mean { count_include_pad } => {
                     out.fill(0.0);
-                    window.fold::<A::F, Add>(self.x, out);
+                    window.fold::<_, Add>(arch, self.x, out);
                     let pixels = window.pixels(count_include_pad);
-                    scale::<A>(out, (pixels as f32).recip());
+                    scale(arch, out, (pixels as f32).recip());
                 }
             }
         }
@@ -226,11 +226,11 @@ impl<'a> Window<'a> {
     }
 
     #[inline(always)]
-    fn fold<F: Lanes, C: Combine>(&self, image: &[f32], out: &mut [f32]) {
+    fn fold<A: Arch, C: Combine>(&self, arch: A, image: &[f32], out: &mut [f32]) {
         let Geometry { height, width, channels, .. } = *self.geometry;
         for y in self.taps(0).filter(|y| *y < height) {
             for x in self.taps(1).filter(|x| *x < width) {
-                combine::<F, C>(out, &image[(y * width + x) * channels..][..channels]);
+                combine::<_, C>(arch, out, &image[(y * width + x) * channels..][..channels]);
             }
         }
     }

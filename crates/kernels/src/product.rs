@@ -207,7 +207,7 @@ impl Task for Encode<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let Scratch { codes, grids, values: [gathered, normal], .. } = self.scratch;
         let weights = self.product.weights;
         grow(codes, self.rows.len() * self.stride);
@@ -217,14 +217,14 @@ impl Task for Encode<'_> {
         for (row, codes) in self.rows.zip(codes.chunks_exact_mut(self.stride)) {
             let mut x = self.product.rows.row(row, gathered);
             if let Some(norm) = &self.product.norm {
-                layer_norm_row::<A>(x, *norm, normal);
+                layer_norm_row(arch, x, *norm, normal);
                 x = normal;
             }
-            let grid = Span::of::<A::F>(x).grid();
+            let grid = Span::of(arch, x).grid();
             let segments = x.chunks(weights.segment_length().max(1));
             let places = codes.chunks_mut((weights.units() * A::UNIT).max(1));
             for (x, codes) in segments.zip(places) {
-                grid.encode::<A::F>(x, &mut codes[..x.len()]);
+                grid.encode(arch, x, &mut codes[..x.len()]);
             }
             grids.push(grid);
         }
@@ -250,12 +250,12 @@ impl Task for Multiply<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         let Product { weights, epilogue, out, .. } = self.product;
         let mut sums = [0; _];
         for panel in self.panels {
             // SAFETY: threads have different rows, or the same rows and different panels.
-            unsafe { self.strip.multiply::<A>(weights, panel, epilogue, out, &mut sums) };
+            unsafe { self.strip.multiply(arch, weights, panel, epilogue, out, &mut sums) };
         }
     }
 }
@@ -275,12 +275,12 @@ impl Task for Sums<'_> {
     type Output = Vec<i32>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Vec<i32> {
+    fn run<A: Arch>(self, arch: A) -> Vec<i32> {
         let segment = self.weights.units() * A::UNIT;
         let segments: Vec<_> = (0..self.weights.segments()).map(|i| i * segment).collect();
         let stride = self.weights.depth();
         let (codes, segments) = (self.codes, segments.as_slice());
         Strip { codes, stride, segments, grids: &[], rows: self.rows, first_row: 0 }
-            .sums::<A>(self.weights)
+            .sums(arch, self.weights)
     }
 }

@@ -1,6 +1,6 @@
 //! Activations to unsigned codes, with a scale and a zero point of their own for each row.
 
-use super::arch::{LANES, Lanes};
+use super::arch::{Arch, LANES, Lanes};
 
 /// Values that are encoded at a time.
 const CHUNK: usize = 4 * LANES;
@@ -31,20 +31,20 @@ impl Span {
 
     /// Of some values.
     #[inline(always)]
-    pub fn of<F: Lanes>(x: &[f32]) -> Self {
+    pub fn of<A: Arch>(arch: A, x: &[f32]) -> Self {
         let (chunks, rest) = x.as_chunks::<LANES>();
         let (pairs, single) = chunks.as_chunks::<2>();
-        let zero = F::splat(0.0);
+        let zero = arch.splat(0.0);
         let mut even = (zero, zero, zero);
         let mut odd = even;
         for [a, b] in pairs {
-            even = widen(even, F::load(a));
-            odd = widen(odd, F::load(b));
+            even = widen(arch, even, arch.load(a));
+            odd = widen(arch, odd, arch.load(b));
         }
         for x in single {
-            even = widen(even, F::load(x));
+            even = widen(arch, even, arch.load(x));
         }
-        odd = widen(odd, part::<F>(rest));
+        odd = widen(arch, odd, part(arch, rest));
         Self {
             low: even.0.min(odd.0).min_lane(),
             high: even.1.max(odd.1).max_lane(),
@@ -73,16 +73,16 @@ impl Span {
 /// Least, greatest, and 0 as long as all values are finite: each with `x` taken in. A value that is
 /// not a number leaves least and greatest as they are.
 #[inline(always)]
-fn widen<F: Lanes>((low, high, check): (F, F, F), x: F) -> (F, F, F) {
-    (x.min(low), x.max(high), x.mul_add(F::splat(0.0), check))
+fn widen<A: Arch>(arch: A, (low, high, check): (A::F, A::F, A::F), x: A::F) -> (A::F, A::F, A::F) {
+    (x.min(low), x.max(high), x.mul_add(arch.splat(0.0), check))
 }
 
 /// Up to sixteen values, then zeros.
 #[inline(always)]
-pub(super) fn part<F: Lanes>(x: &[f32]) -> F {
+pub(super) fn part<A: Arch>(arch: A, x: &[f32]) -> A::F {
     let mut all = [0.0; LANES];
     all[..x.len()].copy_from_slice(x);
-    F::load(&all)
+    arch.load(&all)
 }
 
 impl Grid {
@@ -90,36 +90,37 @@ impl Grid {
     /// the zero point, within 0 to 255. Both slices have the same length. Where the scale is NaN
     /// the codes are any.
     #[inline(always)]
-    pub fn encode<F: Lanes>(&self, x: &[f32], codes: &mut [u8]) {
+    pub fn encode<A: Arch>(&self, arch: A, x: &[f32], codes: &mut [u8]) {
         let (chunks, rest) = x.as_chunks::<CHUNK>();
         let (code_chunks, code_rest) = codes.as_chunks_mut::<CHUNK>();
         for (x, codes) in chunks.iter().zip(code_chunks) {
-            self.encode_chunk::<F>(x, codes);
+            self.encode_chunk(arch, x, codes);
         }
         let (chunks, rest) = rest.as_chunks::<LANES>();
         let (code_chunks, code_rest) = code_rest.as_chunks_mut::<LANES>();
         for (x, codes) in chunks.iter().zip(code_chunks) {
-            self.encode_lanes(F::load(x), codes);
+            self.encode_lanes(arch, arch.load(x), codes);
         }
         if !rest.is_empty() {
             let mut last = [0; LANES];
-            self.encode_lanes(part::<F>(rest), &mut last);
+            self.encode_lanes(arch, part(arch, rest), &mut last);
             code_rest.copy_from_slice(&last[..rest.len()]);
         }
     }
 
     #[inline(always)]
-    fn encode_lanes<F: Lanes>(&self, x: F, codes: &mut [u8; LANES]) {
-        x.mul(F::splat(1.0 / self.scale)).to_code(F::splat(self.zero as f32), codes);
+    fn encode_lanes<A: Arch>(&self, arch: A, x: A::F, codes: &mut [u8; LANES]) {
+        let scaled = x.mul(arch.splat(1.0 / self.scale));
+        arch.to_code(scaled, arch.splat(self.zero as f32), codes);
     }
 
     #[inline(always)]
-    fn encode_chunk<F: Lanes>(&self, x: &[f32; CHUNK], codes: &mut [u8; CHUNK]) {
-        let inverse = F::splat(1.0 / self.scale);
+    fn encode_chunk<A: Arch>(&self, arch: A, x: &[f32; CHUNK], codes: &mut [u8; CHUNK]) {
+        let inverse = arch.splat(1.0 / self.scale);
         let mut scaled = [inverse; 4];
         for (scaled, x) in scaled.iter_mut().zip(x.as_chunks::<LANES>().0) {
-            *scaled = F::load(x).mul(inverse);
+            *scaled = arch.load(x).mul(inverse);
         }
-        F::to_codes(scaled, self.zero, codes);
+        A::F::to_codes(scaled, self.zero, codes);
     }
 }

@@ -26,10 +26,10 @@ impl Task for Softmax<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<A: Arch>(self) {
+    fn run<A: Arch>(self, arch: A) {
         for row in self.x.chunks_exact_mut(self.columns) {
-            let sum = exp_of_differences::<A>(row);
-            scale::<A>(row, sum.recip());
+            let sum = exp_of_differences(arch, row);
+            scale(arch, row, sum.recip());
         }
     }
 }
@@ -37,17 +37,17 @@ impl Task for Softmax<'_> {
 /// Replaces a row by `exp(x - max)`, and gives the sum of that: of value `i` in lane `i % 16`, then
 /// the lanes in one tree.
 #[inline(always)]
-pub(super) fn exp_of_differences<A: Arch>(x: &mut [f32]) -> f32 {
-    let greatest = A::F::splat(greatest::<A>(x));
-    let mut sum = A::F::splat(0.0);
+pub(super) fn exp_of_differences<A: Arch>(arch: A, x: &mut [f32]) -> f32 {
+    let greatest = arch.splat(greatest(arch, x));
+    let mut sum = arch.splat(0.0);
     let (x, rest) = x.as_chunks_mut::<LANES>();
     for x in x {
-        let y = exp_below(A::F::load(x).sub(greatest));
+        let y = exp_below(arch, arch.load(x).sub(greatest));
         y.store(x);
         sum = sum.add(y);
     }
     if !rest.is_empty() {
-        let y = exp_below(load_padded::<A::F>(rest, f32::NEG_INFINITY).sub(greatest));
+        let y = exp_below(arch, load_padded(arch, rest, f32::NEG_INFINITY).sub(greatest));
         store_part(y, rest);
         sum = sum.add(y);
     }
@@ -56,14 +56,14 @@ pub(super) fn exp_of_differences<A: Arch>(x: &mut [f32]) -> f32 {
 
 /// The greatest value of a row; NaN or the greatest after it where there is one.
 #[inline(always)]
-fn greatest<A: Arch>(x: &[f32]) -> f32 {
-    let mut greatest = A::F::splat(f32::NEG_INFINITY);
+fn greatest<A: Arch>(arch: A, x: &[f32]) -> f32 {
+    let mut greatest = arch.splat(f32::NEG_INFINITY);
     let (x, rest) = x.as_chunks::<LANES>();
     for x in x {
-        greatest = greatest.max(A::F::load(x));
+        greatest = greatest.max(arch.load(x));
     }
     if !rest.is_empty() {
-        greatest = greatest.max(load_padded(rest, f32::NEG_INFINITY));
+        greatest = greatest.max(load_padded(arch, rest, f32::NEG_INFINITY));
     }
     greatest.max_lane()
 }
@@ -71,13 +71,17 @@ fn greatest<A: Arch>(x: &[f32]) -> f32 {
 /// [`exp_of_differences`] of the first `count` values of full vectors, the last of which holds one
 /// of them at least; values beyond, which must be finite, get 0. The bits are the same.
 #[inline(always)]
-pub(super) fn exp_of_differences_padded<A: Arch>(x: &mut [[f32; LANES]], count: usize) -> f32 {
+pub(super) fn exp_of_differences_padded<A: Arch>(
+    arch: A,
+    x: &mut [[f32; LANES]],
+    count: usize,
+) -> f32 {
     if let Some(last) = x.last_mut() {
         let filled = (count + LANES - 1) % LANES + 1;
         let padding = PADDING[LANES - filled..].first_chunk().unwrap_or(&[0.0; LANES]);
-        A::F::load(last).add(A::F::load(padding)).store(last);
+        arch.load(last).add(arch.load(padding)).store(last);
     }
-    exp_of_differences::<A>(x.as_flattened_mut())
+    exp_of_differences(arch, x.as_flattened_mut())
 }
 
 /// From place `16 - n` on: 0 for `n` lanes, then minus infinity.

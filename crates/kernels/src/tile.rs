@@ -46,6 +46,7 @@ pub(super) const fn registers<F>() -> usize {
 /// Where a slice is too short.
 #[inline(always)]
 pub(super) fn multiply<A: Arch>(
+    arch: A,
     left: Left<'_>,
     right: Right<'_>,
     out: &mut [[f32; LANES]],
@@ -56,16 +57,17 @@ pub(super) fn multiply<A: Arch>(
     while vector < right.vectors {
         let out = &mut out[vector..];
         vector += match (right.vectors - vector).min(widest) {
-            4.. => columns::<A::F, 4>(left, right, vector, out, out_stride),
-            2 | 3 => columns::<A::F, 2>(left, right, vector, out, out_stride),
-            _ => columns::<A::F, 1>(left, right, vector, out, out_stride),
+            4.. => columns::<_, 4>(arch, left, right, vector, out, out_stride),
+            2 | 3 => columns::<_, 2>(arch, left, right, vector, out, out_stride),
+            _ => columns::<_, 1>(arch, left, right, vector, out, out_stride),
         };
     }
 }
 
 /// All rows of `W` vectors of columns from `vector` on. Gives back `W`.
 #[inline(always)]
-fn columns<F: Lanes, const W: usize>(
+fn columns<A: Arch, const W: usize>(
+    arch: A,
     left: Left<'_>,
     right: Right<'_>,
     vector: usize,
@@ -76,10 +78,10 @@ fn columns<F: Lanes, const W: usize>(
     while row < left.rows {
         let out = &mut out[row * out_stride..];
         row += match left.rows - row {
-            TILE_ROWS.. => tile::<F, TILE_ROWS, W>(left, row, right, vector, out, out_stride),
-            4 | 5 => tile::<F, 4, W>(left, row, right, vector, out, out_stride),
-            2 | 3 => tile::<F, 2, W>(left, row, right, vector, out, out_stride),
-            _ => tile::<F, 1, W>(left, row, right, vector, out, out_stride),
+            TILE_ROWS.. => tile::<_, TILE_ROWS, W>(arch, left, row, right, vector, out, out_stride),
+            4 | 5 => tile::<_, 4, W>(arch, left, row, right, vector, out, out_stride),
+            2 | 3 => tile::<_, 2, W>(arch, left, row, right, vector, out, out_stride),
+            _ => tile::<_, 1, W>(arch, left, row, right, vector, out, out_stride),
         };
     }
     W
@@ -87,7 +89,8 @@ fn columns<F: Lanes, const W: usize>(
 
 /// One tile: `R` rows from `row` on, `W` vectors from `vector` on. Gives back `R`.
 #[inline(always)]
-fn tile<F: Lanes, const R: usize, const W: usize>(
+fn tile<A: Arch, const R: usize, const W: usize>(
+    arch: A,
     left: Left<'_>,
     row: usize,
     right: Right<'_>,
@@ -100,15 +103,15 @@ fn tile<F: Lanes, const R: usize, const W: usize>(
         *row_values = &left.values[(row + r) * left.stride..][..left.inner];
     }
     let right_values = right.values.get(vector..).unwrap_or_default();
-    let mut sums = [[F::splat(0.0); W]; R];
+    let mut sums = [[arch.splat(0.0); W]; R];
     for k in 0..left.inner {
         let (columns, _) = right_values[k * right.stride..].split_at(W);
-        let mut lanes = [F::splat(0.0); W];
+        let mut lanes = [arch.splat(0.0); W];
         for (lanes, columns) in lanes.iter_mut().zip(columns) {
-            *lanes = F::load(columns);
+            *lanes = arch.load(columns);
         }
         for (sums, row) in sums.iter_mut().zip(&rows) {
-            let value = F::splat(row[k]);
+            let value = arch.splat(row[k]);
             for (sum, lanes) in sums.iter_mut().zip(&lanes) {
                 *sum = value.mul_add(*lanes, *sum);
             }

@@ -11,14 +11,14 @@ pub struct Avx2Lanes(__m256, __m256);
 /// The two halves of a register.
 #[inline(always)]
 fn halves(x: __m256) -> (__m128, __m128) {
-    // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    // SAFETY: a register of lanes, which exist where the set does.
     unsafe { (_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x)) }
 }
 
 /// Whole numbers -127 to 128 as powers of two.
 #[inline(always)]
 fn power(x: __m256) -> __m256 {
-    // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    // SAFETY: a register of lanes, which exist where the set does.
     unsafe {
         let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(x), _mm256_set1_epi32(127));
         _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
@@ -41,7 +41,7 @@ fn second(x: __m128) -> __m128 {
 
 /// Eight lanes added in the order of [`Lanes::sum`].
 #[inline(always)]
-pub(super) fn sum(x: __m256) -> f32 {
+fn sum(x: __m256) -> f32 {
     let (low, high) = halves(x);
     // SAFETY: every x86-64 machine has SSE.
     unsafe {
@@ -53,7 +53,7 @@ pub(super) fn sum(x: __m256) -> f32 {
 
 /// The greatest of eight lanes, folded in the order of [`Lanes::sum`].
 #[inline(always)]
-pub(super) fn max_lane(x: __m256) -> f32 {
+fn max_lane(x: __m256) -> f32 {
     let (low, high) = halves(x);
     // SAFETY: every x86-64 machine has SSE.
     unsafe {
@@ -65,7 +65,7 @@ pub(super) fn max_lane(x: __m256) -> f32 {
 
 /// The least of eight lanes, folded in the order of [`Lanes::sum`].
 #[inline(always)]
-pub(super) fn min_lane(x: __m256) -> f32 {
+fn min_lane(x: __m256) -> f32 {
     let (low, high) = halves(x);
     // SAFETY: every x86-64 machine has SSE.
     unsafe {
@@ -75,16 +75,29 @@ pub(super) fn min_lane(x: __m256) -> f32 {
     }
 }
 
-impl Lanes for Avx2Lanes {
+impl Avx2Lanes {
+    /// Lanes 0 to 7, and 8 to 15.
+    ///
+    /// # Safety
+    /// The machine has AVX2 and FMA.
     #[inline(always)]
-    fn splat(x: f32) -> Self {
-        // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    pub(super) unsafe fn of_halves(low: __m256, high: __m256) -> Self {
+        Self(low, high)
+    }
+}
+
+impl Lanes for Avx2Lanes {
+    type Set = Avx2;
+
+    #[inline(always)]
+    fn splat(_: Avx2, x: f32) -> Self {
+        // SAFETY: the set is there: here its value proves it, below lanes do.
         let eight = unsafe { _mm256_set1_ps(x) };
         Self(eight, eight)
     }
 
     #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self {
+    fn load(_: Avx2, x: &[f32; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen values.
         unsafe { Self(_mm256_loadu_ps(x.as_ptr()), _mm256_loadu_ps(x[8..].as_ptr())) }
     }
@@ -99,7 +112,7 @@ impl Lanes for Avx2Lanes {
     }
 
     #[inline(always)]
-    fn from_i32(x: &[i32; LANES]) -> Self {
+    fn from_i32(_: Avx2, x: &[i32; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen values.
         unsafe {
             let low = _mm256_loadu_si256(x.as_ptr().cast());
@@ -109,7 +122,7 @@ impl Lanes for Avx2Lanes {
     }
 
     #[inline(always)]
-    fn from_u8(x: &[u8; LANES]) -> Self {
+    fn from_u8(_: Avx2, x: &[u8; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen bytes.
         unsafe {
             let low = _mm_loadl_epi64(x.as_ptr().cast());
@@ -243,9 +256,26 @@ impl Lanes for Avx2Lanes {
     }
 }
 
-/// AVX2 and FMA.
-#[derive(Debug, Clone, Copy)]
-pub struct Avx2;
+/// AVX2 and FMA, which this machine has:
+///
+/// ```
+/// use pairgate_kernels::arch::avx2::Avx2;
+/// let here: Option<Avx2> = Avx2::detect();
+/// ```
+/// ```compile_fail
+/// use pairgate_kernels::arch::avx2::Avx2;
+/// let here: Avx2 = Avx2(());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        let here = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        here.then_some(Self(()))
+    }
+}
 
 /// Rows of the tallest tile: two registers of sums for each row.
 const ROWS: usize = 5;
@@ -257,7 +287,13 @@ struct WideRows([[[i16; Avx2::UNIT]; UNITS]; ROWS]);
 
 impl Arch for Avx2 {
     type F = Avx2Lanes;
+    const NAME: &'static str = "avx2";
     const UNIT: usize = 4;
+
+    #[inline(always)]
+    fn lanes(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn tile_rows(_blocks: usize) -> usize {
@@ -266,6 +302,7 @@ impl Arch for Avx2 {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         _column_sums: *const i32,
@@ -273,7 +310,7 @@ impl Arch for Avx2 {
         blocks: usize,
         sums: &mut TileSums,
     ) {
-        // SAFETY: the caller's promise is handed on.
+        // SAFETY: `self` proves that the set is there; the caller's promise is handed on.
         unsafe {
             match rows {
                 5 => tile::<5>(codes, weights, blocks, sums),
@@ -286,8 +323,8 @@ impl Arch for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-        // SAFETY: the caller's promise is handed on.
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: `self` proves that the set is there.
         unsafe { quads::avx2(tile, sums) }
     }
 }

@@ -2,28 +2,36 @@
 
 use std::arch::x86_64::*;
 
+use super::avx2::{Avx2, Avx2Lanes};
 use super::{Arch, LANES, Lanes, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// Sixteen values in one register.
 #[derive(Debug, Clone, Copy)]
 pub struct Avx512Lanes(__m512);
 
-/// The two halves of a register.
-#[inline(always)]
-fn halves(x: __m512) -> (__m256, __m256) {
-    // SAFETY: lanes are only used where the set was detected, see `Lanes`.
-    unsafe { (_mm512_castps512_ps256(x), _mm512_extractf32x8_ps::<1>(x)) }
+impl Avx512Lanes {
+    /// The same lanes in two registers.
+    #[inline(always)]
+    fn halves(self) -> Avx2Lanes {
+        // SAFETY: lanes prove that the set is there, and it has AVX2 and FMA.
+        unsafe {
+            let high = _mm512_extractf32x8_ps::<1>(self.0);
+            Avx2Lanes::of_halves(_mm512_castps512_ps256(self.0), high)
+        }
+    }
 }
 
 impl Lanes for Avx512Lanes {
+    type Set = Avx512Vnni;
+
     #[inline(always)]
-    fn splat(x: f32) -> Self {
-        // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    fn splat(_: Avx512Vnni, x: f32) -> Self {
+        // SAFETY: the set is there: here its value proves it, below lanes do.
         Self(unsafe { _mm512_set1_ps(x) })
     }
 
     #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self {
+    fn load(_: Avx512Vnni, x: &[f32; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen values.
         Self(unsafe { _mm512_loadu_ps(x.as_ptr()) })
     }
@@ -35,13 +43,13 @@ impl Lanes for Avx512Lanes {
     }
 
     #[inline(always)]
-    fn from_i32(x: &[i32; LANES]) -> Self {
+    fn from_i32(_: Avx512Vnni, x: &[i32; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen values.
         Self(unsafe { _mm512_cvtepi32_ps(_mm512_loadu_si512(x.as_ptr().cast())) })
     }
 
     #[inline(always)]
-    fn from_u8(x: &[u8; LANES]) -> Self {
+    fn from_u8(_: Avx512Vnni, x: &[u8; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen bytes.
         unsafe {
             let bytes = _mm_loadu_si128(x.as_ptr().cast());
@@ -147,33 +155,45 @@ impl Lanes for Avx512Lanes {
 
     #[inline(always)]
     fn sum(self) -> f32 {
-        let (low, high) = halves(self.0);
-        // SAFETY: as above.
-        super::avx2::sum(unsafe { _mm256_add_ps(low, high) })
+        self.halves().sum()
     }
 
     #[inline(always)]
     fn max_lane(self) -> f32 {
-        let (low, high) = halves(self.0);
-        // SAFETY: as above.
-        super::avx2::max_lane(unsafe { _mm256_max_ps(low, high) })
+        self.halves().max_lane()
     }
 
     #[inline(always)]
     fn min_lane(self) -> f32 {
-        let (low, high) = halves(self.0);
-        // SAFETY: as above.
-        super::avx2::min_lane(unsafe { _mm256_min_ps(low, high) })
+        self.halves().min_lane()
     }
 }
 
-/// AVX-512 F, BW, DQ, VL and VNNI.
-#[derive(Debug, Clone, Copy)]
-pub struct Avx512Vnni;
+/// AVX-512 F, BW, DQ, VL and VNNI, AVX2 and FMA, which this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Avx512Vnni(Avx2);
+
+impl Avx512Vnni {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        let here = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni");
+        Avx2::detect().filter(|_| here).map(Self)
+    }
+}
 
 impl Arch for Avx512Vnni {
     type F = Avx512Lanes;
+    const NAME: &'static str = "avx512vnni";
     const UNIT: usize = 4;
+
+    #[inline(always)]
+    fn lanes(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn tile_rows(blocks: usize) -> usize {
@@ -182,6 +202,7 @@ impl Arch for Avx512Vnni {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         _column_sums: *const i32,
@@ -189,7 +210,8 @@ impl Arch for Avx512Vnni {
         blocks: usize,
         sums: &mut TileSums,
     ) {
-        // SAFETY: the caller's promise is handed on; no arm is taller or wider than it says.
+        // SAFETY: `self` proves that the set is there; the caller's promise is handed on, and no arm
+        // is taller or wider than it says.
         unsafe {
             match blocks {
                 1 => tall::<1>(codes, weights, rows, sums),
@@ -201,8 +223,8 @@ impl Arch for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-        // SAFETY: the caller's promise is handed on.
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: `self` proves that the set is there.
         unsafe { quads::avx512vnni(tile, sums) }
     }
 }

@@ -36,9 +36,12 @@ impl CheckedTile<'_> {
     fn check<A: Arch>(&self) {
         let Self { segments, units, rows, blocks, .. } = *self;
         assert!((1..=4).contains(&blocks) && (1..=A::tile_rows(blocks)).contains(&rows));
-        let last = segments.iter().max().map_or(0, |start| start + units * A::UNIT);
-        assert!((rows - 1) * self.stride + last <= self.codes.len());
-        assert!(segments.len() * units * A::UNIT * LANES * blocks <= self.weights.len());
+        let product =
+            |factors: &[usize]| factors.iter().fold(1, |a: usize, b| a.saturating_mul(*b));
+        let segment = product(&[units, A::UNIT]);
+        let last = segments.iter().max().map_or(0, |start| start.saturating_add(segment));
+        assert!(product(&[rows - 1, self.stride]).saturating_add(last) <= self.codes.len());
+        assert!(product(&[segments.len(), segment, LANES, blocks]) <= self.weights.len());
         assert!(self.weights.as_ptr().addr().is_multiple_of(64));
         assert!(LANES * blocks <= self.column_sums.len());
     }
@@ -48,7 +51,7 @@ impl Task for CheckedTile<'_> {
     type Output = TileSums;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> TileSums {
+    fn run<A: Arch>(self, arch: A) -> TileSums {
         self.check::<A>();
         let Self { codes, stride, segments, units, weights, column_sums, rows, blocks } = self;
         let codes = TileRows {
@@ -59,9 +62,9 @@ impl Task for CheckedTile<'_> {
             ahead: (std::ptr::null(), 0),
         };
         let mut sums: TileSums = [0; _];
-        // SAFETY: `Isa::run` is here, so the set is there; `check` has seen to the rest.
+        // SAFETY: `check` has seen to all of it.
         unsafe {
-            A::tile(codes, weights.as_ptr(), column_sums.as_ptr(), rows, blocks, &mut sums);
+            arch.tile(codes, weights.as_ptr(), column_sums.as_ptr(), rows, blocks, &mut sums);
         }
         sums
     }

@@ -1,17 +1,30 @@
 //! NEON with dot products of bytes (`sdot`: Cortex-A55, A75 and later).
 
-use std::arch::{aarch64::*, asm};
+use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 
-use super::neon::{NeonLanes, Panel, signed, unit};
+use super::neon::{Neon, NeonLanes, Panel, signed, unit};
 use super::{Arch, LANES, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
-/// NEON with `sdot`.
-#[derive(Debug, Clone, Copy)]
-pub struct DotProd;
+/// NEON with `sdot`, which this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DotProd(Neon);
+
+impl DotProd {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        Neon::detect().filter(|_| is_aarch64_feature_detected!("dotprod")).map(Self)
+    }
+}
 
 impl Arch for DotProd {
     type F = NeonLanes;
+    const NAME: &'static str = "dotprod";
     const UNIT: usize = 4;
+
+    #[inline(always)]
+    fn lanes(self) -> Neon {
+        self.0
+    }
 
     #[inline(always)]
     fn tile_rows(_blocks: usize) -> usize {
@@ -20,6 +33,7 @@ impl Arch for DotProd {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         column_sums: *const i32,
@@ -28,7 +42,7 @@ impl Arch for DotProd {
         sums: &mut TileSums,
     ) {
         let panel = Panel { weights, column_sums, blocks };
-        // SAFETY: the caller's promises, passed on.
+        // SAFETY: `self` proves that the set is there; the caller's promises are passed on.
         unsafe {
             match rows {
                 1 => multiply::<1>(codes, panel, sums),
@@ -42,8 +56,8 @@ impl Arch for DotProd {
     }
 
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-        // SAFETY: the caller's promise is handed on.
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: `self` proves that the set is there.
         unsafe { quads::dotprod(tile, sums) }
     }
 }

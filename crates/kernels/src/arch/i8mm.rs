@@ -1,17 +1,31 @@
 //! NEON with products of 2 x 8 by 8 x 2 bytes (`usmmla`: Neoverse V1, N2, Apple M2 and later).
 
-use std::arch::{aarch64::*, asm};
+use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 
-use super::neon::NeonLanes;
+use super::dotprod::DotProd;
+use super::neon::{Neon, NeonLanes};
 use super::{Arch, LANES, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
-/// NEON with `usmmla`.
-#[derive(Debug, Clone, Copy)]
-pub struct I8mm;
+/// NEON with `usmmla`, which this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct I8mm(DotProd);
+
+impl I8mm {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        DotProd::detect().filter(|_| is_aarch64_feature_detected!("i8mm")).map(Self)
+    }
+}
 
 impl Arch for I8mm {
     type F = NeonLanes;
+    const NAME: &'static str = "i8mm";
     const UNIT: usize = 8;
+
+    #[inline(always)]
+    fn lanes(self) -> Neon {
+        self.0.lanes()
+    }
 
     #[inline(always)]
     fn tile_rows(_blocks: usize) -> usize {
@@ -20,6 +34,7 @@ impl Arch for I8mm {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         _column_sums: *const i32,
@@ -27,7 +42,8 @@ impl Arch for I8mm {
         blocks: usize,
         sums: &mut TileSums,
     ) {
-        // SAFETY: the caller's promises, passed on; `rows` are `PAIRS` pairs, or one less.
+        // SAFETY: `self` proves that the set is there; the caller's promises are passed on; `rows` are
+        // `PAIRS` pairs, or one less.
         unsafe {
             match rows {
                 1 | 2 => multiply::<1>(codes, weights, rows, blocks, sums),
@@ -38,8 +54,8 @@ impl Arch for I8mm {
     }
 
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-        // SAFETY: the caller's promise is handed on.
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: `self` proves that the set is there.
         unsafe { quads::i8mm(tile, sums) }
     }
 }

@@ -1,4 +1,8 @@
 //! What differs between instruction sets: sixteen lanes of f32, and a tile of an integer product.
+//!
+//! A set is a value of no size that its `detect` gives where the machine has it, and that nothing
+//! else makes. Lanes come from such a value, so that kernels are safe code: they cannot reach an
+//! instruction that the machine has not.
 
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
@@ -27,38 +31,33 @@ pub const MAX_TILE_ROWS: usize = 12;
 /// Sums of one tile: row `r`, column `c` at `r * TILE_COLUMNS + c`.
 pub type TileSums = [i32; MAX_TILE_ROWS * TILE_COLUMNS];
 
-/// Sixteen f32 values.
+/// Sixteen f32 values in registers of an instruction set.
 ///
 /// Every operation acts on each lane by itself and gives the bits that IEEE 754 (round to nearest,
-/// ties to even) says, so that all implementations agree. The methods are `#[inline(always)]`:
-/// they must end up inside a function that enables the instruction set, which
-/// [`Isa::run`](super::Isa::run) sees to.
+/// ties to even) says, so that all implementations agree.
+///
+/// Values come from a set that was detected, or from other values: whoever has one may call all of
+/// its methods. These are `#[inline(always)]`: they are instructions where they end up inside a
+/// function that enables the set, which [`Isa::run`](super::Isa::run) sees to, and slow elsewhere.
 pub trait Lanes: Copy {
+    /// Proves that the machine has the registers.
+    type Set: Copy;
+
     /// The same value in all lanes.
-    fn splat(x: f32) -> Self;
+    fn splat(set: Self::Set, x: f32) -> Self;
     /// Reads sixteen values.
-    fn load(x: &[f32; LANES]) -> Self;
+    fn load(set: Self::Set, x: &[f32; LANES]) -> Self;
+    /// Whole numbers, rounded to nearest even beyond 2^24.
+    fn from_i32(set: Self::Set, x: &[i32; LANES]) -> Self;
+    /// Unsigned bytes.
+    fn from_u8(set: Self::Set, x: &[u8; LANES]) -> Self;
     /// Writes sixteen values.
     fn store(self, out: &mut [f32; LANES]);
-    /// Whole numbers, rounded to nearest even beyond 2^24.
-    fn from_i32(x: &[i32; LANES]) -> Self;
-    /// Unsigned bytes.
-    fn from_u8(x: &[u8; LANES]) -> Self;
     /// Whole numbers 0 to 255 as bytes; others give any byte.
     fn to_u8(self, out: &mut [u8; LANES]);
-    /// Each value to the nearest whole number (ties to even), plus `zero`, within 0 to 255.
-    #[inline(always)]
-    fn to_code(self, zero: Self, out: &mut [u8; LANES]) {
-        self.round().add(zero).max(Self::splat(0.0)).min(Self::splat(255.0)).to_u8(out);
-    }
     /// Sixty-four values, each to the nearest whole number (ties to even), plus `zero`, within 0 to
     /// 255. Values beyond 2^30 and those that are not numbers give any byte.
-    #[inline(always)]
-    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
-        for (x, out) in x.into_iter().zip(out.as_chunks_mut::<LANES>().0) {
-            x.to_code(Self::splat(zero as f32), out);
-        }
-    }
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]);
     /// `self + other`
     fn add(self, other: Self) -> Self;
     /// `self - other`
@@ -107,13 +106,48 @@ pub struct TileRows<'a> {
     pub ahead: (*const i8, usize),
 }
 
-/// An instruction set.
-pub trait Arch {
+/// An instruction set that this machine has: only detection makes a value.
+pub trait Arch: Copy {
     /// Its lanes.
     type F: Lanes;
+    /// Its name, as `PAIRGATE_ISA` takes it.
+    const NAME: &'static str;
     /// Codes of a column that lie together in packed weights: 4 or 8; see
     /// [`pack`](super::pack).
     const UNIT: usize;
+
+    /// What makes lanes.
+    fn lanes(self) -> <Self::F as Lanes>::Set;
+
+    /// [`Lanes::splat`]
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        Self::F::splat(self.lanes(), x)
+    }
+
+    /// [`Lanes::load`]
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> Self::F {
+        Self::F::load(self.lanes(), x)
+    }
+
+    /// [`Lanes::from_i32`]
+    #[inline(always)]
+    fn load_i32(self, x: &[i32; LANES]) -> Self::F {
+        Self::F::from_i32(self.lanes(), x)
+    }
+
+    /// [`Lanes::from_u8`]
+    #[inline(always)]
+    fn load_u8(self, x: &[u8; LANES]) -> Self::F {
+        Self::F::from_u8(self.lanes(), x)
+    }
+
+    /// Each value to the nearest whole number (ties to even), plus `zero`, within 0 to 255.
+    #[inline(always)]
+    fn to_code(self, x: Self::F, zero: Self::F, out: &mut [u8; LANES]) {
+        x.round().add(zero).max(self.splat(0.0)).min(self.splat(255.0)).to_u8(out);
+    }
 
     /// Rows of the tallest tile that is `blocks` (1 to 4) blocks of sixteen columns wide; at most
     /// [`MAX_TILE_ROWS`].
@@ -126,10 +160,11 @@ pub trait Arch {
     /// sums of its columns' weights, for sets whose products are signed on both sides.
     ///
     /// # Safety
-    /// The set is there; `1 <= rows <= tile_rows(blocks)`; all codes of those rows, and
+    /// `1 <= rows <= tile_rows(blocks)`; all codes of those rows, and
     /// `segments.len() * units * UNIT * 16 * blocks` bytes from `weights`, 64-byte aligned, and
     /// `16 * blocks` column sums can be read.
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         column_sums: *const i32,
@@ -141,13 +176,10 @@ pub trait Arch {
     /// Adds `code * weight` of all taps to the sums of `P` pixels of a depthwise convolution, exact in
     /// i32 (wrapping).
     ///
-    /// # Safety
-    /// The set is there.
-    ///
     /// # Panics
     /// Where there are too few codes.
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
         quads::plain(tile, sums);
     }
 }

@@ -1,7 +1,7 @@
 //! NEON without dot products (Cortex-A53, A72): lanes for all of aarch64, and a tile of
 //! `smull`, `smlsl` and `sadalp`.
 
-use std::arch::{aarch64::*, asm};
+use std::arch::{aarch64::*, asm, is_aarch64_feature_detected};
 
 use super::{Arch, LANES, Lanes, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
@@ -25,7 +25,7 @@ impl NeonLanes {
     fn fold(self, f: impl Fn(float32x4_t, float32x4_t) -> float32x4_t) -> [f32; 4] {
         let [a, b, c, d] = self.0;
         let mut lanes = [0.0; 4];
-        // SAFETY: lanes are only used where the set was detected, see `Lanes`; four values.
+        // SAFETY: registers of lanes, which exist where the set does; four values.
         unsafe { vst1q_f32(lanes.as_mut_ptr(), f(f(a, c), f(b, d))) };
         lanes
     }
@@ -34,26 +34,28 @@ impl NeonLanes {
 /// The rule of [`Lanes::max`]: `fmax` gives NaN where that gives `other`, and orders zeros.
 #[inline(always)]
 fn greater(x: float32x4_t, other: float32x4_t) -> float32x4_t {
-    // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    // SAFETY: registers of lanes, which exist where the set does.
     unsafe { vbslq_f32(vcgtq_f32(x, other), x, other) }
 }
 
 /// The rule of [`Lanes::min`].
 #[inline(always)]
 fn less(x: float32x4_t, other: float32x4_t) -> float32x4_t {
-    // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    // SAFETY: registers of lanes, which exist where the set does.
     unsafe { vbslq_f32(vcltq_f32(x, other), x, other) }
 }
 
 impl Lanes for NeonLanes {
+    type Set = Neon;
+
     #[inline(always)]
-    fn splat(x: f32) -> Self {
-        // SAFETY: lanes are only used where the set was detected, see `Lanes`.
+    fn splat(_: Neon, x: f32) -> Self {
+        // SAFETY: the set is there: here its value proves it, below lanes do.
         Self([unsafe { vdupq_n_f32(x) }; 4])
     }
 
     #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self {
+    fn load(_: Neon, x: &[f32; LANES]) -> Self {
         // SAFETY: as above; four values at 0, 4, 8 and 12 of sixteen.
         unsafe { Self([0, 4, 8, 12].map(|i| vld1q_f32(x.as_ptr().add(i)))) }
     }
@@ -67,13 +69,13 @@ impl Lanes for NeonLanes {
     }
 
     #[inline(always)]
-    fn from_i32(x: &[i32; LANES]) -> Self {
+    fn from_i32(_: Neon, x: &[i32; LANES]) -> Self {
         // SAFETY: as above; four values at 0, 4, 8 and 12 of sixteen.
         unsafe { Self([0, 4, 8, 12].map(|i| vcvtq_f32_s32(vld1q_s32(x.as_ptr().add(i))))) }
     }
 
     #[inline(always)]
-    fn from_u8(x: &[u8; LANES]) -> Self {
+    fn from_u8(_: Neon, x: &[u8; LANES]) -> Self {
         // SAFETY: as above; the array has sixteen bytes.
         unsafe {
             let x = vld1q_u8(x.as_ptr());
@@ -204,13 +206,35 @@ impl Lanes for NeonLanes {
     }
 }
 
-/// NEON without dot products.
-#[derive(Debug, Clone, Copy)]
-pub struct Neon;
+/// NEON, which this machine has:
+///
+/// ```
+/// use pairgate_kernels::arch::neon::Neon;
+/// let here: Option<Neon> = Neon::detect();
+/// ```
+/// ```compile_fail
+/// use pairgate_kernels::arch::neon::Neon;
+/// let here: Neon = Neon(());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Neon(());
+
+impl Neon {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+}
 
 impl Arch for Neon {
     type F = NeonLanes;
+    const NAME: &'static str = "neon";
     const UNIT: usize = 4;
+
+    #[inline(always)]
+    fn lanes(self) -> Self {
+        self
+    }
 
     #[inline(always)]
     fn tile_rows(_blocks: usize) -> usize {
@@ -219,6 +243,7 @@ impl Arch for Neon {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         column_sums: *const i32,
@@ -227,7 +252,7 @@ impl Arch for Neon {
         sums: &mut TileSums,
     ) {
         let panel = Panel { weights, column_sums, blocks };
-        // SAFETY: the caller's promises, passed on.
+        // SAFETY: `self` proves that the set is there; the caller's promises are passed on.
         unsafe {
             match rows {
                 1 => multiply::<1>(codes, panel, sums),
@@ -239,8 +264,8 @@ impl Arch for Neon {
     }
 
     #[inline(always)]
-    unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-        // SAFETY: the caller's promise is handed on.
+    fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+        // SAFETY: `self` proves that the set is there.
         unsafe { quads::neon(tile, sums) }
     }
 }

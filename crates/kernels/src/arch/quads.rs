@@ -34,9 +34,11 @@ impl QuadTile<'_> {
     fn check(&self, pixels: usize) {
         let (rows, groups) = (self.weights.len() / self.groups, self.groups);
         assert_eq!(self.weights.len(), rows * groups, "whole rows of weights");
-        let last = (rows.max(1) - 1) * self.line
-            + (groups - 1) * self.step
-            + (pixels.max(1) - 1) * self.stride;
+        // Steps can be any number: what does not fit is farther than all codes.
+        let reach = |count: usize, step: usize| (count.max(1) - 1).saturating_mul(step);
+        let last = reach(rows, self.line)
+            .saturating_add(reach(groups, self.step))
+            .saturating_add(reach(pixels, self.stride));
         assert!(last < self.codes.len(), "too few codes");
     }
 }

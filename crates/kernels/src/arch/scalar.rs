@@ -33,13 +33,15 @@ impl ScalarLanes {
 }
 
 impl Lanes for ScalarLanes {
+    type Set = Scalar;
+
     #[inline(always)]
-    fn splat(x: f32) -> Self {
+    fn splat(_: Scalar, x: f32) -> Self {
         Self([x; LANES])
     }
 
     #[inline(always)]
-    fn load(x: &[f32; LANES]) -> Self {
+    fn load(_: Scalar, x: &[f32; LANES]) -> Self {
         Self(*x)
     }
 
@@ -49,18 +51,25 @@ impl Lanes for ScalarLanes {
     }
 
     #[inline(always)]
-    fn from_i32(x: &[i32; LANES]) -> Self {
+    fn from_i32(_: Scalar, x: &[i32; LANES]) -> Self {
         Self(x.map(|x| x as f32))
     }
 
     #[inline(always)]
-    fn from_u8(x: &[u8; LANES]) -> Self {
+    fn from_u8(_: Scalar, x: &[u8; LANES]) -> Self {
         Self(x.map(f32::from))
     }
 
     #[inline(always)]
     fn to_u8(self, out: &mut [u8; LANES]) {
         *out = self.0.map(|x| x as u8);
+    }
+
+    #[inline(always)]
+    fn to_codes(x: [Self; 4], zero: i32, out: &mut [u8; 4 * LANES]) {
+        for (x, out) in x.into_iter().zip(out.as_chunks_mut::<LANES>().0) {
+            Scalar.to_code(x, Scalar.splat(zero as f32), out);
+        }
     }
 
     #[inline(never)]
@@ -134,13 +143,19 @@ impl Lanes for ScalarLanes {
     }
 }
 
-/// Plain Rust.
-#[derive(Debug, Clone, Copy)]
+/// Plain Rust, for every machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scalar;
 
 impl Arch for Scalar {
     type F = ScalarLanes;
+    const NAME: &'static str = "scalar";
     const UNIT: usize = 4;
+
+    #[inline(always)]
+    fn lanes(self) -> Self {
+        self
+    }
 
     fn tile_rows(_blocks: usize) -> usize {
         4
@@ -148,6 +163,7 @@ impl Arch for Scalar {
 
     #[inline(always)]
     unsafe fn tile(
+        self,
         codes: TileRows<'_>,
         weights: *const i8,
         _column_sums: *const i32,

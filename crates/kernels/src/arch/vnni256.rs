@@ -3,44 +3,59 @@
 use std::arch::x86_64::*;
 
 use super::super::Task;
-use super::avx2::Avx2Lanes;
+use super::avx2::{Avx2, Avx2Lanes};
 use super::{Arch, LANES, QuadTile, TILE_COLUMNS, TileRows, TileSums, quads};
 
 /// Rows of the tallest tile.
 const ROWS: usize = 6;
 
-/// AVX2, FMA and AVX-VNNI.
-#[derive(Debug, Clone, Copy)]
-pub struct AvxVnni;
+/// AVX2, FMA and AVX-VNNI, which this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AvxVnni(Avx2);
+
+impl AvxVnni {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        Avx2::detect().filter(|_| is_x86_feature_detected!("avxvnni")).map(Self)
+    }
+}
 
 /// The same tiles with the instruction's AVX-512 encoding, for machines that have only that one:
 /// tests run the tiles there. Never chosen, for [`Avx512Vnni`](super::avx512::Avx512Vnni) is
 /// faster.
 #[derive(Debug, Clone, Copy)]
-pub struct Avx512Vnni256;
+pub struct Avx512Vnni256(Avx2);
 
 impl Avx512Vnni256 {
-    /// Runs a kernel, if the machine can.
-    pub fn run<T: Task>(task: T) -> Option<T::Output> {
+    /// The set, if the machine has it.
+    pub fn detect() -> Option<Self> {
+        let here = is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512vnni");
+        Avx2::detect().filter(|_| here).map(Self)
+    }
+
+    /// Runs a kernel.
+    pub fn run<T: Task>(self, task: T) -> T::Output {
         #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512vnni")]
-        fn run<T: Task>(task: T) -> T::Output {
-            task.run::<Avx512Vnni256>()
+        fn run<T: Task>(set: Avx512Vnni256, task: T) -> T::Output {
+            task.run(set)
         }
-        let here = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vnni");
-        // SAFETY: the features are there; AVX-512 VL comes with F.
-        here.then(|| unsafe { run(task) })
+        // SAFETY: `self` proves that the features are there; AVX-512 VL comes with F.
+        unsafe { run(self, task) }
     }
 }
 
 /// Defines a tile on one intrinsic. A macro, since a feature is enabled by attribute only.
 macro_rules! tiles {
-    ($set:ty, $features:literal, $dot:ident, $quad_tile:path) => {
+    ($set:ty, $name:literal, $features:literal, $dot:ident, $quad_tile:path) => {
         impl Arch for $set {
             type F = Avx2Lanes;
+            const NAME: &'static str = $name;
             const UNIT: usize = 4;
+
+            #[inline(always)]
+            fn lanes(self) -> Avx2 {
+                self.0
+            }
 
             #[inline(always)]
             fn tile_rows(_blocks: usize) -> usize {
@@ -49,6 +64,7 @@ macro_rules! tiles {
 
             #[inline(always)]
             unsafe fn tile(
+                self,
                 codes: TileRows<'_>,
                 weights: *const i8,
                 _column_sums: *const i32,
@@ -99,7 +115,8 @@ macro_rules! tiles {
                     }
                 }
                 for block in 0..blocks {
-                    // SAFETY: the caller's promise is handed on.
+                    // SAFETY: `self` proves that the set is there; the caller's promise is handed
+                    // on.
                     unsafe {
                         match rows {
                             6 => strip::<6>(codes, weights, blocks, block, sums),
@@ -114,13 +131,19 @@ macro_rules! tiles {
             }
 
             #[inline(always)]
-            unsafe fn quad_tile<const P: usize>(tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
-                // SAFETY: the caller's promise is handed on.
+            fn quad_tile<const P: usize>(self, tile: QuadTile<'_>, sums: &mut [[i32; LANES]; P]) {
+                // SAFETY: `self` proves that the set is there.
                 unsafe { $quad_tile(tile, sums) }
             }
         }
     };
 }
 
-tiles!(AvxVnni, "avx2,avxvnni", _mm256_dpbusd_avx_epi32, quads::avxvnni);
-tiles!(Avx512Vnni256, "avx2,avx512f,avx512vl,avx512vnni", _mm256_dpbusd_epi32, quads::avx512vl);
+tiles!(AvxVnni, "avxvnni", "avx2,avxvnni", _mm256_dpbusd_avx_epi32, quads::avxvnni);
+tiles!(
+    Avx512Vnni256,
+    "avx512vnni256",
+    "avx2,avx512f,avx512vl,avx512vnni",
+    _mm256_dpbusd_epi32,
+    quads::avx512vl
+);

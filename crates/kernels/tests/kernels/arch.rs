@@ -57,11 +57,11 @@ impl Task for Operations<'_> {
     type Output = Vec<(&'static str, [u32; LANES])>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Self::Output {
-        let [a, b, c] = self.0.map(|x| A::F::load(&x));
+    fn run<A: Arch>(self, arch: A) -> Self::Output {
+        let [a, b, c] = self.0.map(|x| arch.load(&x));
         let lanes = [
             ("load, store", a),
-            ("splat", A::F::splat(self.0[0][3])),
+            ("splat", arch.splat(self.0[0][3])),
             ("add", a.add(b)),
             ("sub", a.sub(b)),
             ("mul", a.mul(b)),
@@ -136,9 +136,9 @@ impl Task for Ends<'_> {
     type Output = Vec<[u32; 2]>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Self::Output {
+    fn run<A: Arch>(self, arch: A) -> Self::Output {
         let ends = |x: &[f32; LANES]| {
-            let x = A::F::load(x);
+            let x = arch.load(x);
             [bits(x.max_lane()), bits(x.min_lane())]
         };
         self.0.iter().map(ends).collect()
@@ -168,12 +168,12 @@ impl Task for Conversions<'_> {
     type Output = ([u32; LANES], [u8; LANES], [u32; LANES], [u32; LANES]);
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Self::Output {
-        let bytes = A::F::from_u8(self.bytes);
+    fn run<A: Arch>(self, arch: A) -> Self::Output {
+        let bytes = arch.load_u8(self.bytes);
         let mut back = [0; LANES];
         bytes.to_u8(&mut back);
-        let numbers = A::F::from_i32(self.numbers);
-        (stored(bytes), back, stored(numbers), stored(A::F::load(self.exponents).pow2()))
+        let numbers = arch.load_i32(self.numbers);
+        (stored(bytes), back, stored(numbers), stored(arch.load(self.exponents).pow2()))
     }
 }
 
@@ -285,7 +285,7 @@ impl Task for TileRows {
     type Output = usize;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> usize {
+    fn run<A: Arch>(self, _: A) -> usize {
         A::tile_rows(self.0)
     }
 }

@@ -162,7 +162,8 @@ fn check_sums(
         use pairgate_kernels::arch::vnni256::Avx512Vnni256;
         static TWIN: Once = Once::new();
         let (weights, codes) = (pack(4), filled(4));
-        match Avx512Vnni256::run(Sums { codes: &codes, rows, weights: &weights }) {
+        let sums = Sums { codes: &codes, rows, weights: &weights };
+        match Avx512Vnni256::detect().map(|set| set.run(sums)) {
             Some(found) => assert!(found == expected, "twin of avxvnni: {what}"),
             None => TWIN.call_once(|| show("SKIPPED: this machine has no twin of avxvnni")),
         }
@@ -584,10 +585,10 @@ impl Task for Quantize<'_> {
     type Output = (Grid, Vec<u8>);
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Self::Output {
-        let grid = Span::of::<A::F>(self.0).grid();
+    fn run<A: Arch>(self, arch: A) -> Self::Output {
+        let grid = Span::of(arch, self.0).grid();
         let mut codes = vec![0; self.0.len()];
-        grid.encode::<A::F>(self.0, &mut codes);
+        grid.encode(arch, self.0, &mut codes);
         (grid, codes)
     }
 }
@@ -640,15 +641,15 @@ impl Task for Operations {
     type Output = Vec<u32>;
 
     #[inline(always)]
-    fn run<A: Arch>(self) -> Vec<u32> {
-        let [a, b, c] = self.0.map(|x| A::F::load(&x));
-        let power = A::F::splat(127.0).min(A::F::splat(-126.0).max(a)).round().pow2();
-        let byte = A::F::splat(255.0).min(a.abs()).round();
+    fn run<A: Arch>(self, arch: A) -> Vec<u32> {
+        let [a, b, c] = self.0.map(|x| arch.load(&x));
+        let power = arch.splat(127.0).min(arch.splat(-126.0).max(a)).round().pow2();
+        let byte = arch.splat(255.0).min(a.abs()).round();
         let mut bytes = [0; LANES];
         byte.to_u8(&mut bytes);
         let whole = self.0[1].map(|x| x.to_bits() as i32);
         let results = [
-            A::F::splat(self.0[0][3]),
+            arch.splat(self.0[0][3]),
             a.add(b),
             a.sub(b),
             a.mul(b),
@@ -662,8 +663,8 @@ impl Task for Operations {
             a.abs().sqrt(),
             a.round(),
             power,
-            A::F::from_u8(&bytes),
-            A::F::from_i32(&whole),
+            arch.load_u8(&bytes),
+            arch.load_i32(&whole),
         ];
         let mut bits = Vec::new();
         for x in results {
