@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use pairgate::kernels::{Isa, Team};
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model, Scorer};
+use pairgate_kernels::{Isa, Team};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use pairgate::disk::IoError;
 use pairgate::gate::{Examine, Gate, GateSettings, Screening};
-use pairgate::kernels::Isa;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::{Arithmetic, Model};
 use pairgate::sink::scores::ScoresSink;
@@ -27,6 +26,7 @@ use pairgate_core::config::SampleLimits;
 use pairgate_core::decision::Class;
 use pairgate_core::policy::Policy;
 use pairgate_core::rules::Rules;
+use pairgate_kernels::Isa;
 
 fn main() -> ExitCode {
     match run() {

@@ -23,7 +23,7 @@
 //! | `parquet` (default) | tables of scores as Parquet: [`sink::table`]; DataComp's metadata and filters: most of [`datacomp`] |
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `notify::mqtt` |
 
-#![deny(unsafe_code)] // but in `kernels`
+#![forbid(unsafe_code)] // it is in `pairgate-kernels` alone
 #![warn(missing_docs)]
 
 pub mod config;
@@ -38,8 +38,6 @@ pub mod digest;
 pub mod disk;
 pub mod gate;
 pub mod journal;
-#[allow(unsafe_code)]
-pub mod kernels;
 #[cfg(feature = "model")]
 pub mod model;
 pub mod notify;

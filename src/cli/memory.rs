@@ -7,9 +7,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pairgate_core::config::{Config, Need};
+use pairgate_kernels::Team;
 
 use crate::gate::{Gate, GateSettings};
-use crate::kernels::Team;
 use crate::model::Model;
 use crate::model::ModelError;
 

@@ -19,8 +19,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use pairgate_kernels::{Isa, isa};
 
-use crate::kernels::{Isa, isa};
 use crate::printable::{printable, printable_line};
 
 /// Runs the program with these arguments, the first of which is its name, and gives its exit code: 0

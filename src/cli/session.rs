@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 use pairgate_core::config::{Config, Need};
 use pairgate_core::decision::{Class, Verdict};
 use pairgate_core::stats::Counts;
+use pairgate_kernels::Team;
 
 use crate::cli::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::cli::progress::{Pass, Progress};
@@ -21,7 +22,6 @@ use crate::decide::{Decider, Drift, Fixed, Tracker};
 use crate::disk::IoError;
 use crate::gate::{Examine, Gate, GateSettings};
 use crate::journal::{self, ModelName};
-use crate::kernels::Team;
 use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;

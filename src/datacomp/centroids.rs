@@ -1,7 +1,7 @@
 //! The centroid nearest to an embedding, by the largest dot product.
 
-use crate::kernels::matmul::{Sizes, View, matmul};
-use crate::kernels::{Isa, Team};
+use pairgate_kernels::matmul::{Sizes, View, matmul};
+use pairgate_kernels::{Isa, Team};
 
 /// Centroids that are multiplied together, so that their products fit a core's cache.
 const BLOCK: usize = 512;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use pairgate_core::decision::{Facts, Reason, ReasonSet};
 use pairgate_core::pair::PairRef;
+use pairgate_kernels::Team;
 
 use super::{Evidence, Examine, ExamineError, GateSettings, Screening, content_digest};
 use crate::decode::{Rgb8, decode, probe};
-use crate::kernels::Team;
 use crate::model::{Model, ModelError, Scorer, score};
 use crate::prepare::Preparer;
 

@@ -33,10 +33,10 @@ use onnx::lower::Roundings;
 use onnx::survey::{Activation, Facts, facts, survey};
 use tower::{Feed, Lowered, Tower};
 
-use crate::kernels::Isa;
 use crate::text::tokenize::CaptionTokenizer;
 
 pub use error::ModelError;
+pub use pairgate_kernels::{Isa, Team};
 pub use scorer::{Scorer, score};
 pub use tower::Side;
 

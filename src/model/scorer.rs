@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use pairgate_kernels::Team;
+
 use super::tower::{Feed, TowerState};
 use super::{Model, ModelError};
-use crate::kernels::Team;
 use crate::text::tokenize::TokenizerError;
 
 /// One worker's hold on the model: its working memory and buffers.

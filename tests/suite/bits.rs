@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate::kernels::Isa;
 use pairgate::model::bundle::Bundle;
 use pairgate::model::check::golden::Picture;
 use pairgate::model::{Arithmetic, Model, Scorer, score};
 use pairgate::prepare::{Interpolation, Preparation, Preparer, Resize};
 use pairgate_core::config::ImageLimits;
+use pairgate_kernels::Isa;
 
 use crate::cli::emulated;
 use crate::support::data;

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pairgate::decode::Rgb8;
-use pairgate::kernels::{Isa, Team};
 use pairgate::model::bundle::Bundle;
 use pairgate::model::check::golden::Picture;
 use pairgate::model::check::inspect::inspect;
 use pairgate::model::check::verify::{Shown, compare_models};
 use pairgate::model::quantize::quantize;
 use pairgate::model::{Arithmetic, Model, Scorer};
+use pairgate_kernels::{Isa, Team};
 
 use crate::support::{FAMILIES, default_model, forms, imported};
 

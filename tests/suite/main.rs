@@ -11,7 +11,6 @@ mod full_size;
 mod gate;
 mod import;
 mod int8;
-mod kernels;
 mod manifest_paths;
 mod mcu;
 mod memory;

@@ -8,10 +8,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use cpu_time::ThreadTime;
-use pairgate::kernels::convolve::{self, Geometry, convolve};
-use pairgate::kernels::norm::Norm;
-use pairgate::kernels::product::{Epilogue, Rows, product};
-use pairgate::kernels::{Activation, Isa, PackedWeights, Team, peak};
+use pairgate_kernels::convolve::{self, Geometry, convolve};
+use pairgate_kernels::norm::Norm;
+use pairgate_kernels::product::{Epilogue, Rows, product};
+use pairgate_kernels::{Activation, Isa, PackedWeights, Team, peak};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, NdTensorView};

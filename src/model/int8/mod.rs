@@ -19,13 +19,12 @@ pub(super) use fuse::fuse;
 pub use survey::Kernels;
 pub(super) use survey::convolves;
 
+use operators::{Layout, Placed, Pointwise};
+use pairgate_kernels::{Activation, Isa};
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::prelude::InferenceModel;
 use tract_onnx::tract_hir::internal::*;
-
-use crate::kernels::{Activation, Isa};
-use operators::{Layout, Placed, Pointwise};
 
 /// Makes [`OWN`] known: nodes of that type wait for [`place`].
 pub(super) fn register(operators: &mut OnnxOpRegister) {

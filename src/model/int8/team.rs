@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::kernels::Team;
+use pairgate_kernels::Team;
 
 thread_local! {
     static CURRENT: RefCell<Team> = const { RefCell::new(Team::ALONE) };

@@ -1,9 +1,9 @@
 //! A graph as the engine is to run it.
 
+use pairgate_kernels::Isa;
 use tract_onnx::prelude::{Framework as _, InferenceModel};
 
 use super::rounding;
-use crate::kernels::Isa;
 use crate::model::ModelError;
 use crate::model::int8::{self, Found};
 use crate::model::onnx::{Graph, refuse};

@@ -17,13 +17,13 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pairgate_kernels::{Isa, Team};
 use tract_core::internal::{Cost, DimLike as _, TypedFact, TypedSimpleState, format_err};
 use tract_onnx::prelude::*;
 
 use super::int8::{self, Kernels};
 use super::onnx::Graph;
 use super::onnx::lower::Roundings;
-use crate::kernels::{Isa, Team};
 use crate::model::ModelError;
 
 pub(super) use lowered::Lowered;

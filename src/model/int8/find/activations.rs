@@ -1,10 +1,10 @@
 //! GELUs and gates, which exporters spell out in elementary operators, and functions of one value
 //! that the engine would leave to kernels of its own.
 
+use pairgate_kernels::Activation;
 use tract_onnx::pb::NodeProto;
 
 use super::Search;
-use crate::kernels::Activation;
 use crate::model::onnx::lower::float;
 
 /// How far a constant of a quantized graph may be from the number that it stands for.

@@ -17,18 +17,18 @@ mod weights;
 
 use std::collections::HashMap;
 
+use activations::FoundActivation;
+use norms::FoundNorm;
+use pairgate_kernels::Isa;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::ops::expandable::Expansion;
 
 use super::operators::{
     AveragePool, LayerNorm, Layout, MatMul, Placed, Pointwise, Reduce, Reduction, Shared, Softmax,
 };
-use crate::kernels::Isa;
 use crate::model::onnx::constants::Values;
 use crate::model::onnx::lower::{input, int, ints};
 use crate::model::onnx::quantize::fold;
-use activations::FoundActivation;
-use norms::FoundNorm;
 
 /// ONNX operator type of a node whose operator is in the table of [`Found`].
 pub(in crate::model) const OWN: &str = "pairgate.Own";

@@ -1,12 +1,12 @@
 //! Products, convolutions and tables of constant weights, with the bias, factors and activation
 //! that follow them.
 
+use pairgate_kernels::depthwise_int8::PackedDepthwise;
+use pairgate_kernels::{Activation, PackedWeights, convolve};
 use tract_onnx::pb::NodeProto;
 
 use super::Search;
 use super::weights::{Codes, Weight};
-use crate::kernels::depthwise_int8::PackedDepthwise;
-use crate::kernels::{Activation, PackedWeights, convolve};
 use crate::model::int8::operators::{
     ChannelWeights, Convolution, Depthwise, Embedding, Ending, Layout, NormWeights, Patches,
     Placed, Product, Residual, Shared, Table, Window,

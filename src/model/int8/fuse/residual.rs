@@ -1,9 +1,9 @@
 //! `product + x`, and an activation behind it, as one operator.
 
+use pairgate_kernels::Activation;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_hir::internal::*;
 
-use crate::kernels::Activation;
 use crate::model::int8::operators::{
     Convolution, Depthwise, Ending, Operator, Own, Pointwise, Product, Residual,
 };

@@ -1,11 +1,11 @@
 //! Attention of each head, from the products that its operands are parts of.
 
+use pairgate_kernels::Isa;
+use pairgate_kernels::attention::{self, attention};
+use pairgate_kernels::matmul::View;
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, Strided, values};
-use crate::kernels::Isa;
-use crate::kernels::attention::{self, attention};
-use crate::kernels::matmul::View;
 use crate::model::int8::team;
 
 /// Below this, a mask's value leaves nothing of a score: exporters write -inf or the least f32.

@@ -1,12 +1,12 @@
 //! Convolutions over `[N, H, W, C]`.
 
+use pairgate_kernels::convolve::{Geometry, convolve};
+use pairgate_kernels::depthwise::depthwise;
+use pairgate_kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
+use pairgate_kernels::{Isa, PackedWeights};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Ending, Operator, Shared, second, values};
-use crate::kernels::convolve::{Geometry, convolve};
-use crate::kernels::depthwise::depthwise;
-use crate::kernels::depthwise_int8::{PackedDepthwise, depthwise_int8};
-use crate::kernels::{Isa, PackedWeights};
 use crate::model::int8::team;
 
 /// A convolution's window: what does not depend on the image.

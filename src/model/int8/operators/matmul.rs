@@ -1,11 +1,11 @@
 //! Products in f32, of two activations or with weights that are kept in f32.
 
+use pairgate_kernels::Isa;
+use pairgate_kernels::matmul::{Sizes, View, matmul};
 use tract_onnx::tract_core::broadcast::multi_broadcast;
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, values};
-use crate::kernels::Isa;
-use crate::kernels::matmul::{Sizes, View, matmul};
 use crate::model::int8::team;
 
 /// `[.., M, K] x [.., K, N]`, where leading axes broadcast as NumPy's do; an operand of one axis is a

@@ -16,10 +16,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use pairgate_kernels::Activation;
+use pairgate_kernels::product::Epilogue;
 use tract_onnx::tract_hir::internal::*;
-
-use crate::kernels::Activation;
-use crate::kernels::product::Epilogue;
 
 pub(super) use attention::{Attention, AttentionOfTensors};
 pub(super) use convolution::{ChannelWeights, Convolution, Depthwise, Window};

@@ -1,10 +1,10 @@
 //! Layer normalization.
 
+use pairgate_kernels::Isa;
+use pairgate_kernels::norm::{Norm, layer_norm};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, Shared, values};
-use crate::kernels::Isa;
-use crate::kernels::norm::{Norm, layer_norm};
 use crate::model::int8::team;
 
 /// Gain and bias of a layer norm.

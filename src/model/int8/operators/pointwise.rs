@@ -1,10 +1,10 @@
 //! Functions of one value.
 
+use pairgate_kernels::Isa;
+use pairgate_kernels::activation::{Activation, activate};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, values};
-use crate::kernels::Isa;
-use crate::kernels::activation::{Activation, activate};
 use crate::model::int8::team;
 
 /// An activation that no product took up.

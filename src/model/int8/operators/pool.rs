@@ -1,9 +1,9 @@
 //! Pooling over `[N, H, W, C]`.
 
+use pairgate_kernels::{Isa, pool};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, Window, values};
-use crate::kernels::{Isa, pool};
 use crate::model::int8::team;
 
 /// The mean of each window.

@@ -1,10 +1,10 @@
 //! The product of activations with constant int8 weights.
 
+use pairgate_kernels::product::{Rows, product};
+use pairgate_kernels::{Isa, PackedWeights};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Ending, NormWeights, Operator, Shared, second, values};
-use crate::kernels::product::{Rows, product};
-use crate::kernels::{Isa, PackedWeights};
 use crate::model::int8::team;
 
 /// `[.., K]` to `[.., N]`, each row by itself: normalized if there is a norm, quantized,

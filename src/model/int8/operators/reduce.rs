@@ -1,9 +1,9 @@
 //! Sums, means and lengths along axes that lie together.
 
+use pairgate_kernels::{Isa, pool};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, values};
-use crate::kernels::{Isa, pool};
 use crate::model::int8::team;
 
 /// What becomes of the values along the axes.

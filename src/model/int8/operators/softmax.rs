@@ -1,9 +1,9 @@
 //! Softmax along the last axis.
 
+use pairgate_kernels::{Isa, softmax};
 use tract_onnx::tract_hir::internal::*;
 
 use super::{Operator, values};
-use crate::kernels::{Isa, softmax};
 use crate::model::int8::team;
 
 /// `exp(x - max) / sum` of each row.
