@@ -21,7 +21,7 @@ use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
 use crate::disk::IoError;
 use crate::gate::{Examine, Gate, GateSettings};
-use crate::journal::{self, ModelName};
+use crate::journal;
 use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;
@@ -82,14 +82,7 @@ impl Session {
 
     /// What a journal says of this model and these settings.
     pub fn terms(&self, settings: &GateSettings) -> journal::Terms {
-        let manifest = self.model.manifest();
-        let name = format!("{} {}", manifest.name, manifest.version);
-        let model = ModelName { name, digest: self.model.digest() };
-        let config = settings.digest(self.model.arithmetic());
-        let named = settings.named(self.model.arithmetic()).into_iter();
-        let named = named.map(|(name, value)| format!("{name}={value}")).collect();
-        let threshold = settings.policy.threshold;
-        journal::Terms::new(model, config, named, threshold, settings.follow)
+        journal::Terms::of(&self.model, settings)
     }
 
     /// What decides by these settings; it goes on from what an earlier run has learnt.

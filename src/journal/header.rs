@@ -5,6 +5,11 @@ use pairgate_core::policy::TrackerRule;
 use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "model")]
+use crate::gate::GateSettings;
+#[cfg(feature = "model")]
+use crate::model::Model;
+
 /// The format that is written.
 pub const FORMAT_VERSION: u16 = 3;
 /// Rises with each release that changes a decision's bits: a decoder, the order of a kernel's sums.
@@ -56,6 +61,18 @@ impl Terms {
             threshold,
             tracker: tracker.filter(|_| threshold.is_some()),
         }
+    }
+
+    /// Terms of this program for a model and what a gate on it decides by.
+    #[cfg(feature = "model")]
+    pub fn of(model: &Model, settings: &GateSettings) -> Self {
+        let (manifest, arithmetic) = (model.manifest(), model.arithmetic());
+        let name = format!("{} {}", manifest.name, manifest.version);
+        let name = ModelName { name, digest: model.digest() };
+        let named = settings.named(arithmetic).into_iter();
+        let named = named.map(|(name, value)| format!("{name}={value}")).collect();
+        let threshold = settings.policy.threshold;
+        Self::new(name, settings.digest(arithmetic), named, threshold, settings.follow)
     }
 
     /// The digest of the model that gave the scores; zero where it is not known.

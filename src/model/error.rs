@@ -4,6 +4,7 @@ use crate::text::tokenize::TokenizerError;
 
 /// A model bundle that cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A file of the bundle cannot be read.
     #[error("model file {file}: {why}")]

@@ -52,6 +52,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Samples that were read and handed to the workers.
     pub read: u64,

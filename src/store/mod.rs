@@ -38,7 +38,13 @@ pub use recover::Resumed;
 
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};
+#[cfg(feature = "model")]
+use crate::gate::GateSettings;
+#[cfg(feature = "model")]
+use crate::journal::Terms;
 use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
+#[cfg(feature = "model")]
+use crate::model::Model;
 use crate::source::Sample;
 use claims::Claims;
 use folder::{refuse_shards, shard_bytes, stats_name};
@@ -72,6 +78,16 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
+    /// Options with the usual settings of storage, for a gate on `model` with `settings` that reads
+    /// `inputs`.
+    #[cfg(feature = "model")]
+    pub fn of(model: &Model, settings: &GateSettings, inputs: &[PathBuf]) -> Self {
+        let names = inputs.iter().map(|input| input.display().to_string()).collect();
+        let header = Header::new(Terms::of(model, settings), names);
+        let earlier_config = Some(settings.earlier_digest(model.arithmetic()));
+        Self { earlier_config, ..Self::new(StorageConfig::default(), header) }
+    }
+
     /// Options of a source that can be read again, where nobody is told.
     pub fn new(config: StorageConfig, header: Header) -> Self {
         let (observer, lock, earlier_config) = (None, None, None);

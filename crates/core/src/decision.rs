@@ -48,6 +48,7 @@ macro_rules! reasons {
         /// Why a pair ended as it did. Codes are written to journals: they are append-only.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[repr(u8)]
+        #[non_exhaustive]
         pub enum Reason {
             $($(#[$doc])* $name = $code,)*
         }

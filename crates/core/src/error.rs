@@ -3,6 +3,7 @@
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// The value is outside the key's range.
     #[error("{key} = {value} is out of range: it must be {min} to {max}")]
@@ -67,6 +68,7 @@ impl ConfigError {
 
 /// What is wrong with a journal's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum WireError {
     /// The file does not start with the journal's magic bytes.
     #[error("not a pairgate journal")]
@@ -93,6 +95,7 @@ pub enum WireError {
 
 /// A pair that cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The buffer is too small for the pair's start.
     #[error("a pair's start does not fit its buffer of {bytes} bytes")]

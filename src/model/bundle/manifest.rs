@@ -182,7 +182,7 @@ impl TextManifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenManifest {
-    /// The golden file; see [`golden`](super::golden).
+    /// The golden file; see [`golden`](crate::model::check::golden).
     pub file: String,
     /// Smallest cosine of a golden embedding and the towers' own, 0 to 1.
     pub min_cosine: f64,

@@ -34,6 +34,7 @@ use crate::source::Place;
 
 /// What was found in a folder that is gone on with.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Resumed {
     /// Kept pairs that are in the folder.
     pub kept: u64,
