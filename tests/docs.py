@@ -3,6 +3,7 @@
 Fails where
 - README.md has more than 150 lines,
 - a relative link or its anchor points nowhere, in README.md, docs/*.md and the other pages beside it,
+- a path into the repository, in inline code, is not there,
 - a reason of the code is not in docs/reasons.md, or a reason there is not in the code,
 - with PROGRAM, the built `pairgate`: a command of a ```sh block, or in inline code, names a subcommand or
   an option that the program's help does not know.
@@ -18,12 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MOST_README_LINES = 150
 BESIDE_README = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-DECISIONS = ["src/decision.rs", "crates/core/src/decision.rs"]
+DECISIONS = ["crates/core/src/decision.rs"]
 
 LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 REFERENCE = re.compile(r"^\s{0,3}\[[^\]]+\]:\s*<?(\S+?)>?(?:\s|$)")
 ATTRIBUTE = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"", re.DOTALL)
 EXPLICIT_ANCHOR = re.compile(r"<[a-z]+\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
+PATH = re.compile(r"`((?:src|crates|tests|models|benches|examples|docs|firmware-config|fuzz|\.ci)/[\w./*{},-]*)")
 REASON = re.compile(r"^\s*\w+ = \d+, (?:Good|Poor|Faulty), \"([a-z0-9_]+)\";", re.MULTILINE)
 REASON_ROW = re.compile(r"^\| `([a-z0-9_]+)` \|", re.MULTILINE)
 
@@ -94,6 +96,18 @@ def check_links(page):
             yield f"{place}: there is no such file"
         elif anchor and where.suffix == ".md" and anchor not in anchors(where):
             yield f"{place}: there is no such heading"
+
+
+def check_paths(page):
+    """Paths in inline code; braces and stars stand for several."""
+    for number, line, language in fenced(page.read_text()):
+        for path in PATH.findall(line) if language is None else []:
+            choices = re.search(r"\{([^}]*)\}", path)
+            several = choices[1].split(",") if choices else [""]
+            for choice in several:
+                one = (path.replace(choices[0], choice) if choices else path).replace("NAME", "*")
+                if not any(ROOT.glob(one.rstrip("/."))):
+                    yield f"{page.relative_to(ROOT)}:{number}: there is no {one}"
 
 
 def check_length():
@@ -200,6 +214,7 @@ def main():
     faults = [*check_length(), *check_reasons()]
     for page in pages:
         faults += check_links(page)
+        faults += check_paths(page) if page.name != "CHANGELOG.md" else []
         if program:
             faults += check_commands(page, program)
     for fault in faults:

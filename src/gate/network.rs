@@ -164,9 +164,9 @@ impl From<Reason> for Stopped {
     }
 }
 
-/// The rule that answers first: captions' codes are below those of images, and in their order.
+/// The rule that answers first: a caption's, then an image's, each in the order of the codes.
 fn first_broken(broken: ReasonSet) -> Option<Reason> {
-    broken.iter().next()
+    broken.iter().min_by_key(|rule| (!is_caption_rule(*rule), *rule))
 }
 
 fn is_caption_rule(rule: Reason) -> bool {

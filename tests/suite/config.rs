@@ -132,6 +132,15 @@ fn every_board_loads_resolves_and_round_trips() {
 }
 
 #[test]
+fn every_board_may_start_with_the_default_model() {
+    for (name, _) in BOARDS {
+        if !skipped_under_emulation("the memory that is measured would be the emulator's too") {
+            run(pairgate(["config", "check", "--board", name]), 0);
+        }
+    }
+}
+
+#[test]
 fn units_are_read_and_wrong_ones_name_the_line() {
     let text = "[image]\nmax_decode_bytes = \"3 MiB\"\n[capture]\ninterval_ms = \"2 s\"\n\
                 [policy]\nkeep = \"15%\"\non_error = \"keep\"";
@@ -171,10 +180,6 @@ fn ranges_and_contradictions_name_the_line() {
             "[image]\nmax_decode_bytes = 65536\n[pipeline]\nmax_bytes_in_flight = \"70 MiB\"\n\
              [capture]\nplaces = 1\n[memory]\nceiling_bytes = \"100 MiB\"",
             ["line 8", "pipeline.max_bytes_in_flight"],
-        ),
-        (
-            "[memory]\nceiling_bytes = \"1 GiB\"\n[capture]\nplaces = 255",
-            ["line 2", "capture.places x sample.max_sample_bytes"],
         ),
     ] {
         let error = fault(text);
@@ -259,6 +264,15 @@ fn the_command_checks_shows_and_packs() {
     let out = pairgate(["config", "pack", "-c", following, "-o", packed.to_str().unwrap()]);
     let err = String::from_utf8(run(out, 0).stderr).unwrap();
     assert!(err.contains("[follow] is left out"), "{err}");
+
+    // What waits between camera and gate counts where a config is checked, and where one captures.
+    std::fs::write(mine, "[memory]\nceiling_bytes = \"1 GiB\"\n[capture]\nplaces = 255").unwrap();
+    let err = run(pairgate(["config", "check", "-c", mine]), 2).stderr;
+    let err = String::from_utf8(err).unwrap();
+    let wanted = ["mine.toml, line 2", "capture.places x sample.max_sample_bytes"];
+    assert!(wanted.iter().all(|part| err.contains(part)), "{err}");
+    let filter = ["filter", "tests/data/pairs", "--dry-run", "-w", "1", "-c", mine];
+    run(pairgate(filter), 0);
 
     std::fs::write(mine, "[memory]\nceiling_bytes = \"9 MiB\"\n").unwrap();
     let out = run(pairgate(["config", "check", "--board", "rpi-zero-2w", "-c", mine]), 2);

@@ -74,7 +74,8 @@ impl Config {
         if self.follow.enabled && self.policy.keep.is_none() {
             return Err(ConfigError::Needs { key: "follow.enabled", other: "policy.keep" });
         }
-        self.need(0).check(self.memory.ceiling_bytes)
+        // What a camera waits with is for `capture` to add.
+        self.need(0).without_capture().check(self.memory.ceiling_bytes)
     }
 
     fn limit_rows(&self) -> [Row; 10] {
