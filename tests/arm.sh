@@ -4,7 +4,8 @@
 #   tests/arm.sh                    all: aarch64 on cortex-a53, cortex-a72 (NEON), neoverse-n1 (dot products) and
 #                                   max (i8mm), armv7 on cortex-a15
 #   tests/arm.sh CPU...             all, on those of them
-#   tests/arm.sh kernels [CPU...]   the kernels' own tests, by default on cortex-a53 and neoverse-n1
+#   tests/arm.sh kernels [CPU...]   the tests of the crates for kernels and core, by default on cortex-a53 and
+#                                   neoverse-n1
 #   tests/arm.sh pairs              whole pairs: on cortex-a53 those tests of the suite that depend on the
 #                                   architecture, on neoverse-n1 those that depend on the instruction set
 #   tests/arm.sh changed            `pairs`, unless it has passed with what decides bits as it is now
@@ -21,8 +22,8 @@ passed=tests/data/arm_passed.sha256
 # What decides bits, and what tests them; names that are not there do not matter.
 decides=(
     Cargo.lock crates/core/src crates/kernels/src models/default
-    src/decode src/gate src/model src/prepare src/text src/wire
-    tests/suite/{bits,core,decode,gate,prepare,support,text,wire}{,.rs} tests/data/bits{,.csv}
+    src/decode src/gate src/model src/prepare src/text
+    tests/suite/{bits,decode,gate,prepare,support,text}{,.rs} tests/data/bits{,.csv}
 )
 # A digest of those of them that git knows, as they are in the working tree.
 digest() {
@@ -48,10 +49,10 @@ if [ $# = 0 ]; then
 fi
 for cpu in "$@"; do
     case $what:$cpu in
-    pairs:*) sed -n '2,16s/^# \{0,1\}//p' "$0" && exit 2 ;;
+    pairs:*) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 2 ;;
     *:cortex-a53 | *:cortex-a72 | *:neoverse-n1 | *:max) aarch64+=("$cpu") ;;
     *:cortex-a15) armv7+=("$cpu") ;;
-    *) sed -n '2,16s/^# \{0,1\}//p' "$0" && exit 2 ;;
+    *) sed -n '2,17s/^# \{0,1\}//p' "$0" && exit 2 ;;
     esac
 done
 
@@ -59,7 +60,7 @@ done
 # need of cargo's features.
 modules=() further=() features=()
 if [ $what = pairs ]; then
-    modules=(bits:: core:: decode:: gate:: prepare:: text:: wire::)
+    modules=(bits:: decode:: gate:: prepare:: text::)
     further=(bits::)
     features=(--no-default-features --features cli)
 fi
@@ -91,8 +92,12 @@ tested=$(digest) || tested=
 for target in aarch64-unknown-linux-gnu armv7-unknown-linux-gnueabihf; do
     cpus=("${aarch64[@]}")
     [ $target = aarch64-unknown-linux-gnu ] || cpus=("${armv7[@]}")
-    [ $what = pairs ] || run pairgate-kernels kernels $target "${cpus[@]}"
+    if [ $what != pairs ]; then
+        run pairgate-kernels kernels $target "${cpus[@]}"
+        run pairgate-core core $target "${cpus[@]}"
+    fi
     [ $what = kernels ] || run pairgate suite $target "${cpus[@]}"
+    [ $what != all ] || run pairgate durability $target "${cpus[@]}"
 done
 if [ -n "$skipped" ]; then
     printf '\nSKIPPED, NOT TESTED: %s. Why is said above.\n' "${skipped# }" >&2

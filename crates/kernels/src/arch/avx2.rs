@@ -262,7 +262,7 @@ impl Lanes for Avx2Lanes {
 /// use pairgate_kernels::arch::avx2::Avx2;
 /// let here: Option<Avx2> = Avx2::detect();
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// use pairgate_kernels::arch::avx2::Avx2;
 /// let here: Avx2 = Avx2(());
 /// ```

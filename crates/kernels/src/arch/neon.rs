@@ -212,7 +212,7 @@ impl Lanes for NeonLanes {
 /// use pairgate_kernels::arch::neon::Neon;
 /// let here: Option<Neon> = Neon::detect();
 /// ```
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// use pairgate_kernels::arch::neon::Neon;
 /// let here: Neon = Neon(());
 /// ```
