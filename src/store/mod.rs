@@ -18,6 +18,7 @@ mod keys;
 mod ledger;
 pub mod names;
 mod observer;
+mod options;
 mod recover;
 mod scan;
 mod shards;
@@ -34,76 +35,19 @@ pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;
 pub use ledger::{Checkpoint, Ledger};
 pub use observer::ShardObserver;
+pub use options::StoreOptions;
 pub use recover::Resumed;
 
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};
-#[cfg(feature = "model")]
-use crate::gate::GateSettings;
-#[cfg(feature = "model")]
-use crate::journal::Terms;
 use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
-#[cfg(feature = "model")]
-use crate::model::Model;
 use crate::source::Sample;
 use claims::Claims;
 use folder::{refuse_shards, shard_bytes, stats_name};
 use pairgate_core::config::StorageConfig;
 use pairgate_core::decision::Verdict;
-use pairgate_core::pair::Digest;
 use pairgate_core::stats::Counts;
 use shards::Shards;
-
-/// What a folder is written with.
-#[derive(Debug)]
-pub struct StoreOptions {
-    /// How kept pairs reach the disk.
-    pub config: StorageConfig,
-    /// What the journal begins with.
-    pub header: Header,
-    /// Whether kept pairs are stored; else there is the journal alone.
-    pub stores: bool,
-    /// Whether the source gives pairs again that have not reached the disk; a camera does not.
-    pub again: bool,
-    /// Whether another model, config or version may go on in a folder.
-    pub new_decisions: bool,
-    /// The settings' digest as formats 1 and 2 have it.
-    pub earlier_config: Option<Digest>,
-    /// Whether kept samples' `.json` members are told of the decision.
-    pub annotate: bool,
-    /// Who is told of stored pairs.
-    pub observer: Option<Box<dyn ShardObserver>>,
-    /// The folder's lock, where it is held already.
-    pub lock: Option<FolderLock>,
-}
-
-impl StoreOptions {
-    /// Options with the usual settings of storage, for a gate on `model` with `settings` that reads
-    /// `inputs`.
-    #[cfg(feature = "model")]
-    pub fn of(model: &Model, settings: &GateSettings, inputs: &[PathBuf]) -> Self {
-        let names = inputs.iter().map(|input| input.display().to_string()).collect();
-        let header = Header::new(Terms::of(model, settings), names);
-        let earlier_config = Some(settings.earlier_digest(model.arithmetic()));
-        Self { earlier_config, ..Self::new(StorageConfig::default(), header) }
-    }
-
-    /// Options of a source that can be read again, where nobody is told.
-    pub fn new(config: StorageConfig, header: Header) -> Self {
-        let (observer, lock, earlier_config) = (None, None, None);
-        Self {
-            config,
-            header,
-            stores: true,
-            again: true,
-            new_decisions: false,
-            earlier_config,
-            annotate: false,
-            observer,
-            lock,
-        }
-    }
-}
 
 /// Writes kept pairs to shards and every decision to the journal beside them.
 #[derive(Debug)]

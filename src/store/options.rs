@@ -1,0 +1,68 @@
+//! What an output folder is written with.
+
+#[cfg(feature = "model")]
+use std::path::PathBuf;
+
+use pairgate_core::config::StorageConfig;
+use pairgate_core::pair::Digest;
+
+use super::ShardObserver;
+use crate::disk::FolderLock;
+#[cfg(feature = "model")]
+use crate::gate::GateSettings;
+use crate::journal::Header;
+#[cfg(feature = "model")]
+use crate::journal::Terms;
+#[cfg(feature = "model")]
+use crate::model::Model;
+
+/// What a folder is written with.
+#[derive(Debug)]
+pub struct StoreOptions {
+    /// How kept pairs reach the disk.
+    pub config: StorageConfig,
+    /// What the journal begins with.
+    pub header: Header,
+    /// Whether kept pairs are stored; else there is the journal alone.
+    pub stores: bool,
+    /// Whether the source gives pairs again that have not reached the disk; a camera does not.
+    pub again: bool,
+    /// Whether another model, config or version may go on in a folder.
+    pub new_decisions: bool,
+    /// The settings' digest as formats 1 and 2 have it.
+    pub earlier_config: Option<Digest>,
+    /// Whether kept samples' `.json` members are told of the decision.
+    pub annotate: bool,
+    /// Who is told of stored pairs.
+    pub observer: Option<Box<dyn ShardObserver>>,
+    /// The folder's lock, where it is held already.
+    pub lock: Option<FolderLock>,
+}
+
+impl StoreOptions {
+    /// Options with the usual settings of storage, for a gate on `model` with `settings` that reads
+    /// `inputs`.
+    #[cfg(feature = "model")]
+    pub fn of(model: &Model, settings: &GateSettings, inputs: &[PathBuf]) -> Self {
+        let names = inputs.iter().map(|input| input.display().to_string()).collect();
+        let header = Header::new(Terms::of(model, settings), names);
+        let earlier_config = Some(settings.earlier_digest(model.arithmetic()));
+        Self { earlier_config, ..Self::new(StorageConfig::default(), header) }
+    }
+
+    /// Options of a source that can be read again, where nobody is told.
+    pub fn new(config: StorageConfig, header: Header) -> Self {
+        let (observer, lock, earlier_config) = (None, None, None);
+        Self {
+            config,
+            header,
+            stores: true,
+            again: true,
+            new_decisions: false,
+            earlier_config,
+            annotate: false,
+            observer,
+            lock,
+        }
+    }
+}
