@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::cli::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
+use crate::cli::args::{InputArgs, LayerArgs, RulesArg, TrackerArgs};
 use crate::config::file::Layers;
 use crate::config::{Config, FollowConfig};
 use crate::model::manifest::Manifest;
@@ -60,7 +60,7 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
 }
 
 /// What the options say of following the scores.
-pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
+pub fn set_tracker(layers: &mut Layers, args: &TrackerArgs) {
     if args.follow {
         layers.set("follow", "enabled", true, COMMAND_LINE);
     }
@@ -70,7 +70,7 @@ pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
 }
 
 /// How the threshold of a checked config follows the scores, where it does.
-pub fn follow_rule(config: &Config) -> Option<TrackerRule> {
+pub fn tracker_rule(config: &Config) -> Option<TrackerRule> {
     let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
     let keep = config.policy.keep.filter(|_| enabled)?;
     Some(TrackerRule { keep, warm_up, window, every })

@@ -1,9 +1,17 @@
 //! The binary as people use it.
 
 mod capture;
+mod colours;
+mod help;
+#[cfg(feature = "manual")]
+mod manual;
 mod model;
+mod outputs;
+mod progress;
 #[cfg(unix)]
 mod stop;
+mod summaries;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -12,7 +12,7 @@ use toml::Table;
 
 use crate::cli::session::need_of;
 use crate::cli::settings;
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::config::file::Layers;
 use crate::config::packed::{MAX_BYTES, pack, unpack};
 use crate::config::{Config, FollowConfig, Need};

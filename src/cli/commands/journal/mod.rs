@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::summary::print;
+use crate::cli::terminal::{print, tell_error};
 use crate::decision::Verdict;
 use crate::disk::Disk;
 use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
@@ -248,7 +248,7 @@ fn why(args: &WhyArgs) -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     if found == 0 {
-        eprintln!("pairgate: no pair is called {:?} there", args.name);
+        tell_error(&format!("no pair is called {:?} there", args.name));
         return Ok(ExitCode::from(NOT_FOUND));
     }
     Ok(ExitCode::SUCCESS)

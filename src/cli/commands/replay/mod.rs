@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Pass;
 use crate::cli::session::{SOME_FAILED, Session};
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::config::PolicyConfig;
 use crate::config::file::Layers;
 use crate::decide::share::fraction_threshold_in_passes;

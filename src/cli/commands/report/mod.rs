@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::cli::outputs::check_file;
 use crate::config::SampleLimits;
 use crate::report::page;
 use crate::source::Inputs;
@@ -14,6 +15,7 @@ pub use args::ReportArgs;
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
+    check_file(&args.output)?;
     let journals = &args.journals;
     let pictures = if args.source.is_empty() { beside(journals) } else { args.source.clone() };
     let mut pictures =

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::cli::memory::account;
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::model::bundle::Bundle;
 use crate::model::inspect::{Inspection, Kernels, TowerInspection, inspect};
 use crate::model::manifest::{ImageManifest, TextManifest};

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Steps;
-use crate::cli::session::{SOME_FAILED, tell_error};
-use crate::cli::summary::print;
+use crate::cli::session::SOME_FAILED;
+use crate::cli::terminal::{print, tell_error};
 use crate::config::Config;
 use crate::decode::{Rgb8, decode, probe};
 use crate::model::Model;
