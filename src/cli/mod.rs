@@ -3,25 +3,31 @@
 
 mod args;
 mod commands;
+#[doc(hidden)]
+pub mod hints;
+mod logger;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
+mod outputs;
 mod progress;
+#[doc(hidden)]
+pub mod repeats;
 mod session;
 mod settings;
 mod signals;
 mod summary;
+mod terminal;
 mod tracked;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use pairgate_kernels::{Isa, isa};
 
-use crate::printable::{printable, printable_line};
+use crate::printable::printable;
 
 /// Runs the program with these arguments, the first of which is its name, and gives its exit code: 0
 /// done, 1 done but some pairs could not be judged, 2 could not run to the end, 130 interrupted. It
@@ -37,31 +43,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(args) => args,
         Err(error) => return misused(&error, &said),
     };
-    log_to_stderr(args.verbose);
-    match command(&args.command) {
+    logger::start(args.verbose);
+    let ended = command(&args.command);
+    logger::tell_repeats();
+    match ended {
         Ok(code) => code,
         Err(error) => {
-            session::tell_error(&*error);
+            terminal::tell_error(&*error);
             ExitCode::from(session::COULD_NOT_RUN)
         }
     }
-}
-
-/// Log lines go to standard error, above the progress bar.
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn,pairgate=info",
-        1 => "info,pairgate=debug",
-        _ => "trace",
-    };
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
-        .format(|line, record| {
-            let (time, style) = (line.timestamp(), line.default_level_style(record.level()));
-            let (level, text) = (record.level(), record.args().to_string());
-            writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", printable_line(&text))
-        })
-        .target(env_logger::Target::Pipe(Box::new(progress::LogLines)))
-        .init();
 }
 
 fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -77,6 +68,10 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Journal(command) => commands::journal::run(command),
         Command::Config(command) => commands::config::run(command),
         Command::Model(command) => commands::model::run(command),
+        #[cfg(feature = "manual")]
+        Command::Completions(args) => commands::manual::completions(args),
+        #[cfg(feature = "manual")]
+        Command::Man(args) => commands::manual::man(args),
     }
 }
 
@@ -107,6 +102,6 @@ fn details() -> ExitCode {
         here.join(", "),
         isa::VARIABLE
     );
-    let printed = summary::print(&text);
+    let printed = terminal::print(&text);
     ExitCode::from(if printed.is_ok() { 0 } else { session::COULD_NOT_RUN })
 }

@@ -1,12 +1,16 @@
 //! Progress of long work: a bar on a terminal, a log line now and then elsewhere.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;
+use terminal_size::terminal_size_of;
 
 use crate::source::Meter;
 
@@ -68,14 +72,18 @@ impl Progress {
     pub fn new(pass: Pass, meter: Arc<Meter>) -> Self {
         let (bar, template) = match meter.total_bytes() {
             Some(total) => {
-                (ProgressBar::new(total), "{prefix} [{bar:24}] {percent:>3}% {msg}, {eta} left")
+                (ProgressBar::new(total), "{prefix} [{bar:16}] {percent:>3}%, {left} left, {msg}")
             }
-            None => (ProgressBar::new_spinner(), "{prefix} {spinner} {msg}, {elapsed}"),
+            None => (ProgressBar::new_spinner(), "{prefix} {spinner} {elapsed}, {msg}"),
         };
         let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("left", write_time_left).progress_chars("=> "));
         let bar = TERMINAL.add(bar);
         bar.set_prefix(pass.name());
+        // What is passed over because an earlier run has decided it says nothing of the speed.
+        bar.set_position(meter.bytes_read());
+        bar.reset_eta();
         let now = Instant::now();
         Self { pass, meter, bar, started: now, logged: now }
     }
@@ -84,22 +92,52 @@ impl Progress {
     pub fn show(&mut self, counts: &Counts) {
         if stderr().is_terminal() {
             self.bar.set_position(self.meter.bytes_read());
-            self.bar.set_message(self.line(counts));
+            self.bar.set_message(fitting(&self.parts(counts), self.room()));
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
-            log::info!("{} {}", self.pass.name(), self.line(counts));
+            log::info!("{} {}", self.pass.name(), self.parts(counts).join(", "));
         }
     }
 
-    fn line(&self, counts: &Counts) -> String {
+    /// What there is to say, the most important first.
+    fn parts(&self, counts: &Counts) -> Vec<String> {
         let pairs = counts.decided();
         let rate = pairs as f64 / self.started.elapsed().as_secs_f64().max(1e-3);
-        if self.pass == Pass::Scoring {
-            return format!("{pairs} pairs, {rate:.0}/s");
+        let mut parts = vec![format!("{pairs} pairs"), format!("{rate:.0}/s")];
+        if self.pass != Pass::Scoring {
+            let kept = 100.0 * counts.total(Verdict::Kept) as f64 / pairs.max(1) as f64;
+            parts.push(format!("{kept:.1}% kept"));
         }
-        let kept = 100.0 * counts.total(Verdict::Kept) as f64 / pairs.max(1) as f64;
-        format!("{pairs} pairs, {rate:.0}/s, {kept:.1}% kept")
+        parts
     }
+
+    /// Columns behind the bar or the spinner, and the time.
+    fn room(&self) -> usize {
+        let columns = terminal_size_of(stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        // A time is `59m` or `120d`; the last column stays free.
+        let before = if self.bar.length().is_some() {
+            " [0123456789abcdef] 100%, 120d left, ".len()
+        } else {
+            " * 120d, ".len()
+        };
+        columns.saturating_sub(self.pass.name().len() + before + 1)
+    }
+}
+
+/// The time left; before anything has been measured it is not known.
+fn write_time_left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    let (left, is_done) = (state.eta(), Some(state.pos()) >= state.len());
+    // The bar has nowhere to tell of a failure.
+    let _ = match left.is_zero() && !is_done {
+        true => text.write_str("?"),
+        false => write!(text, "{:#}", HumanDuration(left)),
+    };
+}
+
+/// As many parts as the columns have room for: a number that is cut off would be another number.
+fn fitting(parts: &[String], columns: usize) -> String {
+    let joined = (0..=parts.len()).rev().map(|count| parts[..count].join(", "));
+    joined.into_iter().find(|text| text.len() <= columns).unwrap_or_default()
 }
 
 impl Drop for Progress {

@@ -16,6 +16,7 @@ use pairgate_kernels::Team;
 use crate::cli::args::{ArithmeticArg, InputArgs, RulesArg};
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::signals::Stop;
+use crate::cli::terminal::{HINT, tell_error};
 use crate::cli::{memory, settings};
 use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
@@ -26,7 +27,6 @@ use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;
 use crate::pipeline::{Outcome, Run, Signals};
-use crate::printable::printable;
 use crate::sink::Sink;
 use crate::source::{InputOptions, Inputs};
 use crate::store::Resumed;
@@ -201,7 +201,8 @@ fn load(
     arithmetic: ArithmeticArg,
 ) -> Result<Model, Box<dyn Error>> {
     let path = path.or_else(|| configured_model(config));
-    let bundle = path.map_or_else(Bundle::embedded, Bundle::load)?;
+    let bundle = path.map_or_else(Bundle::embedded, Bundle::load);
+    let bundle = bundle.map_err(|error| hinted(&error, arithmetic))?;
     Ok(Model::load(&bundle, arithmetic.into()).map_err(|error| hinted(&error, arithmetic))?)
 }
 
@@ -227,18 +228,18 @@ fn configured_model(config: &Config) -> Option<&Path> {
     (!path.is_empty()).then_some(Path::new(path))
 }
 
-/// What a model failed by, and what may help where a graph is the trouble.
+/// What a model failed by, and what may help where the bundle is none or a graph is the trouble.
 fn hinted(error: &ModelError, arithmetic: ArithmeticArg) -> String {
-    let graph = matches!(error, ModelError::Graph { .. } | ModelError::Length { .. });
-    match arithmetic {
-        ArithmeticArg::Int8 if graph => format!("{error}\n(--arithmetic float may run it)"),
-        _ => error.to_string(),
-    }
-}
-
-/// Tells what went wrong. Names in it come from outside.
-pub fn tell_error(error: &dyn std::fmt::Display) {
-    eprintln!("pairgate: {}", printable(&error.to_string()));
+    let hint = match (error, arithmetic) {
+        (ModelError::Read { .. }, _) => {
+            "a bundle is a folder with a bundle.toml, or a tar of one;\n`pairgate model import` makes one"
+        }
+        (ModelError::Graph { .. } | ModelError::Length { .. }, ArithmeticArg::Int8) => {
+            "--arithmetic float may run it"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}{HINT}{hint}")
 }
 
 /// The exit code for how a run ended in which pairs came out as `counts` say; prints the error that

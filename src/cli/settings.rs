@@ -6,7 +6,7 @@ use pairgate_core::config::{Config, FollowConfig};
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
-use crate::cli::args::{FollowArgs, InputArgs, LayerArgs, RulesArg};
+use crate::cli::args::{InputArgs, LayerArgs, RulesArg, TrackerArgs};
 use crate::config::Layers;
 use crate::model::bundle::manifest::Manifest;
 
@@ -61,7 +61,7 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
 }
 
 /// What the options say of following the scores.
-pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
+pub fn set_tracker(layers: &mut Layers, args: &TrackerArgs) {
     if args.follow {
         layers.set("follow", "enabled", true, COMMAND_LINE);
     }
@@ -71,7 +71,7 @@ pub fn set_follow(layers: &mut Layers, args: &FollowArgs) {
 }
 
 /// How the threshold of a checked config follows the scores, where it does.
-pub fn follow_rule(config: &Config) -> Option<TrackerRule> {
+pub fn tracker_rule(config: &Config) -> Option<TrackerRule> {
     let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
     let keep = config.policy.keep.filter(|_| enabled)?;
     Some(TrackerRule { keep, warm_up, window, every })

@@ -33,7 +33,7 @@ pub struct Meter {
 impl Meter {
     /// Bytes of the inputs read so far, as they are stored: gzipped shards count packed.
     pub fn bytes_read(&self) -> u64 {
-        // A link's target is read but does not count towards the total.
+        // Files may have grown since they were counted.
         self.bytes_read.load(Ordering::Relaxed).min(self.total_bytes.unwrap_or(u64::MAX))
     }
 
@@ -316,11 +316,13 @@ pub(super) fn is_tar_name(path: &Path) -> bool {
     [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end))
 }
 
-/// Bytes of the files below a folder, without those that are passed over for their names.
+/// Bytes of the files below a folder, without those that are passed over for their names. A link to a
+/// file counts as what it points to, as it is read so.
 fn bytes_below(folder: &Path) -> u64 {
     let entries = WalkDir::new(folder).into_iter().filter_entry(|entry| !is_hidden(entry));
-    let files = entries.flatten().filter(|entry| entry.file_type().is_file());
-    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let files = entries.flatten().filter(|entry| !entry.file_type().is_dir());
+    let found = files.filter_map(|file| fs::metadata(file.path()).ok());
+    found.filter(fs::Metadata::is_file).map(|metadata| metadata.len()).sum()
 }
 
 fn refused(why: &str) -> io::Error {

@@ -5,64 +5,95 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
+use crate::cli::args::headings::{INPUT, MODEL, SPEED};
 use crate::cli::args::{ArithmeticArg, LayerArgs};
 use crate::source::{InputFormat, InputOptions};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, WebDataset shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar on standard
-    /// input; with --format frames, files, devices or - of frames.
+    /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
+    ///
+    /// Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
+    /// frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
-    /// What the inputs are taken for.
-    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    /// How inputs are read.
+    ///
+    /// Default: auto.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        default_value_t = FormatArg::Auto,
+        hide_default_value = true,
+        help_heading = INPUT
+    )]
     pub format: FormatArg,
     #[command(flatten)]
     pub images: ImageArgs,
-    /// Model bundle, a folder or a tar [default: the config's, else the model in the binary].
-    #[arg(short, long, value_name = "BUNDLE")]
+    /// Part I of N of the inputs, I from 0.
+    ///
+    /// Of the inputs' paths, sorted, those whose place leaves I when divided by N. For jobs side by
+    /// side, each with an output of its own.
+    #[arg(long, value_name = "I/N", value_parser = part_number, help_heading = INPUT)]
+    pub shard: Option<(usize, usize)>,
+    /// Model bundle, a folder or a tar.
+    ///
+    /// Default: the config's, else the model in the binary.
+    #[arg(short, long, value_name = "BUNDLE", help_heading = MODEL)]
     pub model: Option<PathBuf>,
+    /// Arithmetic of the model.
+    ///
+    /// Default: int8.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = ArithmeticArg::Int8,
+        hide_default_value = true,
+        help_heading = MODEL
+    )]
+    pub arithmetic: ArithmeticArg,
+    /// Workers side by side.
+    ///
+    /// Default: the config's, else one for each core, or for each --threads of them.
+    #[arg(short, long, value_name = "N", help_heading = SPEED)]
+    pub workers: Option<usize>,
+    /// Threads for each worker.
+    ///
+    /// They split the model's work: a pair takes less time, all pairs together take more. Default:
+    /// the config's, else 1.
+    #[arg(long, value_name = "N", help_heading = SPEED)]
+    pub threads: Option<NonZero<u32>>,
+    /// Pairs that a worker takes at once.
+    ///
+    /// Default: the config's, else 8.
+    #[arg(short, long, value_name = "N", help_heading = SPEED)]
+    pub batch: Option<usize>,
+    /// Pairs that wait in front of the workers.
+    ///
+    /// Default: the config's, else 64.
+    #[arg(short, long, value_name = "N", help_heading = SPEED)]
+    pub queue: Option<usize>,
     #[command(flatten)]
     pub layers: LayerArgs,
-    /// Workers [default: the config's, else one for each core or --threads of them].
-    #[arg(short, long, value_name = "N")]
-    pub workers: Option<usize>,
-    /// Threads that each worker splits the model's work over: a pair takes less time, all pairs
-    /// together take more [default: the config's, else 1].
-    #[arg(long, value_name = "N")]
-    pub threads: Option<NonZero<u32>>,
-    /// Pairs that a worker takes at once [default: the config's, else 8].
-    #[arg(short, long, value_name = "N")]
-    pub batch: Option<usize>,
-    /// Pairs that wait in front of the workers [default: the config's, else 64].
-    #[arg(short, long, value_name = "N")]
-    pub queue: Option<usize>,
-    /// How the model's products are computed.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
-    pub arithmetic: ArithmeticArg,
-    /// One of N shares of the inputs, I from 0: of their paths, sorted, those whose place leaves I
-    /// when divided by N. For jobs side by side, each with an output of its own.
-    #[arg(long, value_name = "I/N", value_parser = share_number)]
-    pub shard: Option<(usize, usize)>,
 }
 
 impl InputArgs {
-    /// The inputs of this share, of all where none was asked for.
+    /// The inputs of this part, all of them where no part was asked for.
     ///
     /// # Errors
-    /// Standard input is nobody's share.
-    pub fn share_of_inputs(&self) -> Result<Vec<PathBuf>, String> {
-        let Some((number, shares)) = self.shard else { return Ok(self.inputs.clone()) };
+    /// Standard input has no parts.
+    pub fn part_of_inputs(&self) -> Result<Vec<PathBuf>, String> {
+        let Some((number, parts)) = self.shard else { return Ok(self.inputs.clone()) };
         if self.inputs.iter().any(|path| path.as_os_str() == "-") {
-            return Err("--shard takes its share of paths; standard input has none".into());
+            return Err("--shard takes its part of paths; standard input has none".into());
         }
         let mut sorted = self.inputs.clone();
         sorted.sort();
-        Ok(sorted.into_iter().skip(number).step_by(shares).collect())
+        Ok(sorted.into_iter().skip(number).step_by(parts).collect())
     }
-}
 
-impl InputArgs {
     /// How the inputs are read.
     pub fn options(&self) -> InputOptions {
         InputOptions { format: self.format.into(), ..self.images.options() }
@@ -72,9 +103,11 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' image paths are relative to. Images must lie below it, links
-    /// resolved; absolute paths are taken too [default: each manifest's folder].
-    #[arg(long, value_name = "DIR")]
+    /// The folder that manifests' image paths are relative to.
+    ///
+    /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
+    /// manifest's folder.
+    #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
 }
 
@@ -102,8 +135,8 @@ impl From<FormatArg> for InputFormat {
     }
 }
 
-pub fn share_number(text: &str) -> Result<(usize, usize), String> {
-    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-    let fits = parts.filter(|(number, shares)| number < shares);
-    fits.ok_or_else(|| "not a share such as 0/4: its number from 0, and how many there are".into())
+fn part_number(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    let fits = numbers.filter(|(number, parts)| number < parts);
+    fits.ok_or_else(|| "not a part such as 0/4: its number from 0, and how many there are".into())
 }

@@ -2,6 +2,7 @@
 //! is asked stands beside it.
 
 mod gate;
+pub mod headings;
 mod input;
 mod layers;
 mod mqtt;
@@ -15,6 +16,8 @@ use super::commands::capture::CaptureArgs;
 use super::commands::config::ConfigCommand;
 use super::commands::filter::FilterArgs;
 use super::commands::journal::JournalCommand;
+#[cfg(feature = "manual")]
+use super::commands::manual::{CompletionsArgs, ManArgs};
 use super::commands::model::ModelCommand;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
@@ -25,50 +28,54 @@ pub use gate::{ArithmeticArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
 pub use mqtt::MqttArgs;
-pub use tracker::FollowArgs;
+pub use tracker::TrackerArgs;
 pub use values::{cosine, fraction, threshold};
 
-/// A gate for image-text pairs: scores each pair with a small data filtering network and lets
-/// only good pairs reach storage.
+/// A gate for image-text pairs: lets only good ones reach storage.
+///
+/// It scores each pair with a small data filtering network: how well the caption describes the
+/// image.
 #[derive(Debug, Parser)]
 #[command(
+    name = "pairgate",
     version,
     max_term_width = 100,
     after_help = "\
-Exit codes: 0 done; 1 done, but some pairs could not be judged; 2 could not run to the end;
-130 interrupted."
+Example: pairgate filter shards/ -o kept
+Exit codes: 0 done; 1 done, but some pairs could not be judged; 2 could not run
+to the end; 130 interrupted."
 )]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
-    /// More log lines; twice for all of them. RUST_LOG is read too.
+    /// More log lines.
+    ///
+    /// Twice for all of them. RUST_LOG is read too. Without it, warnings that repeat are counted.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
 }
 
+/// The commands. What one is about stands on its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Keep the good pairs: kept shards, a decision journal and a summary.
     Filter(FilterArgs),
-    /// Score every pair and copy nothing: JSON lines, Parquet or CSV.
     Score(ScoreArgs),
-    /// Take a camera's frames, caption them, and keep the good pairs.
     Capture(CaptureArgs),
-    /// Find the threshold that keeps a share of the pairs, and how sure it is.
     Calibrate(CalibrateArgs),
-    /// Decide again from a journal: another threshold, or the same one to see that it repeats.
     Replay(ReplayArgs),
-    /// A page to look at: histogram, reasons, sources, contact sheets, a slider at the threshold.
     Report(ReportArgs),
-    /// Apply DataComp's filters to its metadata, or take a gate's decisions: a subset file.
     Subset(SubsetArgs),
-    /// Decision journals: list, print, check, repair.
+    /// Decision journals: list, print, explain, check, repair.
     #[command(subcommand)]
     Journal(JournalCommand),
-    /// Model bundles: make one of your own DFN, look into one, check one.
+    /// Model bundles: make one, look into one, check one.
     #[command(subcommand)]
     Model(ModelCommand),
     /// Configs: check one, show it resolved, pack it for firmware.
     #[command(subcommand)]
     Config(ConfigCommand),
+    #[cfg(feature = "manual")]
+    Completions(CompletionsArgs),
+    #[cfg(feature = "manual")]
+    Man(ManArgs),
 }

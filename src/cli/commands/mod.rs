@@ -5,6 +5,8 @@ pub mod capture;
 pub mod config;
 pub mod filter;
 pub mod journal;
+#[cfg(feature = "manual")]
+pub mod manual;
 pub mod model;
 pub mod replay;
 pub mod report;

@@ -4,46 +4,81 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
+use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
 use crate::cli::args::{InputArgs, RulesArg, fraction};
 
-/// Find the threshold that keeps a share of the pairs, with an interval, the quantiles of the scores,
-/// and how many pairs a wanted precision takes. The scores are held as a sketch of less than 1 MB,
-/// whatever their number, which can be saved and merged with those of other machines.
+/// Find the threshold that keeps a share of the pairs.
+///
+/// It comes with an interval, the quantiles of the scores, and how many pairs a wanted precision
+/// takes. The scores are held as a sketch of less than 1 MB, whatever their number, which can be
+/// saved and merged with those of other machines.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    after_help = "\
+Example: pairgate calibrate shards/ --keep 15% -o policy.toml
+         (--help shows more)",
+    after_long_help = "\
 Examples:
-  pairgate calibrate shards/ --keep 15% -o policy.toml     then: filter --config policy.toml
-  pairgate calibrate kept/ --keep 20%                      from the scores in a journal
-  pairgate calibrate shards/ --sketch node1.sketch         on each node, and then:
-  pairgate calibrate --merge node*.sketch --keep 15% --into bundle")]
+  pairgate calibrate shards/ --keep 15% -o policy.toml
+                                          then: filter --config policy.toml
+  pairgate calibrate kept/ --keep 20%     from the scores in a journal
+  pairgate calibrate shards/ --sketch node1.sketch
+                                          on each node, and then:
+  pairgate calibrate --merge node*.sketch --keep 15% --into bundle"
+)]
 pub struct CalibrateArgs {
     #[command(flatten)]
     pub input: InputArgs,
     /// Share to keep.
-    #[arg(short, long, value_name = "F", default_value = "15%", value_parser = fraction)]
+    #[arg(
+        short,
+        long,
+        value_name = "F",
+        default_value = "15%",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
     pub keep: f64,
-    /// Wanted precision of the kept share, both ways.
-    #[arg(long, value_name = "P", default_value = "0.5%", value_parser = fraction)]
+    /// Wanted precision of that share.
+    ///
+    /// Both ways, as +- 0.5 %.
+    #[arg(
+        long,
+        value_name = "P",
+        default_value = "0.5%",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
     pub precision: f64,
     /// Probability that the interval holds.
-    #[arg(long, value_name = "P", default_value = "95%", value_parser = fraction)]
+    #[arg(
+        long,
+        value_name = "P",
+        default_value = "95%",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
     pub confidence: f64,
-    /// The inputs are sketches, written by --sketch: their scores together.
-    #[arg(long)]
+    /// Rules of pairs that count.
+    ///
+    /// Default: the config's, else basic.
+    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
+    pub rules: Option<RulesArg>,
+    /// The inputs are sketches: their scores together.
+    ///
+    /// They were written by --sketch.
+    #[arg(long, help_heading = INPUT)]
     pub merge: bool,
     /// Write the sketch of all scores.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub sketch: Option<PathBuf>,
     /// Write the threshold as a config with a [policy].
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
     /// Write quantiles and threshold into a bundle, a folder.
-    #[arg(long, value_name = "BUNDLE")]
+    #[arg(long, value_name = "BUNDLE", help_heading = OUTPUT)]
     pub into: Option<PathBuf>,
-    /// The rules of the pairs that count [default: the config's, else basic].
-    #[arg(long, value_enum)]
-    pub rules: Option<RulesArg>,
     /// Print as JSON.
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }

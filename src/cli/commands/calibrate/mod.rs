@@ -4,18 +4,19 @@ mod args;
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::decision::Reason;
-use pairgate_core::pair::Digest;
-use pairgate_core::policy::Policy;
 use serde_json::json;
 
 use super::journal::journal_at;
+use crate::cli::args::FormatArg;
+use crate::cli::outputs::check_file;
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
-use crate::cli::summary::print;
+use crate::cli::summary::{Command, can_be_named, tell_next_commands};
+use crate::cli::terminal::print;
 use crate::decide::sketch::{ScoreSketch, known_to, sample_size};
 use crate::disk::IoError;
 use crate::gate::GateSettings;
@@ -26,9 +27,15 @@ use crate::score_text::shortest;
 use crate::sink::{Judged, RunEnd, Sink};
 
 pub use args::CalibrateArgs;
+use pairgate_core::decision::Reason;
+use pairgate_core::pair::Digest;
+use pairgate_core::policy::Policy;
 
 /// Runs the command.
 pub fn run(args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
+    for path in args.sketch.iter().chain(&args.output) {
+        check_file(path)?;
+    }
     let mut pool = Pool { sketch: ScoreSketch::new(), model: None };
     let mut code = ExitCode::SUCCESS;
     if args.merge {
@@ -48,7 +55,32 @@ pub fn run(args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
         calibrate(bundle, quantiles(&mut pool.sketch), result.threshold)?;
     }
     print(&if args.json { result.json(args) } else { result.table(args) })?;
+    if !args.json {
+        tell_next(args, result.threshold)?;
+    }
     Ok(code)
+}
+
+/// What to do with the threshold.
+fn tell_next(args: &CalibrateArgs, threshold: f32) -> io::Result<()> {
+    let inputs = &args.input.inputs;
+    if args.merge || args.input.format != FormatArg::Auto || !can_be_named(inputs) {
+        return Ok(());
+    }
+    let threshold = format!("--threshold={threshold:.4}");
+    if inputs.iter().any(|path| journal_at(path).is_some()) {
+        return tell_next_commands(&[Command::new(&["replay"])
+            .inputs(&[], inputs)
+            .words(&[&threshold])]);
+    }
+    let filter = Command::new(&["filter"]).inputs(&[], inputs);
+    let filter = filter.option("--image-root", args.input.images.image_root.as_deref());
+    let filter = filter.option("--model", args.input.model.as_deref());
+    let filter = match &args.output {
+        Some(policy) => filter.option("--config", Some(policy)),
+        None => filter.words(&[&threshold]),
+    };
+    tell_next_commands(&[filter.words(&["-o", "kept"])])
 }
 
 /// Scores of pairs that reach the threshold: neither rule nor fault speaks against them.

@@ -3,80 +3,158 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use pairgate_core::pair::Size;
 
+use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES};
 use crate::cli::args::{
-    ArithmeticArg, FollowArgs, FormatArg, LayerArgs, MqttArgs, RulesArg, fraction, threshold,
+    ArithmeticArg, FormatArg, LayerArgs, MqttArgs, RulesArg, TrackerArgs, fraction, threshold,
 };
+use crate::cli::outputs;
 
-/// Take a camera's frames, give each a caption, and keep the good pairs, until the camera ends or
-/// Ctrl-C. The camera never waits: a frame that finds no place is left out and counted. An output
-/// folder is gone on with, also after the power has failed.
+/// The group of what captions are made of.
+const CAPTION: &str = "Caption";
+
+/// Take a camera's frames, caption them, and keep the good pairs.
+///
+/// It goes on until the camera ends or Ctrl-C. The camera never waits: a frame that finds no place
+/// is left out and counted. An output folder is gone on with, also after the power has failed.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    after_help = "\
+Example: pairgate capture /dev/video0 --labels now.txt -o kept
+         (--help shows more)",
+    after_long_help = "\
 The caption is the config's [capture] caption, such as \"{label}, {place}\".
 
 Examples:
   pairgate capture /dev/video0 --board rpi4 --labels now.txt -o kept
-  libcamera-vid -t 0 --codec mjpeg -o - | pairgate capture - --caption '{label}' \\
-      --labels /run/labels --interval 2s -o kept
-  pairgate capture recorded.mjpeg --caption 'a street in {place}' --place Bern -o kept
-  pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept     captions come with them
-  pairgate capture /dev/video0 --labels now.txt --keep 10% --follow -o kept")]
+  libcamera-vid -t 0 --codec mjpeg -o - | pairgate capture - \\
+      --caption '{label}' --labels /run/labels --interval 2s -o kept
+  pairgate capture recorded.mjpeg --caption 'a street in {place}' \\
+      --place Bern -o kept
+  pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept
+                                                   captions come with them
+  pairgate capture /dev/video0 --labels now.txt --keep 10% --follow -o kept"
+)]
 pub struct CaptureArgs {
-    /// A video device, a file or pipe of JPEG pictures one after the other, or - for standard input.
+    /// A video device, a file or pipe of JPEG pictures, or -.
+    ///
+    /// Pictures come one after the other; - is standard input.
     #[arg(value_name = "CAMERA")]
     pub camera: PathBuf,
-    /// What the camera is taken for.
-    #[arg(long, value_enum, default_value_t = FormatArg::Auto)]
+    /// How it is read.
+    ///
+    /// Default: auto.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "KIND",
+        default_value_t = FormatArg::Auto,
+        hide_default_value = true,
+        help_heading = INPUT
+    )]
     pub format: FormatArg,
-    /// Folder for the kept shards and the journal; one that is there is gone on with.
-    #[arg(short, long, value_name = "DIR")]
-    pub output: PathBuf,
-    /// Go on in a folder although another model, config or version decided there so far.
-    #[arg(long)]
-    pub accept_new_decisions: bool,
-    /// Where labels come from: a file, whose text is the label, or a named pipe, whose last line is.
-    #[arg(long, value_name = "PATH")]
-    pub labels: Option<PathBuf>,
-    /// The caption, with {label}, {time}, {place}, {sensor}, {number} filled in [default: the
-    /// config's, else {label}].
-    #[arg(long, value_name = "TEXT")]
-    pub caption: Option<String>,
-    /// What {place} stands for [default: the config's].
-    #[arg(long, value_name = "TEXT")]
-    pub place: Option<String>,
-    /// What {sensor} stands for; keys begin with it [default: the config's].
-    #[arg(long, value_name = "TEXT")]
-    pub sensor: Option<String>,
-    /// Shortest time between two frames, such as 500ms or 2s [default: the config's, else none].
-    #[arg(long, value_name = "TIME")]
+    /// Shortest time between two frames, such as 2s.
+    ///
+    /// Or 500ms. Default: the config's, else none.
+    #[arg(long, value_name = "TIME", help_heading = INPUT)]
     pub interval: Option<String>,
-    /// Size to ask a video device for [default: what it is set to].
-    #[arg(long, value_name = "WxH", value_parser = size)]
+    /// Size to ask a video device for.
+    ///
+    /// Default: what it is set to.
+    #[arg(long, value_name = "WxH", value_parser = size, help_heading = INPUT)]
     pub size: Option<Size>,
-    /// Lowest score that passes, -1 to 1 [default: the config's, else the model's recommended one].
-    #[arg(short, long, value_name = "X", allow_negative_numbers = true, value_parser = threshold)]
+    /// The caption, such as '{label}, {place}'.
+    ///
+    /// {label}, {time}, {place}, {sensor} and {number} are filled in. Default: the config's, else
+    /// {label}.
+    #[arg(long, value_name = "TEXT", help_heading = CAPTION)]
+    pub caption: Option<String>,
+    /// Where labels come from: a file or a named pipe.
+    ///
+    /// A file's text is the label, of a pipe the last line is.
+    #[arg(long, value_name = "PATH", help_heading = CAPTION)]
+    pub labels: Option<PathBuf>,
+    /// What {place} stands for.
+    ///
+    /// Default: the config's.
+    #[arg(long, value_name = "TEXT", help_heading = CAPTION)]
+    pub place: Option<String>,
+    /// What {sensor} stands for; keys begin with it.
+    ///
+    /// Default: the config's.
+    #[arg(long, value_name = "TEXT", help_heading = CAPTION)]
+    pub sensor: Option<String>,
+    /// Folder for the kept shards and the journal.
+    ///
+    /// One that is there is gone on with.
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        value_parser = PathBufValueParser::new().try_map(outputs::folder),
+        help_heading = OUTPUT
+    )]
+    pub output: PathBuf,
+    /// Go on though model or config changed.
+    ///
+    /// Go on in a folder although another model, config or version decided there so far.
+    #[arg(long, help_heading = OUTPUT)]
+    pub accept_new_decisions: bool,
+    /// Print the summary as JSON.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Lowest score that passes, -1 to 1.
+    ///
+    /// Default: the config's, else the model's recommended one.
+    #[arg(
+        short,
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
     pub threshold: Option<f32>,
-    /// Share to keep, by the model's calibration, such as 15%.
-    #[arg(short, long, value_name = "F", conflicts_with = "threshold", value_parser = fraction)]
+    /// Share to keep, by the model's calibration.
+    ///
+    /// Such as 15% or 0.15.
+    #[arg(
+        short,
+        long,
+        value_name = "F",
+        conflicts_with = "threshold",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
     pub keep: Option<f64>,
     #[command(flatten)]
-    pub follow: FollowArgs,
-    /// The cheap rules in front of the model [default: the config's, else basic].
-    #[arg(long, value_enum)]
+    pub tracker: TrackerArgs,
+    /// Cheap rules first.
+    ///
+    /// They are in front of the model. Default: the config's, else basic.
+    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
     pub rules: Option<RulesArg>,
-    /// Model bundle, a folder or a tar [default: the config's, else the model in the binary].
-    #[arg(short, long, value_name = "BUNDLE")]
+    /// Model bundle, a folder or a tar.
+    ///
+    /// Default: the config's, else the model in the binary.
+    #[arg(short, long, value_name = "BUNDLE", help_heading = MODEL)]
     pub model: Option<PathBuf>,
+    /// Arithmetic of the model.
+    ///
+    /// Default: int8.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = ArithmeticArg::Int8,
+        hide_default_value = true,
+        help_heading = MODEL
+    )]
+    pub arithmetic: ArithmeticArg,
     #[command(flatten)]
     pub layers: LayerArgs,
-    /// How the model's products are computed.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
-    pub arithmetic: ArithmeticArg,
-    /// Print the summary as JSON.
-    #[arg(long)]
-    pub json: bool,
     #[command(flatten)]
     pub mqtt: MqttArgs,
 }

@@ -10,9 +10,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pairgate_core::config::Config;
-use pairgate_core::pair::Size;
-
 use super::filter::tell;
 use crate::capture::backoff::Backoff;
 use crate::capture::caption::{Labels, Template};
@@ -23,10 +20,11 @@ use crate::capture::queue::FrameQueue;
 use crate::capture::taker::{Pace, Taker};
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::Plan;
+use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::session::Session;
 use crate::cli::settings::{self, COMMAND_LINE};
-use crate::cli::summary::Summary;
+use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::config::Layers;
 use crate::disk::Disk;
 use crate::disk::IoError;
@@ -39,12 +37,15 @@ use crate::source::{Meter, Source};
 use crate::store::{StoreOptions, StoreSink};
 
 pub use args::CaptureArgs;
+use pairgate_core::config::Config;
+use pairgate_core::pair::Size;
 
 /// Bytes of a pipe that are read at once.
 const BUFFER: usize = 256 << 10;
 
 /// Runs the command.
 pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
+    check_folder(&args.output)?;
     let plan = Plan::of(&args.mqtt)?;
     let layers = layers(args)?;
     let template = template(&layers.resolve()?, args)?;
@@ -52,7 +53,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let config = &session.config;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
-    settings.follow = settings::follow_rule(config);
+    settings.follow = settings::tracker_rule(config);
     let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
     let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
@@ -81,6 +82,8 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let source = Captured { queue: queue.clone(), taker, rules, template, labels, start, stop };
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
+    summary.output = Output::Folder(args.output.clone());
+    summary.next = after_keeping(&args.output, &[], None).into();
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
     let run = Run {
@@ -104,7 +107,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_layers(&args.layers)?;
     settings::set_policy(&mut layers, args.threshold, args.keep);
-    settings::set_follow(&mut layers, &args.follow);
+    settings::set_tracker(&mut layers, &args.tracker);
     if let Some(rules) = args.rules {
         settings::set_rules(&mut layers, rules);
     }

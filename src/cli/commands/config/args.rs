@@ -8,20 +8,19 @@ use crate::cli::args::LayerArgs;
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Check a config: its keys, units and ranges, and its worst case against its memory ceiling.
+    /// Check a config: keys, units, ranges, and memory at worst.
     Check(ConfigArgs),
-    /// Print a config resolved: every key with its value, and where the value comes from.
+    /// Print a config resolved: every key, its value, where it is from.
     Show(ConfigArgs),
-    /// Write a config as the bytes that firmware reads (versioned, with a checksum).
     Pack(PackArgs),
 }
 
-/// Examples are for all three: a board's config, a file, or a file laid over a board's.
+/// A board's config, a file, or a file laid over a board's.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   pairgate config check --board rpi4
-  pairgate config show --board rpi4 --config mine.toml     mine.toml laid over the board's")]
+  pairgate config show --board rpi4 --config mine.toml")]
 pub struct ConfigArgs {
     #[command(flatten)]
     pub layers: LayerArgs,
@@ -31,6 +30,8 @@ pub struct ConfigArgs {
 }
 
 /// Write a config as the bytes that firmware reads.
+///
+/// They are versioned, with a checksum.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Example:

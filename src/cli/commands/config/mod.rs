@@ -7,17 +7,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
 
-use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{Config, FollowConfig, Need};
 use serde_json::{Value, json};
 use toml::Table;
 
 use crate::cli::session::need_of;
 use crate::cli::settings;
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::config::Layers;
 
 pub use args::{ConfigArgs, ConfigCommand, PackArgs};
+use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
+use pairgate_core::config::{Config, FollowConfig, Need};
 
 /// Runs the command.
 pub fn run(command: &ConfigCommand) -> Result<ExitCode, Box<dyn Error>> {

@@ -8,14 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::config::Config;
 use two_passes::TwoPasses;
 
+use crate::cli::args::FormatArg;
 use crate::cli::mqtt::{Listener, Plan};
+use crate::cli::outputs::check_folder;
 use crate::cli::progress::Pass;
 use crate::cli::session::Session;
 use crate::cli::settings::{self, COMMAND_LINE};
-use crate::cli::summary::Summary;
+use crate::cli::summary::{self, Summary, after_keeping, can_be_named};
 use crate::config::Layers;
 use crate::decide::share;
 use crate::disk::IoError;
@@ -30,6 +31,7 @@ use crate::source::{Inputs, pass_over};
 use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
 
 pub use args::{FilterArgs, OnErrorArg};
+use pairgate_core::config::Config;
 
 /// What the summary says of a run that was stopped.
 const GOES_ON: &str =
@@ -54,9 +56,9 @@ enum Ended {
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
-    let paths = args.input.share_of_inputs()?;
+    let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
-        log::info!("no input has this share's number: nothing to do");
+        log::info!("this part of the inputs is empty: nothing to do");
         return Ok(ExitCode::SUCCESS);
     }
     let inputs = session.open_paths(args.input.options(), &paths)?;
@@ -70,7 +72,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut settings = GateSettings::of(config);
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
-        settings.follow = settings::follow_rule(config);
+        settings.follow = settings::tracker_rule(config);
     }
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
@@ -79,8 +81,10 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let output = Output::prepare(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
-    if output.folder.is_some() {
+    if let Some(folder) = &output.folder {
         summary.when_interrupted = GOES_ON;
+        summary.output = summary::Output::Folder(folder.clone());
+        summary.next = next(args, folder, &paths);
     }
     let filtering = Filtering { args, session: &session, paths: &paths, listener: &listener };
     let ended = match cut {
@@ -102,11 +106,18 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(code)
 }
 
+/// What to do with what was kept.
+fn next(args: &FilterArgs, folder: &Path, inputs: &[PathBuf]) -> Vec<summary::Command> {
+    let has_pictures = args.input.format == FormatArg::Auto && can_be_named(inputs);
+    let pictures = if has_pictures { inputs } else { &[] };
+    after_keeping(folder, pictures, args.input.images.image_root.as_deref()).into()
+}
+
 /// The config, and over it what the options say.
 fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_input(&args.input, args.rules)?;
     settings::set_policy(&mut layers, args.threshold, args.keep);
-    settings::set_follow(&mut layers, &args.follow);
+    settings::set_tracker(&mut layers, &args.tracker);
     if let Some(on_error) = args.on_error {
         let name = match on_error {
             OnErrorArg::Drop => "drop",
@@ -145,6 +156,7 @@ impl Output {
     fn prepare(args: &FilterArgs) -> Result<Self, Box<dyn Error>> {
         let folder = args.output.as_ref().filter(|_| !args.dry_run);
         for folder in folder.iter().copied().chain(&args.rejected) {
+            check_folder(folder)?;
             refuse_overlap(folder, &args.input.inputs)?;
         }
         let Some(folder) = folder else {

@@ -6,19 +6,16 @@ use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
-    /// One line a journal: records, verdicts, threshold, model.
+    /// List journals: records, verdicts, threshold, model.
     Ls(JournalArgs),
-    /// Print the records as JSON lines.
     Cat(CatArgs),
-    /// Find what is damaged, and whether the shards beside a journal hold what it kept.
+    /// Find damage, and whether the shards beside hold what was kept.
     Check(JournalArgs),
-    /// All that is known of one pair: its decision, why, and where it is stored.
     Why(WhyArgs),
-    /// Leave out what is damaged; all records that are whole stay, also those behind the damage.
     Repair(RepairArgs),
 }
 
-/// Journals, or folders that hold one.
+/// Look at whole journals.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Exit code 1 if `check` finds damage.
@@ -35,8 +32,9 @@ pub struct JournalArgs {
     pub json: bool,
 }
 
-/// Tell all that is known of a pair: the decision, every rule that it breaks, its scores, where it
-/// came from and where it is stored.
+/// Tell all that is known of one pair: its decision, and why.
+///
+/// It tells every rule that the pair breaks, its scores, where it came from and where it is stored.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Exit code 1 if no pair has that name.
@@ -45,7 +43,7 @@ Examples:
   pairgate journal why 000000003 kept/
   pairgate journal why 3f0c52a1b9d84e6fa0c15d3e77b2a901 kept/ --json")]
 pub struct WhyArgs {
-    /// The pair's uid, its key in its source, or its key in a kept shard.
+    /// The pair's uid, or its key in its source or shard.
     #[arg(value_name = "KEY|UID")]
     pub name: String,
     /// Journals, or folders that hold one.
@@ -71,7 +69,9 @@ pub struct CatArgs {
     pub reason: Option<String>,
 }
 
-/// Leave out what is damaged. The journal as it was stays beside it, as NAME.damaged.
+/// Leave out what is damaged; all records that are whole stay.
+///
+/// Those behind the damage stay too. The journal as it was stays beside it, as NAME.damaged.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Example:

@@ -7,11 +7,9 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::decision::Verdict;
-use pairgate_core::stats::Counts;
 use serde_json::{Map, Value, json};
 
-use crate::cli::summary::print;
+use crate::cli::terminal::{print, tell_error};
 use crate::disk::Disk;
 use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
 use crate::printable::printable_line;
@@ -19,6 +17,8 @@ use crate::score_text::shortest;
 use crate::store::shard_name;
 
 pub use args::{CatArgs, JournalArgs, JournalCommand, RepairArgs, WhyArgs};
+use pairgate_core::decision::Verdict;
+use pairgate_core::stats::Counts;
 
 /// Exit code: a journal is damaged.
 const DAMAGED: u8 = 1;
@@ -249,7 +249,7 @@ fn why(args: &WhyArgs) -> Result<ExitCode, Box<dyn Error>> {
         }
     }
     if found == 0 {
-        eprintln!("pairgate: no pair is called {:?} there", args.name);
+        tell_error(&format!("no pair is called {:?} there", args.name));
         return Ok(ExitCode::from(NOT_FOUND));
     }
     Ok(ExitCode::SUCCESS)

@@ -8,15 +8,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::config::PolicyConfig;
-use pairgate_core::decision::Verdict;
-use pairgate_core::policy::{OnError, Policy};
 use serde_json::{Value, json};
 
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Pass;
 use crate::cli::session::{SOME_FAILED, Session};
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::config::Layers;
 use crate::decide::share::fraction_threshold_in_passes;
 use crate::disk::IoError;
@@ -28,6 +25,9 @@ use crate::replay::{Confusion, Difference, VerifySink, difference, pooled_score,
 use crate::score_text::shortest;
 
 pub use args::ReplayArgs;
+use pairgate_core::config::PolicyConfig;
+use pairgate_core::decision::Verdict;
+use pairgate_core::policy::{OnError, Policy};
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<ExitCode, Box<dyn Error>> {

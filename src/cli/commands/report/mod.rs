@@ -7,15 +7,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::config::SampleLimits;
-
+use crate::cli::outputs::check_file;
 use crate::report::page;
 use crate::source::Inputs;
 
 pub use args::ReportArgs;
+use pairgate_core::config::SampleLimits;
 
 /// Runs the command.
 pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
+    check_file(&args.output)?;
     let journals = &args.journals;
     let pictures = if args.source.is_empty() { beside(journals) } else { args.source.clone() };
     let mut pictures =

@@ -3,32 +3,51 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
+use crate::cli::args::headings::{OUTPUT, PASSES};
 use crate::cli::args::{InputArgs, RulesArg};
+use crate::cli::outputs;
 
-/// Score every pair and copy nothing: one line or row a pair, with its key, its score or null, the
-/// reason that speaks against it or null, and the sample's metadata. Pairs that break a rule are
-/// scored too.
+/// Score every pair and copy nothing: JSON lines, Parquet or CSV.
+///
+/// One line or row a pair, with its key, its score or null, the reason that speaks against it or
+/// null, and the sample's metadata. Pairs that break a rule are scored too.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "\
+#[command(
+    after_help = "\
+Example: pairgate score shards/ -o scores.parquet      (--help shows more)",
+    after_long_help = "\
 Examples:
   pairgate score shards/ -o scores.jsonl
-  pairgate score shards/ -o scores.parquet             for pandas, polars, DuckDB; or scores.csv
-  pairgate score shards/ -o scores.pairgate && pairgate replay scores.pairgate --keep 15%
+  pairgate score shards/ -o scores.parquet     for pandas, polars, DuckDB; or .csv
+  pairgate score shards/ -o scores.pairgate && \\
+      pairgate replay scores.pairgate --keep 15%
   pairgate score pairs.jsonl -o - | jq .score
-  pairgate score --format frames camera.bin -o scores.jsonl")]
+  pairgate score --format frames camera.bin -o scores.jsonl"
+)]
 pub struct ScoreArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// File for the scores, written whole or not at all; - is standard output. NAME.parquet and
-    /// NAME.csv are tables, metadata as typed columns; NAME.pairgate is a decision journal, for
-    /// `replay`; all else is JSON lines.
-    #[arg(short, long, value_name = "FILE")]
+    /// .jsonl, .parquet, .csv, .pairgate; - is JSON lines.
+    ///
+    /// The file is written whole or not at all; - is standard output. NAME.parquet and NAME.csv are
+    /// tables, metadata as typed columns; NAME.pairgate is a decision journal, for `replay`; all
+    /// else is JSON lines.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        value_parser = PathBufValueParser::new().try_map(outputs::scores_file),
+        help_heading = OUTPUT
+    )]
     pub output: PathBuf,
-    /// The rules that are noted as a reason [default: the config's, else basic].
-    #[arg(long, value_enum)]
-    pub rules: Option<RulesArg>,
     /// Print the summary as JSON.
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    /// Rules noted as a reason.
+    ///
+    /// Default: the config's, else basic.
+    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
+    pub rules: Option<RulesArg>,
 }

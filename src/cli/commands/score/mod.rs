@@ -3,14 +3,14 @@
 mod args;
 
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use pairgate_core::policy::Policy;
-
+use crate::cli::args::FormatArg;
+use crate::cli::outputs::check_file;
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
-use crate::cli::summary::Summary;
+use crate::cli::summary::{Command, Output, Summary, can_be_named};
 use crate::decide::Fixed;
 use crate::disk::IoError;
 use crate::gate::{GateSettings, Screening};
@@ -21,6 +21,7 @@ use crate::sink::scores::ScoresSink;
 use crate::sink::table::{Format, TableSink};
 
 pub use args::ScoreArgs;
+use pairgate_core::policy::Policy;
 
 /// Runs the command.
 pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -28,10 +29,13 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     if to_stdout && args.json {
         return Err("--json and -o - would both write to standard output: name a file".into());
     }
+    if !to_stdout {
+        check_file(&args.output)?;
+    }
     let session = Session::start(&args.input, args.rules)?;
-    let paths = args.input.share_of_inputs()?;
+    let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
-        log::info!("no input has this share's number: nothing to do");
+        log::info!("this part of the inputs is empty: nothing to do");
         return Ok(ExitCode::SUCCESS);
     }
     let inputs = session.open_paths(args.input.options(), &paths)?;
@@ -47,11 +51,28 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut sink = sink(&args.output, header)?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
+    summary.output = if to_stdout { Output::Stream } else { Output::File(args.output.clone()) };
+    summary.next = next(args, &paths).into_iter().collect();
     let mut decider = Fixed(settings.policy);
     let pass = Pass::Scoring;
     let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome, &outcome.counts))
+}
+
+/// What to do with the scores: keep the best of the pairs.
+fn next(args: &ScoreArgs, inputs: &[PathBuf]) -> Option<Command> {
+    if args.output.extension().is_some_and(|extension| extension == "pairgate") {
+        return Some(Command::new(&["replay"]).path(&args.output).words(&["--keep", "15%"]));
+    }
+    let can_be_read = args.input.format == FormatArg::Auto && can_be_named(inputs);
+    if !can_be_read || args.output == Path::new("-") {
+        return None;
+    }
+    let filter = Command::new(&["filter"]).inputs(&[], inputs);
+    let filter = filter.option("--image-root", args.input.images.image_root.as_deref());
+    let filter = filter.option("--model", args.input.model.as_deref());
+    Some(filter.words(&["--keep", "15%", "-o", "kept"]))
 }
 
 /// The form of the output, by its name.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::journal::journal_at;
 use crate::cli::session::SOME_FAILED;
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::datacomp::subset_file::{self, Form};
 use crate::journal::Reader;
 

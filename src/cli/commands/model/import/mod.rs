@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::model::import::{Import, Imported, import};
+
 pub use args::ImportArgs;
 
 /// Runs the command.

@@ -6,8 +6,10 @@ use clap::Args as ClapArgs;
 
 use crate::cli::args::ArithmeticArg;
 
-/// Tell what a bundle is made of: towers, operators, parameters, cost of a pair, memory,
-/// quantization, what runs in integer arithmetic, licence, digests.
+/// Tell what a bundle is made of: size, cost, licence.
+///
+/// Also towers, operators, parameters, memory, quantization, what runs in integer arithmetic,
+/// digests.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
@@ -17,11 +19,19 @@ pub struct InspectArgs {
     /// The bundle, a folder or a tar [default: the model in the binary].
     #[arg(value_name = "BUNDLE")]
     pub model: Option<PathBuf>,
-    /// Load the model, and report the time and the peak memory of it.
+    /// Load the model, and tell time and memory of that.
     #[arg(long)]
     pub measure: bool,
-    /// How the model's products are computed.
-    #[arg(long, value_enum, default_value_t = ArithmeticArg::Int8)]
+    /// Arithmetic of the model.
+    ///
+    /// Default: int8.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = ArithmeticArg::Int8,
+        hide_default_value = true
+    )]
     pub arithmetic: ArithmeticArg,
     /// Print as JSON.
     #[arg(long)]

@@ -11,12 +11,13 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::cli::memory::account;
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::model::bundle::Bundle;
 use crate::model::bundle::manifest::{ImageManifest, TextManifest};
 use crate::model::check::inspect::{Inspection, Kernels, TowerInspection, inspect};
 use crate::model::{Model, Scorer};
 use crate::printable::printable_line;
+
 pub use args::InspectArgs;
 
 /// Runs the command.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-/// Make a bundle small: round its weights to int8, each output channel by its own scale. What is
-/// quantized already stays as it is.
+/// Round a bundle's weights to int8: a quarter of the size.
+///
+/// Each output channel has its own scale. What is quantized already stays as it is.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Examples:
   pairgate model quantize dfn-public -o dfn-int8
-  pairgate model verify dfn-int8 --against float shards/     then see what it costs")]
+  pairgate model verify dfn-int8 --against float shards/     what it costs")]
 pub struct QuantizeArgs {
     /// The bundle, a folder or a tar.
     #[arg(value_name = "BUNDLE")]

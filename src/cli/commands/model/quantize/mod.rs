@@ -5,9 +5,10 @@ mod args;
 use std::error::Error;
 use std::process::ExitCode;
 
-use crate::cli::summary::print;
+use crate::cli::terminal::print;
 use crate::model::bundle::Bundle;
 use crate::model::quantize::quantize;
+
 pub use args::QuantizeArgs;
 
 /// Runs the command.

@@ -7,12 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use pairgate_core::config::Config;
-
 use crate::cli::args::ArithmeticArg;
 use crate::cli::progress::Steps;
-use crate::cli::session::{SOME_FAILED, tell_error};
-use crate::cli::summary::print;
+use crate::cli::session::SOME_FAILED;
+use crate::cli::terminal::{print, tell_error};
 use crate::decode::{Rgb8, decode, probe};
 use crate::model::Model;
 use crate::model::bundle::Bundle;
@@ -21,6 +19,7 @@ use crate::model::check::verify::{Agreement, KEEP, Shown, TowerAgreement, compar
 use crate::source::{Inputs, Source as _};
 
 pub use args::VerifyArgs;
+use pairgate_core::config::Config;
 
 /// Least cosine that passes in floats, where nothing else is said.
 const MIN_COSINE: f64 = 0.9999;

@@ -1,5 +1,18 @@
 //! The binary as people use it.
 
+mod capture;
+mod colours;
+mod help;
+#[cfg(feature = "manual")]
+mod manual;
+mod model;
+mod outputs;
+mod progress;
+#[cfg(unix)]
+mod stop;
+mod summaries;
+mod warnings;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -413,15 +426,6 @@ fn mistakes_are_told_with_what_would_help() {
     assert!(!temp.path().join("x").exists(), "a run that cannot start leaves nothing");
 }
 
-#[test]
-fn help_shows_an_example() {
-    for command in ["filter", "score"] {
-        let output = run(pairgate([command, "--help"]), 0);
-        let help = String::from_utf8(output.stdout).unwrap();
-        assert!(help.contains("Examples:") && help.contains("pairgate "), "{help}");
-    }
-}
-
 /// A shard that is a pipe is read once, so that --keep goes by the model's calibration.
 #[test]
 fn keep_on_standard_input_goes_by_the_calibration() {
@@ -435,102 +439,6 @@ fn keep_on_standard_input_goes_by_the_calibration() {
     let threshold = summary(&output)["threshold"].as_f64().unwrap();
     let calibrated = default_model().manifest().score_quantiles[85];
     assert!((threshold - f64::from(calibrated)).abs() < 1e-6);
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_drains_and_reports() {
-    // A pipe that stays open and silent behind a whole shard.
-    let temp = tempfile::tempdir().unwrap();
-    let (tar, out) = (temp.path().join("pairs.tar"), temp.path().join("kept"));
-    shard(&tar);
-    let whole = fs::read(&tar).unwrap();
-    let args = ["filter", "-", "-o", &text(&out), "--threshold", "-1", "--json"];
-    let mut child = pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&whole[..whole.len() - 2048]).unwrap();
-    stdin.flush().unwrap();
-    // The journal appears once the run has begun; the pairs are then on their way.
-    while !out.join("journal/00000000.pairgate").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    run(command_of("kill", &["-INT", &child.id().to_string()]), 0);
-    let output = child.wait_with_output().unwrap();
-    drop(stdin);
-    assert_eq!(output.status.code(), Some(130));
-    let summary = summary(&output);
-    assert_balanced(&summary);
-    assert_eq!(summary["interrupted"], true);
-    // What is not complete has no final name, and is not lost: the same command goes on.
-    assert!(out.join(".00000.tar.partial").is_file() && !out.join("00000.tar").exists());
-}
-
-/// A long-running command that is told to end has done its work then; a one-shot command has not.
-#[cfg(unix)]
-#[test]
-fn sigterm_ends_what_runs_long_with_success() {
-    let temp = tempfile::tempdir().unwrap();
-    let (tar, out) = (temp.path().join("pairs.tar"), temp.path().join("kept"));
-    shard(&tar);
-    let picture = fs::read(data("pairs/beach.jpg")).unwrap();
-    let (one_shot, frames) = (fs::read(&tar).unwrap(), [&*picture, &picture, &picture].concat());
-    let (a, b) = (text(&out), text(&temp.path().join("kept2")));
-    let capture = ["capture", "-", "-o", &a, "-t=-1", "--caption", "a beach", "--rules", "none"];
-    let filter = ["filter", "-", "-o", &b, "-t=-1"];
-    for (args, bytes, folder, code) in [
-        (&capture[..], &frames, &a, 0),
-        (&filter[..], &one_shot[..one_shot.len() - 2048].to_vec(), &b, 130),
-    ] {
-        let mut child =
-            pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(bytes).unwrap();
-        stdin.flush().unwrap();
-        while !Path::new(folder).join(".00000.tar.partial").exists() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        run(command_of("kill", &["-TERM", &child.id().to_string()]), 0);
-        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(code), "{args:?}");
-        drop(stdin);
-        // What is complete has its name; what goes on has not.
-        assert_eq!(Path::new(folder).join("00000.tar").exists(), code == 0);
-    }
-}
-
-/// Ctrl-C gives no file of scores its name with part of the rows in it.
-#[cfg(unix)]
-#[test]
-fn interrupted_scores_have_no_name() {
-    let temp = tempfile::tempdir().unwrap();
-    let tar = temp.path().join("pairs.tar");
-    shard(&tar);
-    let whole = fs::read(&tar).unwrap();
-    for name in ["s.jsonl", "s.csv", "s.parquet", "s.pairgate"] {
-        if name == "s.parquet" && !cfg!(feature = "parquet") {
-            continue;
-        }
-        let path = temp.path().join(name);
-        let args = ["score", "-", "-o", &text(&path)];
-        let mut child =
-            pairgate(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&whole[..whole.len() - 2048]).unwrap();
-        stdin.flush().unwrap();
-        let partial = temp.path().join(format!(".{name}.partial"));
-        while !partial.exists() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        run(command_of("kill", &["-INT", &child.id().to_string()]), 0);
-        assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130), "{name}");
-        drop(stdin);
-        assert!(!path.exists() && partial.exists(), "{name}");
-        // The next run has its way.
-        run(pairgate(["score", &text(&tar), "-o", &text(&path)]), 0);
-        assert!(path.exists() && !partial.exists(), "{name}");
-    }
 }
 
 /// A kept sample leads to its decision, by its key in the shard, its key in the source, or its uid.
@@ -560,115 +468,6 @@ fn journal_why_tells_all_that_is_known_of_a_pair() {
     assert_eq!(why("nobody", 1), "");
 }
 
-#[cfg(unix)]
-fn command_of(program: &str, args: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(args);
-    command
-}
-
-fn model(words: &[&str]) -> Command {
-    pairgate(["model"].iter().chain(words))
-}
-
-fn fixture(name: &str) -> String {
-    text(&data("models").join(name))
-}
-
-/// From a folder that people have to kept shards: what the README promises.
-#[test]
-fn a_model_of_ones_own_is_imported_checked_and_used() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = text(&folder.path().join("bundle"));
-    let output = run(model(&["import", &fixture("transformers-clip"), "-o", &bundle]), 0);
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("agrees with"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 80 || line.contains('/')), "{told}");
-
-    let golden = text(&data("models/transformers-clip/golden.json"));
-    let output = run(model(&["verify", &bundle, "--golden", &golden, "--json"]), 0);
-    let agreement = summary(&output);
-    assert_eq!((&agreement["pairs"], &agreement["scores"]), (&8.into(), &64.into()));
-    assert!(agreement["image"]["min_cosine"].as_f64().unwrap() > 0.9999);
-
-    let kept = text(&folder.path().join("kept"));
-    let mut command =
-        pairgate(["filter", &pairs(), "--model", &bundle, "--keep", "50%", "-o", &kept]);
-    command.arg("--json");
-    let summary = summary(&run(command, 0));
-    assert!(summary["model"].as_str().unwrap().starts_with("transformers-clip "));
-    assert!(folder.path().join("kept/00000.tar").exists());
-}
-
-#[test]
-fn a_model_without_a_threshold_asks_for_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = text(&folder.path().join("bundle"));
-    run(model(&["import", &fixture("open_clip-vit"), "-o", &bundle]), 0);
-    let kept = text(&folder.path().join("kept"));
-    let output = run(pairgate(["filter", &pairs(), "--model", &bundle, "-o", &kept]), 2);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("--threshold") && error.contains("--keep"), "{error}");
-}
-
-#[test]
-fn verify_fails_where_the_model_is_another() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = text(&folder.path().join("bundle"));
-    run(model(&["import", &fixture("optimum-clip"), "-o", &bundle, "--set", "licence=none"]), 0);
-    let golden = text(&data("models/transformers-clip/golden.json"));
-    let output = run(model(&["verify", &bundle, "--golden", &golden]), 1);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("does not agree"), "{error}");
-    run(model(&["verify", &bundle, "--golden", "no/such/file"]), 2);
-}
-
-#[test]
-fn inspect_tells_what_a_bundle_is_made_of() {
-    let output = run(model(&["inspect", "--measure"]), 0);
-    let told = String::from_utf8(output.stdout).unwrap();
-    for wanted in ["pairgate-default", "GFLOPs a pair", "quantized weights (16)", "peak memory"] {
-        assert!(told.contains(wanted), "{wanted}: {told}");
-    }
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = text(&folder.path().join("bundle"));
-    let quantized =
-        ["import", &fixture("transformers-clip"), "--variant", "qoperator", "-o", &bundle];
-    run(model(&quantized), 0);
-    let told = summary(&run(model(&["inspect", &bundle, "--json"]), 0));
-    let image = &told["towers"]["image"];
-    assert!(image["quantization"]["QOperator"].as_u64().unwrap() > 10);
-    assert!(image["operators"]["QLinearMatMul"].as_u64().unwrap() > 0);
-    assert!(image["integer_products"].as_u64().unwrap() > 0);
-    assert_eq!(told["manifest"]["licence"], "CC0-1.0");
-}
-
-#[test]
-fn quantize_makes_a_small_bundle_that_verify_compares() {
-    let folder = tempfile::tempdir().unwrap();
-    let [bundle, small] = ["bundle", "small"].map(|name| text(&folder.path().join(name)));
-    let wanted = ["import", &fixture("open_clip-vit"), "-o", &bundle];
-    run(model(&wanted), 0);
-    let told = run(model(&["quantize", &bundle, "-o", &small]), 0);
-    let told = String::from_utf8(told.stdout).unwrap();
-    assert!(told.contains("weights rounded") && told.contains("--against float"), "{told}");
-    let inspected = summary(&run(model(&["inspect", &small, "--json"]), 0));
-    assert!(
-        inspected["towers"]["image"]["quantization"]["quantized weights"].as_u64().unwrap() > 5
-    );
-
-    let pairs = pairs();
-    let compare = ["verify", &small, "--against", "float", &pairs, "--min-cosine", "0.99"];
-    let told = String::from_utf8(run(model(&compare), 0).stdout).unwrap();
-    assert!(told.contains("in float, 12 pairs") && told.contains("rank correlation"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
-    let strict = ["verify", &small, "--against", "float", &pairs, "--min-cosine", "1"];
-    run(model(&strict), 1);
-    run(model(&["verify", &small]), 2);
-}
-
 #[test]
 fn the_version_tells_what_the_kernels_run_on() {
     let told = |variable: &str| {
@@ -679,68 +478,4 @@ fn the_version_tells_what_the_kernels_run_on() {
     assert!(told("scalar").contains("kernels scalar; here: scalar"), "{}", told("scalar"));
     // What the machine has not got changes nothing.
     assert_eq!(told("abacus"), told(""));
-}
-
-#[test]
-fn import_says_what_it_lacks() {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = text(&folder.path().join("bundle"));
-    let output = run(model(&["import", &fixture("optimum-clip"), "-o", &bundle]), 2);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("--set licence=VALUE"), "{error}");
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    run(model(&["import", &fixture("optimum-clip"), "-o", &bundle, "--set", "licence"]), 2);
-}
-
-/// The sample pictures, as a camera's stream.
-fn mjpeg(path: &Path, count: usize) {
-    let picture = fs::read(data("pairs/sunset.jpg")).unwrap();
-    fs::write(path, picture.repeat(count)).unwrap();
-}
-
-#[test]
-fn capture_keeps_frames_of_a_stream_and_goes_on() {
-    let temp = tempfile::tempdir().unwrap();
-    let (stream, out) = (temp.path().join("camera.mjpeg"), text(&temp.path().join("kept")));
-    mjpeg(&stream, 5);
-    let config = temp.path().join("c.toml");
-    fs::write(&config, "[capture]\non_full = \"block\"\n[storage]\nsync_pairs = 2\n").unwrap();
-    let args = ["capture", &text(&stream), "-o", &out, "--config", &text(&config), "--json"];
-    let more = ["--caption", "an orange sunset over {place}", "--place", "the sea", "-t=-1"];
-    for round in 1..3 {
-        let summary = summary(&run(pairgate(args.iter().chain(&more)), 0));
-        assert_balanced(&summary);
-        assert_eq!(summary["kept"], 5);
-        assert_eq!(summary["frames"]["read"], 5);
-        let shards = fs::read_dir(&out).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().path().extension().is_some_and(|tar| tar == "tar")
-        });
-        assert_eq!(shards.count(), round);
-    }
-    let texts: Vec<_> = kept_members(Path::new(&out)).into_iter().collect();
-    assert_eq!(texts.iter().filter(|(name, _)| name.ends_with(".jpg")).count(), 5);
-    let captions = texts.iter().filter(|(name, _)| name.ends_with(".txt"));
-    captions.for_each(|(_, text)| assert_eq!(text, b"an orange sunset over the sea"));
-    let error = run(pairgate(args.iter().chain(&more[..4]).chain(&["-t=0.5"])), 2);
-    let error = String::from_utf8(error.stderr).unwrap();
-    assert!(error.contains("another threshold"), "{error}");
-}
-
-#[test]
-fn capture_says_what_it_misses() {
-    let temp = tempfile::tempdir().unwrap();
-    let out = text(&temp.path().join("kept"));
-    let told = |args: &[&str]| {
-        let output = run(pairgate(["capture", "-o", &out].iter().chain(args)), 2);
-        String::from_utf8(output.stderr).unwrap()
-    };
-    assert!(told(&["-"]).contains("--labels"));
-    assert!(told(&["-", "--caption", "{x}"]).contains("there is no {x}"));
-    assert!(told(&["no such camera", "--caption", "a"]).contains("no such camera"));
-    assert!(told(&[&pairs(), "--caption", "a"]).contains("folder"));
-    let stream = text(&data("pairs/sunset.txt"));
-    assert!(told(&[&stream, "--caption", "a"]).contains("no JPEG"));
-    if cfg!(target_os = "linux") {
-        assert!(told(&["/dev/null", "--caption", "a"]).contains("/dev/null"));
-    }
 }

@@ -1,0 +1,10 @@
+//! The groups that `--help` shows options in.
+
+pub const INPUT: &str = "Input";
+pub const OUTPUT: &str = "Output";
+pub const PASSES: &str = "What passes";
+pub const MODEL: &str = "Model";
+pub const SPEED: &str = "Speed";
+pub const SETTINGS: &str = "Settings";
+#[cfg(feature = "mqtt")]
+pub const MQTT: &str = "MQTT";
