@@ -11,6 +11,7 @@ mod disk;
 mod frames;
 mod full_size;
 mod gate;
+mod html;
 mod import;
 mod int8;
 mod kernels;
@@ -21,6 +22,8 @@ mod model;
 mod model_files;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+#[cfg(feature = "parquet")]
+mod numpy;
 mod operators;
 mod pairs;
 mod pipeline;

@@ -14,6 +14,7 @@ mod tracked;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Parser;
 use pairgate::kernels::{Isa, isa};
@@ -37,7 +38,8 @@ fn main() -> ExitCode {
     };
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format(|line, record| {
-            let (time, style) = (line.timestamp(), line.default_level_style(record.level()));
+            let time = humantime::format_rfc3339_seconds(SystemTime::now());
+            let style = line.default_level_style(record.level());
             let (level, text) = (record.level(), record.args().to_string());
             writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", printable_line(&text))
         })
