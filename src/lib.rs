@@ -24,8 +24,6 @@
 //! | `mqtt` | status, counters and kept pairs told to an MQTT broker: `sink::mqtt` |
 
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
-#![deny(unsafe_code)] // but in `kernels`
-#![warn(missing_docs)]
 
 pub mod config;
 pub mod decision;
