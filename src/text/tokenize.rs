@@ -1,5 +1,6 @@
 //! Cleaned caption to token ids, framed and cut as the CLIP families do it.
 
+use std::panic::catch_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -40,7 +41,7 @@ impl CaptionTokenizer {
     /// [`ModelError::Tokenizer`] if it cannot be read, or does not have the ids that the manifest
     /// names.
     pub fn load(json: &[u8], manifest: &TextManifest) -> Result<Self, ModelError> {
-        let mut tokenizer = without_cache(Tokenizer::from_bytes(json).map_err(failed)?);
+        let mut tokenizer = without_cache(read_tokenizer(json).map_err(failed)?);
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -128,6 +129,12 @@ impl CaptionTokenizer {
         let vocabulary = self.tokenizer.get_vocab(true);
         vocabulary.values().max().map_or(0, |id| *id as usize + 1)
     }
+}
+
+/// Reads a `tokenizer.json`, whose reader panics at some of what it does not understand.
+pub(crate) fn read_tokenizer(json: &[u8]) -> Result<Tokenizer, String> {
+    catch_unwind(|| Tokenizer::from_bytes(json).map_err(|why| why.to_string()))
+        .unwrap_or_else(|_| Err("its reader gave up on it with a panic".to_owned()))
 }
 
 /// The tokenizer without its memory of words, of which each thread has its own and which grows with

@@ -36,6 +36,7 @@ mod settings;
 mod share;
 mod sink;
 mod source;
+mod strangers;
 #[cfg(feature = "parquet")]
 mod subset;
 mod support;

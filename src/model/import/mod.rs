@@ -25,6 +25,7 @@ use super::bundle::{Bundle, MANIFEST, read_text};
 use super::new_bundle::NewBundle;
 use super::{Arithmetic, Model};
 use crate::error::ModelError;
+use crate::text::tokenize::read_tokenizer;
 use draft::Draft;
 use towers::Towers;
 
@@ -65,7 +66,7 @@ impl Sources<'_> {
     fn tokenizer(&self) -> Result<Tokenizer, String> {
         let path = self.folder.join(TOKENIZER);
         let json = read_text(&path).map_err(|why| why.to_string())?;
-        Tokenizer::from_bytes(json).map_err(|why| format!("{TOKENIZER}: {why}"))
+        read_tokenizer(&json).map_err(|why| format!("{TOKENIZER}: {why}"))
     }
 }
 
