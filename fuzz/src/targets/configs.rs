@@ -73,13 +73,17 @@ fn toml(bytes: &[u8]) {
     }
     let Ok(config) = layers.resolve() else { return };
     config.check().expect("what is resolved was checked");
-    same_when_packed(&config);
+    // What follows the scores is not packed.
+    same_when_packed(&Config { follow: Default::default(), ..config });
 }
 
 fn broker(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(broker) = text.parse::<Broker>() {
-        assert!(!format!("{broker} {broker:?}").contains("pass word"), "no password is shown");
+        // The same words may stand elsewhere too.
+        let is_secret = text.contains(":pass%20word@") && text.matches("pass").count() == 1;
+        let shown = format!("{broker} {broker:?}");
+        assert!(!is_secret || !shown.contains("pass"), "the password is shown: {shown}");
         let _ = Topics::new(&broker, &text);
         let _ = Topics::new(&broker, "node");
     }
