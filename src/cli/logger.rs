@@ -3,6 +3,7 @@
 use std::io::{Write as _, stderr};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
+use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
 use env_logger::{Builder, Env, Target, WriteStyle};
@@ -56,7 +57,8 @@ fn lines(verbose: u8) -> env_logger::Logger {
         .write_style(colours)
         .parse_env(Env::default().default_filter_or(level))
         .format(|line, record| {
-            let (time, style) = (line.timestamp(), line.default_level_style(record.level()));
+            let time = humantime::format_rfc3339_seconds(SystemTime::now());
+            let style = line.default_level_style(record.level());
             let (level, text) = (record.level(), record.args().to_string());
             writeln!(line, "[{time} {style}{level:<5}{style:#}] {}", printable_line(&text))
         })

@@ -221,7 +221,7 @@ pub fn wire_error(error: &IoError) -> Option<WireError> {
 fn read_frame(reader: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<usize> {
     let start = bytes.len();
     reader.take(4).read_to_end(bytes)?;
-    let length = bytes[start..].try_into().map(u32::from_le_bytes).unwrap_or(0);
+    let length = bytes[start..].try_into().map_or(0, u32::from_le_bytes);
     // A longer one is not a frame: its length is enough to tell.
     if length as usize <= wire::MAX_PAYLOAD && bytes.len() == start + 4 {
         reader.take(u64::from(length) + 4).read_to_end(bytes)?;

@@ -4,6 +4,8 @@
 //! word by itself. The tokens of such a text up to a space are then the first tokens of the whole
 //! text. Of those that may read over a space, the whole text is read.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer as _, Tokenizer};
 
@@ -31,7 +33,9 @@ pub fn splits_at_spaces(tokenizer: &Tokenizer) -> bool {
 /// The text as the tokenizer's normalizer makes it; `None` where that fails.
 pub fn normalized(tokenizer: &Tokenizer, text: &str) -> Option<String> {
     let mut normalized = NormalizedString::from(text);
-    let done = tokenizer.get_normalizer().map_or(Ok(()), |n| n.normalize(&mut normalized));
+    // A precompiled form whose tables are damaged is read past their end.
+    let normalize = || tokenizer.get_normalizer().map_or(Ok(()), |n| n.normalize(&mut normalized));
+    let done = catch_unwind(AssertUnwindSafe(normalize)).ok()?;
     done.is_ok().then(|| normalized.get().to_owned())
 }
 

@@ -1,5 +1,6 @@
 //! Cleaned caption to token ids, framed and cut as the CLIP families do it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -55,7 +56,7 @@ impl CaptionTokenizer {
     /// # Errors
     /// [`TokenizerError`] if it cannot be read, or does not have the ids that `framing` names.
     pub fn load(json: &[u8], framing: Framing) -> Result<Self, TokenizerError> {
-        let mut tokenizer = without_cache(Tokenizer::from_bytes(json).map_err(failed)?);
+        let mut tokenizer = without_cache(read_tokenizer(json).map_err(failed)?);
         tokenizer.with_truncation(None).map_err(failed)?;
         tokenizer.with_padding(None);
         tokenizer.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
@@ -121,7 +122,10 @@ impl CaptionTokenizer {
     }
 
     fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(failed)?;
+        let encode = || self.tokenizer.encode_fast(text, false);
+        let encoding = catch_unwind(AssertUnwindSafe(encode))
+            .map_err(|_| failed("it gave up on a caption with a panic"))?
+            .map_err(failed)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -141,6 +145,12 @@ impl CaptionTokenizer {
         let vocabulary = self.tokenizer.get_vocab(true);
         vocabulary.values().max().map_or(0, |id| *id as usize + 1)
     }
+}
+
+/// Reads a `tokenizer.json`, whose reader panics at some of what it does not understand.
+pub(crate) fn read_tokenizer(json: &[u8]) -> Result<Tokenizer, String> {
+    catch_unwind(|| Tokenizer::from_bytes(json).map_err(|why| why.to_string()))
+        .unwrap_or_else(|_| Err("its reader gave up on it with a panic".to_owned()))
 }
 
 /// The tokenizer without its memory of words, of which each thread has its own and which grows with

@@ -29,6 +29,7 @@ mod score_text;
 mod settings;
 mod share;
 mod source;
+mod strangers;
 #[cfg(feature = "parquet")]
 mod subset;
 mod support;

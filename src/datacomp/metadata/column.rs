@@ -5,7 +5,7 @@ use std::io;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::DataType;
 
-use super::io_error;
+use super::guarded;
 use crate::datacomp::wrong;
 
 /// A reader of a flat column.
@@ -29,8 +29,8 @@ impl<T: DataType> Typed<T> {
             self.levels.clear();
             self.values.clear();
             let levels = self.optional.then_some(&mut self.levels);
-            let read = self.reader.read_records(left, levels, None, &mut self.values);
-            let (records, ..) = read.map_err(io_error)?;
+            let (reader, values) = (&mut self.reader, &mut self.values);
+            let (records, ..) = guarded(|| reader.read_records(left, levels, None, values))?;
             if records == 0 || records > left {
                 return Err(wrong(format!("{left} rows fewer than the table says")));
             }

@@ -4,11 +4,13 @@ mod column;
 
 use std::fs::{self, File};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use column::Typed;
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::data_type::ByteArray;
+use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
@@ -79,7 +81,7 @@ impl Table {
     /// [`IoError::Read`] where it is no parquet file.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = File::open(path).map_err(unread(path))?;
-        let reader = SerializedFileReader::new(file).map_err(|why| unread(path)(io_error(why)))?;
+        let reader = guarded(|| SerializedFileReader::new(file)).map_err(unread(path))?;
         Ok(Self { path: path.to_owned(), reader })
     }
 
@@ -157,8 +159,8 @@ impl Table {
         index: usize,
         column: &ColumnDescriptor,
     ) -> Result<Typed<T>, IoError> {
-        let reader = self.reader.get_row_group(group).and_then(|g| g.get_column_reader(index));
-        let reader = reader.map_err(|why| self.place(column.name()).failed(io_error(why)))?;
+        let open = || self.reader.get_row_group(group)?.get_column_reader(index);
+        let reader = guarded(open).map_err(|why| self.place(column.name()).failed(why))?;
         let reader = T::get_column_reader(reader)
             .ok_or_else(|| self.place(column.name()).failed(wrong("it is of another type")))?;
         Ok(Typed::new(reader, column.max_def_level() > 0))
@@ -299,6 +301,10 @@ fn number_kind(column: &ColumnDescriptor) -> Option<NumberKind> {
     }
 }
 
-fn io_error(why: parquet::errors::ParquetError) -> io::Error {
-    wrong(why.to_string())
+/// The reader takes some of what a damaged file says for granted; that is an error of the file here.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> io::Result<T> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(read) => read.map_err(|why| wrong(why.to_string())),
+        Err(_) => Err(wrong("the reader gave up on it with a panic")),
+    }
 }

@@ -23,6 +23,8 @@ use draft::Draft;
 use tokenizers::Tokenizer;
 use towers::Towers;
 
+use crate::text::tokenize::read_tokenizer;
+
 use super::bundle::new_bundle::NewBundle;
 use super::bundle::{Bundle, MANIFEST, read_text};
 use super::{Arithmetic, Model};
@@ -65,7 +67,7 @@ impl Sources<'_> {
     fn tokenizer(&self) -> Result<Tokenizer, String> {
         let path = self.folder.join(TOKENIZER);
         let json = read_text(&path).map_err(|why| why.to_string())?;
-        Tokenizer::from_bytes(json).map_err(|why| format!("{TOKENIZER}: {why}"))
+        read_tokenizer(&json).map_err(|why| format!("{TOKENIZER}: {why}"))
     }
 }
 

@@ -264,7 +264,7 @@ pub(in crate::model) fn fold(
     };
     let last = values.data.len().checked_sub(1).map_or(0, index);
     if last >= scale.data.len()
-        || zero.is_some_and(|zero| zero.data.len() > 1 && last >= zero.data.len())
+        || zero.is_some_and(|zero| zero.data.len() != 1 && last >= zero.data.len())
     {
         return Err(format!(
             "it has {} scales for a constant of {:?}",

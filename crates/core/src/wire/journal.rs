@@ -156,6 +156,9 @@ pub fn frame<'b, T: Serialize>(value: &T, buffer: &'b mut [u8]) -> Result<&'b [u
 }
 
 /// The same in a buffer that grows as it must; the payload may have `most` bytes.
+///
+/// # Errors
+/// [`WireError::Full`] if it has more.
 #[cfg(feature = "std")]
 pub fn frame_growing<'b, T: Serialize>(
     value: &T,

@@ -101,13 +101,13 @@ mod x86_64 {
                             let at = row * tile.line + group * tile.step;
                             // SAFETY: `check` saw to the codes of the first pixel.
                             let mut codes = unsafe { tile.codes.as_ptr().add(at) };
-                            // SAFETY: as above, for as many weights.
                             let $weight =
+                                // SAFETY: as above, for as many weights.
                                 unsafe { $load(weights[first..][..$lanes].as_ptr().cast()) };
                             let $by = $prepared;
                             for total in &mut total {
-                                // SAFETY: `check` saw to the codes of this pixel, sixteen quads.
                                 let $code =
+                                    // SAFETY: `check` saw to the codes of this pixel, sixteen quads.
                                     unsafe { $load(codes.cast::<[u8; 4]>().add(first).cast()) };
                                 let $sum = *total;
                                 *total = $next;

@@ -216,7 +216,7 @@ fn hostile_metadata_are_no_error() {
     for json in ["[1]", "{", "nothing", "", "\"text\"", "{\"a\":1e999}", &deep, &huge, "\u{feff}{}"]
     {
         let table = csv_of(&[carrying("k", json), kept("next")]);
-        assert_eq!(table.0.len(), FIXED.len() + 1, "{:.20}", json);
+        assert_eq!(table.0.len(), FIXED.len() + 1, "{json:.20}");
         assert_eq!(column(&table, "key"), ["k", "next"]);
     }
     let table = csv_of(&[carrying("k", &long)]);

@@ -1,0 +1,57 @@
+//! Pictures.
+
+use std::cell::RefCell;
+
+use pairgate::decode::{Rgb8, decode, probe};
+use pairgate_core::config::ImageLimits;
+
+use crate::{Target, files};
+
+const ABOUT: &str = "a picture within the limits, the same each time, or a reason";
+
+pub const JPEG: Target =
+    Target { name: "jpeg", about: ABOUT, seeds: || seeds(&["jpg", "jpeg"]), run: picture };
+pub const PNG: Target =
+    Target { name: "png", about: ABOUT, seeds: || seeds(&["png"]), run: picture };
+pub const WEBP: Target =
+    Target { name: "webp", about: ABOUT, seeds: || seeds(&["webp"]), run: picture };
+pub const GIF: Target =
+    Target { name: "gif", about: ABOUT, seeds: || seeds(&["gif"]), run: picture };
+pub const BMP: Target =
+    Target { name: "bmp", about: ABOUT, seeds: || seeds(&["bmp"]), run: picture };
+pub const TIFF: Target =
+    Target { name: "tiff", about: ABOUT, seeds: || seeds(&["tif", "tiff"]), run: picture };
+
+const LIMITS: ImageLimits =
+    ImageLimits { max_side: 4096, max_pixels: 1 << 20, max_decode_bytes: 16 << 20 };
+
+thread_local! {
+    /// Buffers that are used again, as a worker's are.
+    static BUFFERS: RefCell<[Rgb8; 2]> = RefCell::default();
+}
+
+fn picture(bytes: &[u8]) {
+    let Ok(header) = probe(bytes, &LIMITS) else { return };
+    let size = header.size;
+    assert!(size.width <= LIMITS.max_side && size.height <= LIMITS.max_side, "{size:?}");
+    assert!(size.pixels() <= LIMITS.max_pixels, "{size:?}");
+    BUFFERS.with_borrow_mut(|[first, second]| {
+        let decoded = decode(bytes, &header, &LIMITS, first);
+        let whole = if decoded.is_ok() { size.pixels() as usize * 3 } else { 0 };
+        assert_eq!(first.pixels.len(), whole);
+        if decoded.is_ok() {
+            assert_eq!(first.size, size, "the header does not lie");
+            second.pixels.resize(whole, 0xa5);
+            assert_eq!(decode(bytes, &header, &LIMITS, second), decoded);
+            assert!(first == second, "a picture is the same each time");
+        }
+    });
+}
+
+fn seeds(extensions: &[&str]) -> Vec<Vec<u8>> {
+    let folders = ["golden/files", "bits", "damaged"].map(|name| format!("tests/data/{name}"));
+    let mut seeds: Vec<_> =
+        folders.iter().flat_map(|folder| files::all_in(folder, extensions)).collect();
+    seeds.retain(|seed| seed.len() <= 32 << 10);
+    seeds
+}

@@ -1,0 +1,34 @@
+//! Scores that a run made, and language models.
+
+use pairgate::datacomp::language::fasttext::{FastText, Scratch};
+use pairgate::datacomp::scores::read_lines;
+
+use crate::{Target, files};
+
+pub const LINES: Target = Target {
+    name: "score_lines",
+    about: "a score a line at most",
+    seeds: || {
+        let line = r#"{"key":"meadow","uid":"00112233445566778899aabbccddeeff","score":0.3281,"#;
+        vec![format!("{line}\"reason\":null}}\n\n{line}\"score\":null}}\n").into_bytes()]
+    },
+    run: |bytes| {
+        let lines = bytes.split(|byte| *byte == b'\n').count();
+        if let Ok(scores) = read_lines(&files::in_file("scores.jsonl", bytes)) {
+            assert!(scores.len() <= lines);
+        }
+    },
+};
+
+pub const FASTTEXT: Target = Target {
+    name: "fasttext",
+    about: "a model that is read names a label that is likely, or none",
+    seeds: || files::all_in("tests/data/golden/datacomp", &["ftz", "bin"]),
+    run: |bytes| {
+        let Ok(model) = FastText::load(&files::in_file("model.bin", bytes)) else { return };
+        let mut scratch = Scratch::default();
+        for text in ["a ball on a beach", "ein Ball\nam Strand", "\u{7403}", ""] {
+            let _ = model.predict(text, &mut scratch);
+        }
+    },
+};
