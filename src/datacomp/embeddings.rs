@@ -1,6 +1,6 @@
 //! NumPy files: the `.npz` of embeddings beside a table, and arrays of centroids and targets.
 //!
-//! Headers are read by `npyz`, values here: they come by the million.
+//! Values are read here, and not one by one: they come by the million.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -9,14 +9,12 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use half::f16;
-use npyz::{DType, NpyHeader, Order};
 use zip::{CompressionMethod, ZipArchive};
 
+use super::numpy::Header;
 use super::{unread, wrong};
 use crate::disk::IoError;
 
-/// Longest header of an array that is read, in bytes; NumPy's own have 118.
-const MAX_HEADER: usize = 1 << 16;
 /// Most values of a centroid file, 4 GiB of them.
 const MAX_VALUES: u64 = 1 << 30;
 
@@ -38,8 +36,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(header: &NpyHeader) -> io::Result<Self> {
-        match plain(header).as_str() {
+    fn of(header: &Header) -> io::Result<Self> {
+        match header.kind.as_str() {
             "<f2" => Ok(Self::Half),
             "<f4" => Ok(Self::Single),
             "<f8" => Ok(Self::Double),
@@ -90,11 +88,11 @@ impl Rows {
     ) -> Result<Self, IoError> {
         let open = || -> io::Result<Self> {
             let mut entry = open_entry(path, name)?;
-            let header = read_header(&mut entry)?;
+            let header = Header::read(&mut entry)?;
             let kind = Kind::of(&header)?;
             let wanted = [rows, columns as u64];
-            if header.shape() != wanted {
-                let found = header.shape();
+            if header.shape != wanted {
+                let found = header.shape;
                 return Err(wrong(format!(
                     "its shape is {found:?}, wanted is {wanted:?}: rows of the table and values of a centroid"
                 )));
@@ -184,10 +182,10 @@ impl Read for Entry {
 pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), IoError> {
     let read = || -> io::Result<_> {
         let mut file = BufReader::with_capacity(1 << 18, File::open(path)?);
-        let header = read_header(&mut file)?;
+        let header = Header::read(&mut file)?;
         let kind = Kind::of(&header)?;
-        let &[_, columns] = header.shape() else {
-            return Err(wrong(format!("its shape is {:?}, not that of rows", header.shape())));
+        let [_, columns] = header.shape[..] else {
+            return Err(wrong(format!("its shape is {:?}, not that of rows", header.shape)));
         };
         let bytes = read_values(&mut file, &header, kind.bytes())?;
         let mut values = Vec::with_capacity(bytes.len() / kind.bytes());
@@ -204,11 +202,11 @@ pub fn read_matrix(path: &Path) -> Result<(Vec<f32>, usize), IoError> {
 pub fn read_places(path: &Path) -> Result<Vec<i64>, IoError> {
     let read = || -> io::Result<_> {
         let mut file = BufReader::new(File::open(path)?);
-        let header = read_header(&mut file)?;
-        if header.shape().len() != 1 {
-            return Err(wrong(format!("its shape is {:?}, not that of a list", header.shape())));
+        let header = Header::read(&mut file)?;
+        if header.shape.len() != 1 {
+            return Err(wrong(format!("its shape is {:?}, not that of a list", header.shape)));
         }
-        match plain(&header).as_str() {
+        match header.kind.as_str() {
             "<i4" => Ok(read_values(&mut file, &header, 4)?
                 .as_chunks()
                 .0
@@ -229,54 +227,15 @@ pub fn read_places(path: &Path) -> Result<Vec<i64>, IoError> {
     read().map_err(unread(path))
 }
 
-fn read_values(file: &mut impl Read, header: &NpyHeader, bytes: usize) -> io::Result<Vec<u8>> {
-    if header.len() > MAX_VALUES {
-        return Err(wrong(format!("{} values are more than are read", header.len())));
+fn read_values(file: &mut impl Read, header: &Header, bytes: usize) -> io::Result<Vec<u8>> {
+    if header.values() > MAX_VALUES {
+        return Err(wrong(format!("{} values are more than are read", header.values())));
     }
-    let wanted = header.len() * bytes as u64;
+    let wanted = header.values() * bytes as u64;
     let mut values = Vec::new();
     file.take(wanted).read_to_end(&mut values)?;
     if values.len() as u64 != wanted {
         return Err(wrong(format!("it is cut: {} of {wanted} bytes", values.len())));
     }
     Ok(values)
-}
-
-/// The type of plain values, such as `<f4`; what is not plain is named `a structure`.
-fn plain(header: &NpyHeader) -> String {
-    match header.dtype() {
-        DType::Plain(kind) => kind.to_string(),
-        _ => "a structure".into(),
-    }
-}
-
-/// Reads an array's header up to its values. One that is absurdly long or deep is not given to the
-/// parser.
-fn read_header(file: &mut impl Read) -> io::Result<NpyHeader> {
-    let mut bytes = vec![0; 10];
-    file.read_exact(&mut bytes)?;
-    if &bytes[..6] != b"\x93NUMPY" {
-        return Err(wrong("not a NumPy array"));
-    }
-    let mut length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    if bytes[6] > 1 {
-        let mut upper = [0; 2];
-        file.read_exact(&mut upper)?;
-        bytes.extend(upper);
-        length |= usize::from(u16::from_le_bytes(upper)) << 16;
-    }
-    if length > MAX_HEADER {
-        return Err(wrong(format!("its header has {length} bytes")));
-    }
-    let start = bytes.len();
-    bytes.resize(start + length, 0);
-    file.read_exact(&mut bytes[start..])?;
-    if bytes.iter().filter(|byte| b"([{".contains(byte)).count() > 64 {
-        return Err(wrong("its header is too deep"));
-    }
-    let header = NpyHeader::from_reader(bytes.as_slice())?;
-    if header.order() != Order::C {
-        return Err(wrong("it is in Fortran's order: save np.ascontiguousarray of it"));
-    }
-    Ok(header)
 }

@@ -6,6 +6,7 @@
 //! | [`subset_file`] | the uids of a subset, as `.npy` or as they lie in memory |
 //! | [`scores`] | scores that a run made, found again by uid |
 //! | [`metadata`] | columns of parquet tables, in batches |
+//! | [`numpy`] | the header of an array |
 //! | [`embeddings`] | the arrays beside a table, and other NumPy files |
 //! | [`language`] | whether a caption is English: built in, or by a fastText model |
 //! | [`centroids`] | the centroid nearest to an embedding |
@@ -25,6 +26,8 @@ pub mod filter;
 pub mod language;
 #[cfg(feature = "parquet")]
 pub mod metadata;
+#[cfg(feature = "parquet")]
+pub mod numpy;
 pub mod scores;
 #[cfg(feature = "parquet")]
 pub mod select;

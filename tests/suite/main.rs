@@ -18,6 +18,8 @@ mod model;
 mod model_files;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+#[cfg(feature = "parquet")]
+mod numpy;
 mod operators;
 mod pipeline;
 mod prepare;
