@@ -25,7 +25,7 @@ pub fn on_a_terminal(columns: u32, arguments: &str) -> Option<Command> {
         return None;
     }
     let program = env!("CARGO_BIN_EXE_pairgate");
-    let line = format!("stty cols {columns} && exec '{program}' {arguments}");
+    let line = format!("stty rows 24 cols {columns} && exec '{program}' {arguments}");
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null());
     Some(command)
@@ -74,6 +74,7 @@ fn the_time_left_is_whole_at_any_width() {
         let bars: Vec<_> = lines.iter().filter(|line| line.starts_with("filtering [")).collect();
         assert!(!bars.is_empty(), "{columns}: {lines:?}");
         for bar in bars {
+            let bar = bar.trim_end();
             assert!(bar.len() < columns as usize, "{columns}: {bar:?}");
             let (share, rest) = bar.split_once("] ").unwrap().1.split_once("%, ").unwrap();
             assert!(share.trim().parse::<u32>().is_ok(), "{columns}: {bar:?}");

@@ -67,7 +67,7 @@ fn tell_next(args: &CalibrateArgs, threshold: f32) -> io::Result<()> {
     if args.merge || args.input.format != FormatArg::Auto || !can_be_named(inputs) {
         return Ok(());
     }
-    let threshold = format!("--threshold={threshold:.4}");
+    let threshold = format!("--threshold={threshold}");
     if inputs.iter().any(|path| journal_at(path).is_some()) {
         return tell_next_commands(&[Command::new(&["replay"])
             .inputs(&[], inputs)
