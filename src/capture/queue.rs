@@ -47,7 +47,7 @@ pub struct Taken {
 
 /// Why a frame does not reach the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LeftOut {
+pub(super) enum Skipped {
     Early,
     BackedOff,
 }
@@ -114,10 +114,10 @@ impl FrameQueue {
         self.tally.read.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn count_left_out(&self, why: LeftOut) {
+    pub(super) fn count_left_out(&self, why: Skipped) {
         let count = match why {
-            LeftOut::Early => &self.tally.early,
-            LeftOut::BackedOff => &self.tally.backed_off,
+            Skipped::Early => &self.tally.early,
+            Skipped::BackedOff => &self.tally.backed_off,
         };
         count.fetch_add(1, Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Frame;
 use super::backoff::{Backoff, State};
-use super::queue::{FrameQueue, LeftOut};
+use super::queue::{FrameQueue, Skipped};
 use crate::disk::IoError;
 use crate::pipeline::RunError;
 use crate::source::Source;
@@ -96,9 +96,9 @@ impl Pace {
     }
 
     /// Why the frame that comes `now` is not taken.
-    fn refuses(&mut self, now: Instant) -> Option<LeftOut> {
+    fn refuses(&mut self, now: Instant) -> Option<Skipped> {
         if self.last.is_some_and(|last| now.duration_since(last) < self.interval) {
-            return Some(LeftOut::Early);
+            return Some(Skipped::Early);
         }
         self.last = Some(now);
         let refused = match self.backoff.look(now) {
@@ -107,6 +107,6 @@ impl Pace {
             State::Hot | State::Low => true,
         };
         self.skipped = refused;
-        refused.then_some(LeftOut::BackedOff)
+        refused.then_some(Skipped::BackedOff)
     }
 }

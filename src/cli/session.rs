@@ -255,5 +255,6 @@ pub fn exit_code(outcome: &Outcome, counts: &Counts) -> ExitCode {
     // A pair that could not be judged was stored if so asked, but it was not judged.
     let faulty = counts.total(Verdict::Failed) > 0
         || counts.reasons(Verdict::Kept).any(|(reason, _)| reason.class() == Class::Faulty);
-    ExitCode::from(if faulty { SOME_FAILED } else { 0 })
+    let found_nothing = counts.decided() == 0;
+    ExitCode::from(if faulty || found_nothing { SOME_FAILED } else { 0 })
 }

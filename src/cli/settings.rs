@@ -70,6 +70,14 @@ pub fn set_tracker(layers: &mut Layers, args: &TrackerArgs) {
     }
 }
 
+/// Refuses a first threshold where none follows the scores.
+pub fn check_tracker(args: &TrackerArgs, config: &Config) -> Result<(), String> {
+    match args.first_threshold {
+        Some(_) if !config.follow.enabled => Err("--first-threshold needs --follow".into()),
+        _ => Ok(()),
+    }
+}
+
 /// How the threshold of a checked config follows the scores, where it does.
 pub fn tracker_rule(config: &Config) -> Option<TrackerRule> {
     let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;

@@ -87,22 +87,22 @@ impl Terms {
             terms.models.iter().map(|model| model.digest).collect()
         };
         if digests(self) != digests(now) {
-            found.push(format!("model: {} was, {} is asked", name(self), name(now)));
+            found.push(format!("the model was {}, it is {}", name(self), name(now)));
         }
         if self.config != now.config {
             // Earlier formats tell no settings.
             found.extend(match self.program.is_empty() {
-                true => vec!["threshold or config".to_owned()],
+                true => vec!["the threshold or config was another".to_owned()],
                 false => setting_differences(&self.settings, &now.settings),
             });
         }
         if self.threshold != now.threshold {
             let told = |threshold: Option<f32>| threshold.map_or("none".into(), |t| t.to_string());
             let (was, is) = (told(self.threshold), told(now.threshold));
-            found.push(format!("threshold: it was {was}, it is {is}"));
+            found.push(format!("the threshold was {was}, it is {is}"));
         }
         if self.tracker != now.tracker {
-            found.push("how the threshold follows the scores".to_owned());
+            found.push("the threshold followed the scores in another way".to_owned());
         }
         found
     }
@@ -111,7 +111,7 @@ impl Terms {
     pub fn version_difference(&self, now: &Self) -> Option<String> {
         let differs = self.decision_version != 0 && self.decision_version != now.decision_version;
         let (was, is) = (&self.program, &now.program);
-        differs.then(|| format!("version: pairgate {was} decided, {is} decides otherwise"))
+        differs.then(|| format!("it was pairgate {was}, it is {is}, which decides otherwise"))
     }
 }
 
@@ -123,14 +123,14 @@ fn name(terms: &Terms) -> String {
 
 /// The settings that are in one list alone.
 fn setting_differences(was: &[String], is: &[String]) -> Vec<String> {
-    let only = |these: &[String], those: &[String], word: &str| -> Vec<String> {
+    let only = |these: &[String], those: &[String], when: &str| -> Vec<String> {
         // The threshold is told by itself.
         let differs = |setting: &&String| {
             !those.contains(setting) && !setting.starts_with("policy.threshold=")
         };
-        these.iter().filter(differs).map(|setting| format!("setting {setting} {word}")).collect()
+        these.iter().filter(differs).map(|setting| format!("{setting} {when}")).collect()
     };
-    [only(was, is, "was"), only(is, was, "is new")].concat()
+    [only(was, is, "was set"), only(is, was, "is set now")].concat()
 }
 
 /// What holds for all entries of a segment, up to an [`Epoch`](super::Epoch).

@@ -124,7 +124,7 @@ impl Drawn {
     /// The pair whose decision is in `file`, which may be any; `all` are the files beside it.
     fn read(file: &Path, all: &[PathBuf]) -> Option<Self> {
         let stem = file.file_name()?.to_str()?.strip_suffix(DECISION)?.strip_suffix('.')?;
-        let told: Told = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let told: Note = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
         let number = draw(told.uid.parse().ok()?, &told.key, &told.shard);
         let is_its = |path: &&PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -137,7 +137,7 @@ impl Drawn {
 
 /// What is read back of a decision.
 #[derive(Deserialize)]
-struct Told {
+struct Note {
     key: String,
     shard: String,
     uid: String,

@@ -10,6 +10,11 @@ use crate::disk::IoError;
 use crate::disk::{Disk, LOCK_NAME, failed};
 use crate::journal;
 
+/// What helps where an earlier run's files are in the way.
+const REPLACEABLE: &str = "name another folder or pass --overwrite";
+/// What helps where files are in the way that no run of ours is known to have written.
+const FOREIGN: &str = "there is no decision journal beside it; name another folder";
+
 /// A folder that is ready for a run's results.
 #[derive(Debug, Clone)]
 pub struct OutputFolder {
@@ -38,13 +43,15 @@ impl OutputFolder {
     pub fn prepare(path: &Path, overwrite: bool) -> Result<Self, IoError> {
         fs::create_dir_all(path).map_err(failed(path))?;
         let mut earlier = earlier_files(path).map_err(failed(path))?;
-        earlier.sort_by_key(|file| (Leaving::of(file), file.clone()));
+        earlier.sort_by_key(|file| (EarlierFile::of(file), file.clone()));
         if !overwrite {
             let held = earlier.iter().find(|file| !is_of_a_beginning(path, file));
-            refuse(path, held, "name another folder or pass --overwrite")?;
+            let is_ours =
+                earlier.last().is_some_and(|file| EarlierFile::of(file) == EarlierFile::Journal);
+            refuse(path, held, if is_ours { REPLACEABLE } else { FOREIGN })?;
         }
-        if earlier.last().is_none_or(|file| Leaving::of(file) != Leaving::Journal) {
-            let foreign = earlier.iter().rfind(|file| Leaving::of(file) >= Leaving::Stats);
+        if earlier.last().is_none_or(|file| EarlierFile::of(file) != EarlierFile::Journal) {
+            let foreign = earlier.iter().rfind(|file| EarlierFile::of(file) >= EarlierFile::Stats);
             refuse(path, foreign, "it has no decision journal beside it, so it is not removed")?;
         }
         remove(path, &earlier)?;
@@ -64,11 +71,24 @@ impl OutputFolder {
         let parts = if folder.is_dir() { journal::parts(folder) } else { Ok(Vec::new()) };
         Ok(!parts.map_err(failed(folder))?.is_empty())
     }
+
+    /// Whether there are shards beside the journal at `path`, which is a folder of shards, the journal's
+    /// folder in it, or a file.
+    ///
+    /// # Errors
+    /// [`IoError::Write`] if the system refuses.
+    pub fn has_shards(path: &Path) -> Result<bool, IoError> {
+        let beside =
+            path.parent().filter(|_| path.file_name().is_some_and(|n| n == journal::FOLDER));
+        let found = [Some(path), beside].into_iter().flatten().filter(|folder| folder.is_dir());
+        let shards = found.map(|folder| files(folder, is_shard).map_err(failed(folder)));
+        Ok(shards.collect::<Result<Vec<_>, _>>()?.iter().any(|shards| !shards.is_empty()))
+    }
 }
 
 /// What an earlier run's file is, in the order in which such files are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Leaving {
+enum EarlierFile {
     Other,
     /// Statistics say that their shard is complete: they go before it.
     Stats,
@@ -77,7 +97,7 @@ enum Leaving {
     Journal,
 }
 
-impl Leaving {
+impl EarlierFile {
     fn of(file: &Path) -> Self {
         match file.file_name().and_then(|name| name.to_str()) {
             Some(OutputFolder::EARLIER_JOURNAL) => Self::Journal,
@@ -137,13 +157,13 @@ pub(super) fn shard_bytes(folder: &Path) -> io::Result<u64> {
 /// An error if there are shards in `folder`.
 pub(super) fn refuse_shards(folder: &Path) -> Result<(), IoError> {
     let shards = files(folder, is_shard).map_err(failed(folder))?;
-    refuse(folder, shards.iter().min(), "name another folder or pass --overwrite")
+    refuse(folder, shards.iter().min(), FOREIGN)
 }
 
 /// An error if there are rejected pairs of an earlier run in `folder`.
 pub(crate) fn refuse_rejected(folder: &Path) -> Result<(), IoError> {
     let rejected = rejected_files(folder).map_err(failed(folder))?;
-    refuse(folder, rejected.iter().min(), "name another folder or pass --overwrite")
+    refuse(folder, rejected.iter().min(), REPLACEABLE)
 }
 
 /// Paths in `folder` that have the names of a run's files.

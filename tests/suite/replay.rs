@@ -135,9 +135,24 @@ fn journals_are_listed_checked_and_repaired() {
     fs::write(&journal, &bytes).unwrap();
     assert!(told(&["journal", "check", &kept], 1).contains("DAMAGED"));
     assert_eq!(told(&["journal", "cat", &kept], 1).lines().count(), 11);
-    assert!(told(&["journal", "repair", &kept], 0).contains("11 records kept"));
-    assert_eq!(json(&["journal", "ls", &kept], 0)["records"], 11);
+    // Beside shards, whoever made the folder repairs it: records of stored samples would be lost.
+    let refused = run(pairgate(["journal", "repair", &kept]), 2).stderr;
+    assert!(String::from_utf8(refused).unwrap().contains("give the command that made the folder"));
+    assert_eq!(fs::read(&journal).unwrap(), bytes);
+    run(pairgate(["filter", &text(&data("pairs")), "-o", &kept]), 0);
+    assert!(told(&["journal", "check", &kept], 0).contains("its shards hold the 6 kept pairs"));
+    assert!(told(&["journal", "repair", &kept], 0).contains("nothing is changed"));
     assert_eq!(fs::read(journal.with_extension("pairgate.damaged-1")).unwrap(), bytes);
+
+    let alone = text(&temp.path().join("scores.pairgate"));
+    run(pairgate(["score", &text(&data("pairs")), "-o", &alone]), 0);
+    let mut bytes = fs::read(&alone).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(&alone, &bytes).unwrap();
+    assert!(told(&["journal", "repair", &alone], 0).contains("11 records kept"));
+    assert_eq!(json(&["journal", "ls", &alone], 0)["records"], 11);
+    assert_eq!(fs::read(format!("{alone}.damaged-1")).unwrap(), bytes);
     let error = run(pairgate(["journal", "ls", &text(&data("pairs/city.txt"))]), 2);
     assert!(String::from_utf8(error.stderr).unwrap().contains("city.txt"));
 }

@@ -42,7 +42,7 @@ pub use values::{cosine, fraction, threshold};
     max_term_width = 100,
     after_help = "\
 Example: pairgate filter shards/ -o kept
-Exit codes: 0 done; 1 done, but some pairs could not be judged; 2 could not run
+Exit codes: 0 done; 1 done, but some pairs could not be judged, or none were found; 2 could not run
 to the end; 130 interrupted."
 )]
 pub struct Args {

@@ -81,7 +81,7 @@ impl Summary {
     /// Takes the threshold, and the digest of the settings with it, from `settings`.
     pub fn set_threshold(&mut self, settings: &GateSettings) {
         self.threshold = settings.policy.threshold;
-        self.config_digest = settings.earlier_digest(self.arithmetic).to_string();
+        self.config_digest = settings.digest(self.arithmetic).to_string();
     }
 
     /// Takes where the threshold went, where it follows the scores; the last one is then the

@@ -10,7 +10,7 @@ use crate::model::bundle::manifest::Manifest;
 
 /// One value of the manifest and where it comes from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct Finding {
     /// The key, with its table, such as `image.size`.
     pub key: String,
     /// The value.
@@ -22,7 +22,7 @@ pub struct Told {
 /// A manifest in the making.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    told: BTreeMap<String, Told>,
+    told: BTreeMap<String, Finding>,
     missing: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,7 @@ impl Draft {
 
     /// Records a value; what was told first stays.
     pub(super) fn tell(&mut self, key: &str, value: impl Into<Value>, from: &str) {
-        let told = Told { key: key.to_owned(), value: value.into(), from: from.to_owned() };
+        let told = Finding { key: key.to_owned(), value: value.into(), from: from.to_owned() };
         self.told.entry(key.to_owned()).or_insert(told);
     }
 
@@ -85,7 +85,7 @@ impl Draft {
             let Some(told) = self.told.get(key) else { continue };
             let fits = told.value.as_integer().is_some_and(|value| (1..=4096).contains(&value));
             if !fits {
-                let Told { value, from, .. } = told;
+                let Finding { value, from, .. } = told;
                 return Err(format!(
                     "{key} = {value} ({from}) is out of range: it must be 1 to 4096"
                 ));
@@ -95,7 +95,7 @@ impl Draft {
     }
 
     /// All that was told, by key.
-    pub(super) fn told(&self) -> impl Iterator<Item = &Told> {
+    pub(super) fn told(&self) -> impl Iterator<Item = &Finding> {
         self.told.values()
     }
 

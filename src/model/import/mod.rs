@@ -30,7 +30,7 @@ use super::bundle::{Bundle, MANIFEST, read_text};
 use super::{Arithmetic, Model};
 use crate::model::ModelError;
 
-pub use draft::Told;
+pub use draft::Finding;
 
 /// What to import and how.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ pub struct Import {
 #[derive(Debug)]
 pub struct Imported {
     /// The manifest's values and where each comes from.
-    pub told: Vec<Told>,
+    pub told: Vec<Finding>,
     /// The golden file that the towers were checked against; `None` if there was none, and the
     /// bundle holds what its towers say here and now.
     pub checked_against: Option<String>,

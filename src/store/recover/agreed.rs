@@ -42,7 +42,7 @@ impl Agreed {
         if !refused.is_empty() && !options.new_decisions {
             let what = refused.join("; ");
             return Err(refuse(format!(
-                "its run had another {what}: name another folder, or give --accept-new-decisions"
+                "its run decided otherwise ({what}): name another folder, or give --accept-new-decisions"
             )));
         }
         let (old, new) = (&survey.header.inputs, &now.inputs);

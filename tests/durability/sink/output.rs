@@ -25,7 +25,11 @@ fn earlier_output_is_refused() {
         fs::write(folder.path().join(name), "x").unwrap();
         let error = OutputFolder::prepare(folder.path(), false).unwrap_err();
         assert_eq!(to(&error), folder.path().display().to_string());
-        let why = format!("already holds {name}: name another folder or pass --overwrite");
+        let advice = match name.contains("journal") {
+            true => "name another folder or pass --overwrite",
+            false => "there is no decision journal beside it; name another folder",
+        };
+        let why = format!("already holds {name}: {advice}");
         assert!(error.to_string().ends_with(&why), "{error}");
         assert_eq!(listing(folder.path()), [name]);
     }

@@ -205,12 +205,17 @@ fn a_folder_of_another_run_is_not_gone_on_with() {
     let with = |terms: Terms| Header::new(terms, vec!["in".into()]);
     let other = ModelName { name: "another".into(), digest: Digest([9; 32]) };
     let model = Terms { models: vec![other], ..terms() };
-    assert!(refused(with(model.clone())).contains("another model: a model (010101010101) was"));
+    assert!(
+        refused(with(model.clone()))
+            .contains("the model was a model (010101010101), it is another (")
+    );
     let threshold = Terms { threshold: Some(0.3), ..terms() };
-    assert!(refused(with(threshold)).contains("threshold: it was 0.2, it is 0.3"));
+    assert!(refused(with(threshold)).contains("the threshold was 0.2, it is 0.3"));
     let rules =
         Terms { config: Digest([8; 32]), settings: vec!["rules.min_words=2".into()], ..terms() };
-    assert!(refused(with(rules)).contains("setting rules.min_words=1 was"));
+    assert!(
+        refused(with(rules)).contains("rules.min_words=1 was set; rules.min_words=2 is set now")
+    );
     let version = Terms { decision_version: 77, ..terms() };
     assert!(refused(with(version)).contains("--accept-new-decisions"));
     let unattended = tempdir().unwrap();

@@ -330,7 +330,7 @@ fn an_earlier_run_is_gone_on_with_and_not_overwritten_unless_asked() {
     // Of another share, other rules or other inputs it is not, by name.
     assert!(told(&["--keep", "15%"], 2).contains("policy.keep=0.4, this one has policy.keep=0.15"));
     run(pairgate(["filter", &pairs(), "-o", &out, "--overwrite", "-t", "0.2"]), 0);
-    assert!(told(&["-t", "0.3"], 2).contains("threshold: it was 0.2, it is 0.3"));
+    assert!(told(&["-t", "0.3"], 2).contains("the threshold was 0.2, it is 0.3"));
     assert!(told(&["-t", "0.2", "--rules", "none"], 2).contains("another"));
     let other = run(pairgate(["filter", &damaged(), "-o", &out, "-t", "0.2"]), 2);
     assert!(String::from_utf8_lossy(&other.stderr).contains("had other inputs"));

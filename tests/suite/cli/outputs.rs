@@ -63,3 +63,30 @@ fn shards_need_a_folder_and_standard_output_is_none() {
         assert!(errors.contains("a folder is needed"), "{args:?}: {errors}");
     }
 }
+
+#[test]
+fn where_no_pair_is_found_the_run_says_so_and_ends_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let (empty, kept) = (folder.path().join("empty"), folder.path().join("kept"));
+    fs::create_dir(&empty).unwrap();
+    let output = run(pairgate(["filter", &text(&empty), "-o", &text(&kept)]), 1);
+    assert!(String::from_utf8(output.stdout).unwrap().contains("no pairs were found"));
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept");
+    let (pairs, kept_name) = (pairs(), text(&kept));
+    for (args, wanted) in [
+        (
+            &["filter", &pairs, "-o", &kept_name, "--first-threshold", "0.1"][..],
+            "--first-threshold needs --follow",
+        ),
+        (&["journal", "cat", &kept_name, "--reason", "nosuch"], "low_similarity"),
+    ] {
+        let error = String::from_utf8(run(pairgate(args), 2).stderr).unwrap();
+        assert!(error.contains(wanted), "{error}");
+    }
+    assert!(!kept.exists());
+}

@@ -50,6 +50,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let layers = layers(args)?;
     let template = template(&layers.resolve()?, args)?;
     let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
+    settings::check_tracker(&args.tracker, &session.config)?;
     let config = &session.config;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);

@@ -56,6 +56,7 @@ enum Ended {
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
+    settings::check_tracker(&args.tracker, &session.config)?;
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");

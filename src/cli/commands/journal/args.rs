@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
+use pairgate_core::decision::Reason;
 
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
@@ -65,19 +66,28 @@ pub struct CatArgs {
     #[arg(required = true, value_name = "JOURNAL")]
     pub journals: Vec<PathBuf>,
     /// Records with this reason alone.
-    #[arg(long, value_name = "REASON")]
-    pub reason: Option<String>,
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    pub reason: Option<Reason>,
 }
 
 /// Leave out what is damaged; all records that are whole stay.
 ///
-/// Those behind the damage stay too. The journal as it was stays beside it, as NAME.damaged.
+/// Those behind the damage stay too. The journal as it was stays beside it, as NAME.damaged-1. A damaged
+/// journal with shards beside it is refused: the command that made the folder repairs both.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Example:
-  pairgate journal repair kept/")]
+  pairgate journal repair scores.pairgate")]
 pub struct RepairArgs {
     /// The journal, or the folder that holds it.
     #[arg(value_name = "JOURNAL")]
     pub journal: PathBuf,
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let known = Reason::ALL.iter().copied().find(|reason| reason.name() == text);
+    known.ok_or_else(|| {
+        let names: Vec<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        format!("no reason has that name; there are {}", names.join(", "))
+    })
 }

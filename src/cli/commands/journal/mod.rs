@@ -14,10 +14,11 @@ use crate::disk::Disk;
 use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
+use crate::store::OutputFolder;
 use crate::store::shard_name;
 
 pub use args::{CatArgs, JournalArgs, JournalCommand, RepairArgs, WhyArgs};
-use pairgate_core::decision::Verdict;
+use pairgate_core::decision::{Reason, Verdict};
 use pairgate_core::stats::Counts;
 
 /// Exit code: a journal is damaged.
@@ -172,13 +173,17 @@ fn cat(args: &CatArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut code = ExitCode::SUCCESS;
     for path in &args.journals {
         for part in parts(path)? {
-            cat_part(&part, args.reason.as_deref(), &mut code)?;
+            cat_part(&part, args.reason, &mut code)?;
         }
     }
     Ok(code)
 }
 
-fn cat_part(path: &Path, reason: Option<&str>, code: &mut ExitCode) -> Result<(), Box<dyn Error>> {
+fn cat_part(
+    path: &Path,
+    reason: Option<Reason>,
+    code: &mut ExitCode,
+) -> Result<(), Box<dyn Error>> {
     let mut salvage = Salvage::open(path)?;
     if salvage.is_headless() {
         log::warn!("{}: its header is damaged", path.display());
@@ -187,7 +192,7 @@ fn cat_part(path: &Path, reason: Option<&str>, code: &mut ExitCode) -> Result<()
     while let Some(part) = salvage.next_part()? {
         match part {
             Part::Whole(Entry::Record(record)) => {
-                if reason.is_none_or(|reason| reason == record.reason.name()) {
+                if reason.is_none_or(|reason| reason == record.reason) {
                     print(&(line(&record).to_string() + "\n"))?;
                 }
             }
@@ -356,7 +361,22 @@ fn shards_beside(account: &Account) -> Option<Result<(u64, u64), String>> {
     }
 }
 
+fn is_whole(part: &Path) -> bool {
+    journal::examine(part, |_| ()).is_ok_and(|found| found.damage.is_empty())
+}
+
 fn repair(args: &RepairArgs) -> Result<ExitCode, Box<dyn Error>> {
+    if OutputFolder::has_shards(&args.journal)?
+        && !parts(&args.journal)?.iter().all(|part| is_whole(part))
+    {
+        // Left out here, a stored sample's record would not be made again.
+        let path = args.journal.display();
+        return Err(format!(
+            "{path}: there are shards beside it, whose records repairing would lose: give the command that \
+             made the folder once more, which keeps what is whole and finds their records again"
+        )
+        .into());
+    }
     let (mut records, mut whole) = (0, true);
     for part in parts(&args.journal)? {
         let (found, aside) = journal::repair(&Disk::system(), &part)?;

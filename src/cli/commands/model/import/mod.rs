@@ -28,7 +28,7 @@ pub fn run(args: &ImportArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn as_json(imported: &Imported) -> Value {
-    let value = |told: &crate::model::import::Told| {
+    let value = |told: &crate::model::import::Finding| {
         (told.key.clone(), json!({"value": told.value, "from": told.from}))
     };
     let told: Map<String, Value> = imported.told.iter().map(value).collect();
