@@ -110,6 +110,7 @@
 //! | none | sources, journals, output folders, the pipeline |
 //! | `model` | the network: [`Gate`], [`Model`], [`Bundle`] |
 //! | `cli` (default) | the `pairgate` binary, and [`cli::run`] |
+//! | `manual` (default) | `pairgate completions` and `pairgate man` |
 //! | `parquet` (default) | tables of scores as Parquet; DataComp's metadata and filters |
 //! | `mqtt` (default) | status, counters and kept pairs told to an MQTT broker |
 //!
