@@ -39,7 +39,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn watch(target: &'static Target, arguments: &Arguments) -> io::Result<bool> {
     let progress = files::work_of(std::process::id()).with_extension("progress");
     let mut child = start(target, arguments, &progress)?;
-    let ended = follow(&mut child, &progress);
+    let ended = wait_for(&mut child, &progress);
     let _ = fs::remove_dir_all(files::work_of(child.id()));
     let number = current(&progress).unwrap_or(0);
     let _ = fs::remove_file(&progress);
@@ -76,7 +76,7 @@ enum Ended {
 }
 
 /// Waits for the child, and ends it where it takes too much.
-fn follow(child: &mut Child, progress: &Path) -> io::Result<Ended> {
+fn wait_for(child: &mut Child, progress: &Path) -> io::Result<Ended> {
     let (mut last, mut since) = (None, Instant::now());
     loop {
         if let Some(status) = child.try_wait()? {

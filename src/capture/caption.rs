@@ -137,7 +137,7 @@ impl Labels {
         let last = Arc::new(Mutex::new(String::new()));
         let (path, told) = (path.to_owned(), last.clone());
         let spawned =
-            thread::Builder::new().name("labels".into()).spawn(move || follow(&path, &told));
+            thread::Builder::new().name("labels".into()).spawn(move || read_pipe(&path, &told));
         match spawned {
             Ok(_) => Ok(Self::Stream(last)),
             Err(why) => Err(RunError::Thread { name: "labels".into(), why }),
@@ -170,10 +170,10 @@ fn one_line(bytes: &[u8]) -> String {
 }
 
 /// Reads a pipe to its end, line by line, and opens it again: its writers come and go.
-fn follow(path: &Path, last: &Mutex<String>) {
+fn read_pipe(path: &Path, last: &Mutex<String>) {
     loop {
         let read =
-            fs::File::open(path).and_then(|pipe| follow_once(&mut BufReader::new(pipe), last));
+            fs::File::open(path).and_then(|pipe| read_lines(&mut BufReader::new(pipe), last));
         if let Err(why) = read {
             log::warn!("labels: reading {}: {why}", path.display());
             return;
@@ -181,7 +181,7 @@ fn follow(path: &Path, last: &Mutex<String>) {
     }
 }
 
-fn follow_once(pipe: &mut impl BufRead, last: &Mutex<String>) -> io::Result<()> {
+fn read_lines(pipe: &mut impl BufRead, last: &Mutex<String>) -> io::Result<()> {
     loop {
         let mut line = Vec::new();
         if io::Read::take(&mut *pipe, MAX_LABEL).read_until(b'\n', &mut line)? == 0 {

@@ -67,7 +67,7 @@ impl<R: BufRead> MjpegSource<R> {
         self.pictures += 1;
         let mut picture = Picture::new(self.limits.max_sample_bytes);
         picture.push(&[0xFF, marker::START]);
-        if let Ending::Cut = self.follow(&mut picture)? {
+        if let Ending::Cut = self.read_on(&mut picture)? {
             log::debug!("{}: picture {} is cut", self.from, self.pictures);
         }
         Ok(Some(self.sample(picture)))
@@ -101,7 +101,7 @@ impl<R: BufRead> MjpegSource<R> {
 
     /// Takes a picture from behind its start marker to its end. Huffman tables that it leaves out are
     /// put in, so that every reader can read it.
-    fn follow(&mut self, picture: &mut Picture) -> io::Result<Ending> {
+    fn read_on(&mut self, picture: &mut Picture) -> io::Result<Ending> {
         let (mut baseline, mut tables) = (false, false);
         loop {
             let Some(code) = self.marker(picture)? else { return Ok(Ending::Cut) };

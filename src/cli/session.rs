@@ -94,10 +94,10 @@ impl Session {
         settings: &GateSettings,
         resumed: &Resumed,
     ) -> Result<SessionDecider, IoError> {
-        let Some(rule) = settings.follow else {
+        let Some(rule) = settings.tracker else {
             return Ok(SessionDecider::Fixed(Fixed(settings.policy)));
         };
-        let (alarm, manifest) = (self.config.follow.drift_alarm, self.model.manifest());
+        let (alarm, manifest) = (self.config.tracker.drift_alarm, self.model.manifest());
         let drift = (alarm > 0.0).then(|| Drift::new(&manifest.score_quantiles, alarm)).flatten();
         if alarm > 0.0 && drift.is_none() {
             log::warn!("the model is not calibrated: nothing tells whether the scores drift");

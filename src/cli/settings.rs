@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use pairgate_core::config::{Config, FollowConfig};
+use pairgate_core::config::{Config, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
@@ -73,14 +73,14 @@ pub fn set_tracker(layers: &mut Layers, args: &TrackerArgs) {
 /// Refuses a first threshold where none follows the scores.
 pub fn check_tracker(args: &TrackerArgs, config: &Config) -> Result<(), String> {
     match args.first_threshold {
-        Some(_) if !config.follow.enabled => Err("--first-threshold needs --follow".into()),
+        Some(_) if !config.tracker.enabled => Err("--first-threshold needs --follow".into()),
         _ => Ok(()),
     }
 }
 
 /// How the threshold of a checked config follows the scores, where it does.
 pub fn tracker_rule(config: &Config) -> Option<TrackerRule> {
-    let FollowConfig { enabled, warm_up, window, every, .. } = config.follow;
+    let TrackerConfig { enabled, warm_up, window, every, .. } = config.tracker;
     let keep = config.policy.keep.filter(|_| enabled)?;
     Some(TrackerRule { keep, warm_up, window, every })
 }
@@ -88,7 +88,7 @@ pub fn tracker_rule(config: &Config) -> Option<TrackerRule> {
 /// The threshold for an input that is read once: the policy's, the first one of those that follow the
 /// scores, what the model's calibration gives for the policy's share, or what the model recommends.
 pub fn stream_threshold(config: &Config, manifest: &Manifest) -> Result<f32, Box<dyn Error>> {
-    let first = config.follow.first_threshold.filter(|_| config.follow.enabled);
+    let first = config.tracker.first_threshold.filter(|_| config.tracker.enabled);
     match (config.policy.threshold.or(first), config.policy.keep) {
         (Some(threshold), _) => Ok(threshold),
         (None, Some(fraction)) => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use pairgate_core::config::{FollowConfig, ImageLimits, SampleLimits};
+use pairgate_core::config::{ImageLimits, SampleLimits, TrackerConfig};
 use pairgate_core::pair::Digest;
 use pairgate_core::policy::{OnError, Policy, TrackerRule};
 use pairgate_core::rules::Rules;
@@ -17,13 +17,13 @@ impl GateSettings {
     /// name; a setting that is no key of a config is `screening` or `arithmetic`, which is the
     /// model's. Floats have the fewest digits that give the same value again.
     pub fn named(&self, arithmetic: Arithmetic) -> Vec<(String, String)> {
-        let Self { image, sample, rules, policy, screening, follow, frames } = *self;
+        let Self { image, sample, rules, policy, screening, tracker, frames } = *self;
         let mut named = Named::default();
         named.limits(image, sample);
         named.rules(rules, frames);
         named.policy(policy);
-        if let Some(rule) = follow {
-            named.follow(rule);
+        if let Some(rule) = tracker {
+            named.tracker(rule);
         }
         let screening = match screening {
             Screening::Stop => "stop",
@@ -52,7 +52,7 @@ impl GateSettings {
     /// The digest that journals of format 1 and 2 hold: SHA-256 of the settings that there were
     /// then, in a fixed order and encoding. `arithmetic` is the model's.
     pub fn earlier_digest(&self, arithmetic: Arithmetic) -> Digest {
-        let Self { image, sample, rules, policy, screening, follow, frames: _ } = self;
+        let Self { image, sample, rules, policy, screening, tracker, frames: _ } = self;
         let mut hash = Sha256::new();
         hash.update(image.max_side.to_le_bytes());
         hash.update(image.max_pixels.to_le_bytes());
@@ -68,7 +68,7 @@ impl GateSettings {
         hash.update([(policy.on_error == OnError::Keep) as u8]);
         hash.update([(*screening == Screening::Note) as u8]);
         hash.update([matches!(arithmetic, Arithmetic::Int8(_)) as u8]);
-        if let Some(TrackerRule { keep, warm_up, window, every }) = follow {
+        if let Some(TrackerRule { keep, warm_up, window, every }) = tracker {
             hash.update(keep.to_le_bytes());
             for scores in [warm_up, window, every] {
                 hash.update(scores.to_le_bytes());
@@ -121,9 +121,9 @@ impl Named {
         self.word("policy.on_error", on_error, "drop");
     }
 
-    fn follow(&mut self, rule: TrackerRule) {
+    fn tracker(&mut self, rule: TrackerRule) {
         let TrackerRule { keep, warm_up, window, every } = rule;
-        let usual = FollowConfig::default();
+        let usual = TrackerConfig::default();
         self.add("follow.enabled", true);
         self.add("policy.keep", keep);
         self.value("follow.warm_up", warm_up, usual.warm_up);

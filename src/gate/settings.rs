@@ -38,7 +38,7 @@ pub struct GateSettings {
     pub screening: Screening,
     /// How the threshold follows the scores, where it does; the policy's is then the first one. See
     /// [`Tracker`](crate::decide::Tracker).
-    pub follow: Option<TrackerRule>,
+    pub tracker: Option<TrackerRule>,
     /// What a camera's frames are left out for.
     pub frames: FrameSettings,
 }
@@ -69,7 +69,7 @@ impl GateSettings {
             model: _,
             storage: _,
             thermal: _,
-            follow: _,
+            tracker: _,
         } = config;
         Self {
             image: *image,
@@ -77,7 +77,7 @@ impl GateSettings {
             rules: *rules,
             policy: Policy { threshold: None, on_error: *on_error },
             screening: Screening::Stop,
-            follow: None,
+            tracker: None,
             frames: FrameSettings { min_change: *min_change, min_sharpness: *min_sharpness },
         }
     }

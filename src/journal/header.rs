@@ -72,7 +72,7 @@ impl Terms {
         let named = settings.named(arithmetic).into_iter();
         let named = named.map(|(name, value)| format!("{name}={value}")).collect();
         let threshold = settings.policy.threshold;
-        Self::new(name, settings.digest(arithmetic), named, threshold, settings.follow)
+        Self::new(name, settings.digest(arithmetic), named, threshold, settings.tracker)
     }
 
     /// The digest of the model that gave the scores; zero where it is not known.
@@ -172,7 +172,7 @@ impl Header {
         earlier.terms.models = vec![ModelName { name: String::new(), digest: header.model }];
         earlier.terms.config = header.config;
         earlier.terms.threshold = header.threshold;
-        earlier.terms.tracker = header.follow;
+        earlier.terms.tracker = header.tracker;
         earlier
     }
 }

@@ -24,7 +24,7 @@ const CHUNK: usize = 1 << 20;
 const LONGEST: usize = wire::MAX_PAYLOAD + wire::FRAME_OVERHEAD;
 /// Formats that are tried where no header tells the format: a record of one format lacks what those
 /// before it read last, or is none of theirs.
-const FORMATS: [u16; 3] = [wire::FOLLOWED_VERSION, wire::FORMAT_VERSION, FORMAT_VERSION];
+const FORMATS: [u16; 3] = [wire::TRACKED_VERSION, wire::FORMAT_VERSION, FORMAT_VERSION];
 
 /// A part of a journal's file.
 #[derive(Debug, Clone, PartialEq)]

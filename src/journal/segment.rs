@@ -97,9 +97,9 @@ pub(crate) fn header_bytes(header: &Header) -> Result<Vec<u8>, WireError> {
 /// The header of an earlier format; a rule that is not known is one that keeps everything.
 fn earlier(terms: &Terms, format: u16) -> wire::Header {
     let unknown = TrackerRule { keep: 1.0, warm_up: 1, window: 1, every: 1 };
-    let follow = (format == wire::FOLLOWED_VERSION).then(|| terms.tracker.unwrap_or(unknown));
+    let tracker = (format == wire::TRACKED_VERSION).then(|| terms.tracker.unwrap_or(unknown));
     let Terms { config, threshold, .. } = *terms;
-    wire::Header { version: format, model: terms.model(), config, threshold, follow }
+    wire::Header { version: format, model: terms.model(), config, threshold, tracker }
 }
 
 /// The header at the front of `bytes`, and its length with the magic bytes.

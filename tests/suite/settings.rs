@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pairgate::config::Layers;
 use pairgate::gate::{GateSettings, Screening};
 use pairgate::model::Arithmetic;
-use pairgate_core::config::{Config, FollowConfig};
+use pairgate_core::config::{Config, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
 
 /// Every key of a config, another value than its default, and whether it can change a decision.
@@ -72,11 +72,11 @@ fn config(lines: &[String]) -> Config {
 
 /// The settings of a config, resolved as for a stream.
 fn settings(config: &Config) -> GateSettings {
-    let FollowConfig { enabled, first_threshold, warm_up, window, every, .. } = config.follow;
+    let TrackerConfig { enabled, first_threshold, warm_up, window, every, .. } = config.tracker;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = config.policy.threshold.or(first_threshold.filter(|_| enabled));
     let keep = config.policy.keep.filter(|_| enabled);
-    settings.follow = keep.map(|keep| TrackerRule { keep, warm_up, window, every });
+    settings.tracker = keep.map(|keep| TrackerRule { keep, warm_up, window, every });
     settings
 }
 
@@ -95,7 +95,7 @@ fn the_table_has_every_key_of_a_config() {
     let mut all = Config::default();
     all.policy.threshold = Some(0.1);
     all.policy.keep = Some(0.1);
-    all.follow.first_threshold = Some(0.1);
+    all.tracker.first_threshold = Some(0.1);
     let mut keys = BTreeSet::new();
     for (table, value) in toml::Table::try_from(&all).unwrap() {
         let keys_of = value.as_table().expect("a config is made of tables");
@@ -152,7 +152,7 @@ fn the_earlier_digest_is_what_it_was() {
     let first = changed.earlier_digest(Arithmetic::Float);
     assert_eq!(first.to_string(), FIRST);
     changed.policy.threshold = Some(0.25);
-    changed.follow = Some(TrackerRule { keep: 0.15, warm_up: 10, window: 200, every: 3 });
+    changed.tracker = Some(TrackerRule { keep: 0.15, warm_up: 10, window: 200, every: 3 });
     assert_eq!(changed.earlier_digest(int8()).to_string(), FOLLOWED);
     // It knows nothing of what came later.
     changed.frames.min_change = 3.0;

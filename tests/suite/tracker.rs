@@ -336,7 +336,7 @@ fn followed_journals_have_these_bytes() {
         wire::Record { uid: Default::default(), key: "k", shard: "", verdict, reason, facts };
     let plain = wire::frame(&record, &mut buffer).unwrap();
     let plain = hex(&plain[4..plain.len() - 4]);
-    let followed = wire::FollowedRecord { record, threshold: 0.25 };
+    let followed = wire::TrackedRecord { record, threshold: 0.25 };
     let frame = wire::frame(&followed, &mut buffer).unwrap();
     assert_eq!(hex(&frame[4..frame.len() - 4]), plain + "0000803e");
 }
@@ -374,10 +374,10 @@ fn packed_configs_hold_nothing_of_it() {
     config.policy.keep = Some(0.15);
     let mut buffer = [0; MAX_BYTES];
     let without = pack(&config, &mut buffer).unwrap().to_vec();
-    config.follow.enabled = true;
+    config.tracker.enabled = true;
     let with = pack(&config, &mut buffer).unwrap().to_vec();
     assert_eq!(with, without);
-    assert_eq!(unpack(&with).unwrap().follow, Default::default());
+    assert_eq!(unpack(&with).unwrap().tracker, Default::default());
 }
 
 /// The command on a stream, from warm-up to verification.

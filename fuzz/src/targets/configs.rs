@@ -74,7 +74,7 @@ fn toml(bytes: &[u8]) {
     let Ok(config) = layers.resolve() else { return };
     config.check().expect("what is resolved was checked");
     // What follows the scores is not packed.
-    same_when_packed(&Config { follow: Default::default(), ..config });
+    same_when_packed(&Config { tracker: Default::default(), ..config });
 }
 
 fn broker(bytes: &[u8]) {

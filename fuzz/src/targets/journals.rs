@@ -204,10 +204,10 @@ fn facts(byte: u8) -> Facts {
 }
 
 /// A journal of format 1, or 2 where the threshold follows the scores.
-fn earlier(follow: Option<TrackerRule>) -> Vec<u8> {
+fn earlier(tracker: Option<TrackerRule>) -> Vec<u8> {
     let mut bytes = wire::MAGIC.to_vec();
     let mut buffer = [0; 4096];
-    let header = wire::Header::new(Digest([1; 32]), Digest([2; 32]), Some(0.5), follow);
+    let header = wire::Header::new(Digest([1; 32]), Digest([2; 32]), Some(0.5), tracker);
     bytes.extend(wire::frame(&header, &mut buffer).expect("it fits"));
     for number in 0..20 {
         let key = format!("key-{number}");
@@ -219,9 +219,9 @@ fn earlier(follow: Option<TrackerRule>) -> Vec<u8> {
             reason: Reason::LowSimilarity,
             facts: facts(number),
         };
-        let frame = match follow {
+        let frame = match tracker {
             None => wire::frame(&record, &mut buffer),
-            Some(_) => wire::frame(&wire::FollowedRecord { record, threshold: 0.5 }, &mut buffer),
+            Some(_) => wire::frame(&wire::TrackedRecord { record, threshold: 0.5 }, &mut buffer),
         };
         bytes.extend(frame.expect("it fits"));
     }

@@ -88,8 +88,8 @@ fn earlier_journal(header: &wire::Header, pairs: &[Judged]) -> Vec<u8> {
         let Decision { verdict, reason, facts } = *decision;
         let (key, shard) = (sample.key.as_str(), &*sample.shard);
         let record = wire::Record { uid: *uid, key, shard, verdict, reason, facts };
-        let followed = wire::FollowedRecord { record, threshold: 0.5 };
-        bytes.extend(match header.follow {
+        let followed = wire::TrackedRecord { record, threshold: 0.5 };
+        bytes.extend(match header.tracker {
             None => wire::frame(&record, &mut buffer).unwrap(),
             Some(_) => wire::frame(&followed, &mut buffer).unwrap(),
         });

@@ -6,7 +6,7 @@ use crate::error::ConfigError;
 /// Bytes that a sink holds back before it writes them: the open shard's and the journal's buffers.
 const SINK_BYTES: u64 = 2 << 20;
 /// Bytes of the sketches of a threshold that follows the scores.
-const FOLLOW_BYTES: u64 = 2 << 20;
+const TRACKER_BYTES: u64 = 2 << 20;
 /// Bytes of a caption from which on it is long: of those, one at a time is tokenized.
 pub const LONG_CAPTION_BYTES: u64 = 2 << 10;
 /// Bytes that cleaning and tokenizing take for each byte of a caption. Of a BPE tokenizer, 380 were
@@ -55,7 +55,7 @@ impl Config {
             threads: threads.saturating_mul(THREAD_BYTES),
             samples: self.samples_at_once(workers),
             frames: waiting.saturating_add(looks.saturating_mul(image)),
-            sinks: SINK_BYTES + if self.follow.enabled { FOLLOW_BYTES } else { 0 },
+            sinks: SINK_BYTES + if self.tracker.enabled { TRACKER_BYTES } else { 0 },
         }
     }
 

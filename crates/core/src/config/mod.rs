@@ -5,11 +5,11 @@
 //! reads them in layers and names the line of what is wrong; [`packed`] is the form that firmware reads.
 
 mod board;
-mod follow;
 mod limits;
 mod memory;
 pub mod packed;
 mod run;
+mod tracker;
 mod units;
 
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,10 @@ use crate::error::ConfigError;
 use crate::rules::Rules;
 
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
-pub use follow::FollowConfig;
 pub use limits::{ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
+pub use tracker::TrackerConfig;
 
 /// Everything that can be set for a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -48,8 +48,8 @@ pub struct Config {
     /// When to back off.
     pub thermal: ThermalConfig,
     /// Whether a share's threshold follows the scores. Not in a packed config.
-    #[serde(with = "follow::in_files")]
-    pub follow: FollowConfig,
+    #[serde(rename = "follow", with = "tracker::in_files")]
+    pub tracker: TrackerConfig,
 }
 
 /// A key, its value and its range.
@@ -67,11 +67,11 @@ impl Config {
         check_rows(&self.limit_rows())?;
         check_rows(&self.run_rows())?;
         check_rows(&self.board_rows())?;
-        check_rows(&self.follow_rows())?;
+        check_rows(&self.tracker_rows())?;
         if self.policy.threshold.is_some() && self.policy.keep.is_some() {
             return Err(ConfigError::Exclusive { key: "policy.keep", other: "policy.threshold" });
         }
-        if self.follow.enabled && self.policy.keep.is_none() {
+        if self.tracker.enabled && self.policy.keep.is_none() {
             return Err(ConfigError::Needs { key: "follow.enabled", other: "policy.keep" });
         }
         // What a camera waits with is for `capture` to add.
@@ -114,8 +114,9 @@ impl Config {
         ]
     }
 
-    fn follow_rows(&self) -> [Row; 5] {
-        let FollowConfig { first_threshold, warm_up, window, every, drift_alarm, .. } = self.follow;
+    fn tracker_rows(&self) -> [Row; 5] {
+        let TrackerConfig { first_threshold, warm_up, window, every, drift_alarm, .. } =
+            self.tracker;
         let most = window as f64;
         [
             ("follow.first_threshold", first_threshold.unwrap_or(0.0).into(), -1.0, 1.0),

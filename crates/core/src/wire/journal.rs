@@ -4,7 +4,7 @@
 //! ```text
 //! journal = magic frame(Header) frame(Record)*
 //! magic   = "PAIRGATE"                               8 bytes
-//! Record  = Record, or FollowedRecord in version 2
+//! Record  = Record, or TrackedRecord in version 2
 //! frame   = length: u32 LE, payload, crc: u32 LE     length counts the payload alone
 //! crc     = CRC-32C (Castagnoli) of the payload
 //! payload = the postcard encoding of Header or Record
@@ -39,7 +39,7 @@ pub const MAGIC: &[u8; 8] = b"PAIRGATE";
 /// The format written where one threshold decides.
 pub const FORMAT_VERSION: u16 = 1;
 /// The format written where the threshold follows the scores.
-pub const FOLLOWED_VERSION: u16 = 2;
+pub const TRACKED_VERSION: u16 = 2;
 /// Longest payload that a reader accepts, in bytes: keys and shard names are paths.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 /// Bytes that a frame adds to its payload.
@@ -48,7 +48,7 @@ pub const FRAME_OVERHEAD: usize = 8;
 /// What holds for all records of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// [`FORMAT_VERSION`], or [`FOLLOWED_VERSION`] where `follow` is set.
+    /// [`FORMAT_VERSION`], or [`TRACKED_VERSION`] where `tracker` is set.
     pub version: u16,
     /// SHA-256 of the model bundle's manifest, which holds the digests of its files.
     pub model: Digest,
@@ -58,7 +58,7 @@ pub struct Header {
     pub threshold: Option<f32>,
     /// How the threshold follows the scores; no bytes where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub follow: Option<TrackerRule>,
+    pub tracker: Option<TrackerRule>,
 }
 
 impl Header {
@@ -67,11 +67,11 @@ impl Header {
         model: Digest,
         config: Digest,
         threshold: Option<f32>,
-        follow: Option<TrackerRule>,
+        tracker: Option<TrackerRule>,
     ) -> Self {
-        let follow = follow.filter(|_| threshold.is_some());
-        let version = if follow.is_some() { FOLLOWED_VERSION } else { FORMAT_VERSION };
-        Self { version, model, config, threshold, follow }
+        let tracker = tracker.filter(|_| threshold.is_some());
+        let version = if tracker.is_some() { TRACKED_VERSION } else { FORMAT_VERSION };
+        Self { version, model, config, threshold, tracker }
     }
 
     /// The header in a frame's payload.
@@ -85,9 +85,9 @@ impl Header {
         match version {
             FORMAT_VERSION => {
                 let (model, config, threshold) = postcard::from_bytes(rest).map_err(torn)?;
-                Ok(Self { version, model, config, threshold, follow: None })
+                Ok(Self { version, model, config, threshold, tracker: None })
             }
-            FOLLOWED_VERSION => postcard::from_bytes(payload).map_err(torn),
+            TRACKED_VERSION => postcard::from_bytes(payload).map_err(torn),
             found => Err(WireError::Version { found }),
         }
     }
@@ -119,7 +119,7 @@ impl Record<'_> {
 
 /// One decision of a journal whose threshold follows the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct FollowedRecord<'a> {
+pub struct TrackedRecord<'a> {
     /// The decision.
     #[serde(borrow)]
     pub record: Record<'a>,
@@ -129,8 +129,8 @@ pub struct FollowedRecord<'a> {
 
 /// The record in a payload of a journal of this version, and the threshold that moved with it.
 pub fn read_record(payload: &[u8], version: u16) -> Option<(Record<'_>, Option<f32>)> {
-    if version == FOLLOWED_VERSION {
-        let FollowedRecord { record, threshold } = postcard::from_bytes(payload).ok()?;
+    if version == TRACKED_VERSION {
+        let TrackedRecord { record, threshold } = postcard::from_bytes(payload).ok()?;
         return Some((record, Some(threshold)));
     }
     Some((postcard::from_bytes(payload).ok()?, None))

@@ -16,8 +16,8 @@ pub mod sender;
 use crc::{CRC_32_ISCSI, Crc, Table};
 
 pub use journal::{
-    FOLLOWED_VERSION, FORMAT_VERSION, FRAME_OVERHEAD, FollowedRecord, Header, Journal, MAGIC,
-    MAX_PAYLOAD, Record, frame,
+    FORMAT_VERSION, FRAME_OVERHEAD, Header, Journal, MAGIC, MAX_PAYLOAD, Record, TRACKED_VERSION,
+    TrackedRecord, frame,
 };
 #[cfg(feature = "std")]
 pub use journal::{frame_growing, payload, read_record, unframe_within};

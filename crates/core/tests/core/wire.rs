@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn header() -> Header {
     let (model, config) = (Digest([0x11; 32]), Digest([0x22; 32]));
-    Header { version: wire::FORMAT_VERSION, model, config, threshold: Some(0.25), follow: None }
+    Header { version: wire::FORMAT_VERSION, model, config, threshold: Some(0.25), tracker: None }
 }
 
 fn scored() -> Record<'static> {

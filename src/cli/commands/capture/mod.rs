@@ -54,7 +54,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let config = &session.config;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
-    settings.follow = settings::tracker_rule(config);
+    settings.tracker = settings::tracker_rule(config);
     let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
     let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;

@@ -17,7 +17,7 @@ use crate::config::Layers;
 
 pub use args::{ConfigArgs, ConfigCommand, PackArgs};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{Config, FollowConfig, Need};
+use pairgate_core::config::{Config, Need, TrackerConfig};
 
 /// Runs the command.
 pub fn run(command: &ConfigCommand) -> Result<ExitCode, Box<dyn Error>> {
@@ -87,7 +87,7 @@ fn tables(config: &Config) -> Result<Vec<(String, Table)>, Box<dyn Error>> {
 
 fn write_packed(args: &PackArgs) -> Result<(), Box<dyn Error>> {
     let config = settings::of_layers(&args.layers)?.resolve()?;
-    if config.follow != FollowConfig::default() {
+    if config.tracker != TrackerConfig::default() {
         log::warn!("[follow] is left out: firmware scores nothing");
     }
     let mut buffer = [0; MAX_BYTES];

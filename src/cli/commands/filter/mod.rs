@@ -73,7 +73,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut settings = GateSettings::of(config);
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
-        settings.follow = settings::tracker_rule(config);
+        settings.tracker = settings::tracker_rule(config);
     }
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
@@ -138,7 +138,7 @@ fn resolve_cut(
     repeatable: bool,
 ) -> Result<Cut, Box<dyn Error>> {
     match config.policy.keep {
-        Some(fraction) if repeatable && !config.follow.enabled => Ok(Cut::Fraction(fraction)),
+        Some(fraction) if repeatable && !config.tracker.enabled => Ok(Cut::Fraction(fraction)),
         _ => settings::stream_threshold(config, manifest).map(Cut::At),
     }
 }

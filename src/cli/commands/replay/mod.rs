@@ -244,7 +244,7 @@ fn settings(
 ) -> Result<GateSettings, Box<dyn Error>> {
     let mut settings = GateSettings::of(&session.config);
     settings.policy.threshold = terms.threshold;
-    settings.follow = terms.tracker;
+    settings.tracker = terms.tracker;
     for screening in [Screening::Stop, Screening::Note] {
         settings.screening = screening;
         let arithmetic = session.model.arithmetic();

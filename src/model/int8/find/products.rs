@@ -104,7 +104,7 @@ impl Search {
         if let Some(bias) = bias {
             tail.add(&bias.iter().map(|bias| bias * beta).collect::<Vec<_>>());
         }
-        self.follow(&mut tail, columns, 1);
+        self.walk(&mut tail, columns, 1);
         self.product(x, weight, axis, tail)
     }
 
@@ -154,7 +154,7 @@ impl Search {
             activation: Activation::None,
             output: node.output[0].clone(),
         };
-        self.follow(&mut tail, columns, 3);
+        self.walk(&mut tail, columns, 3);
         if depthwise {
             return self.depthwise(&x, weight, columns / groups, window, tail);
         }
@@ -251,13 +251,13 @@ impl Search {
         let bias = vec![0.0; columns];
         let mut tail =
             Tail { factor: None, bias, activation: Activation::None, output: output.to_owned() };
-        self.follow(&mut tail, columns, from_last);
+        self.walk(&mut tail, columns, from_last);
         tail
     }
 
     /// Takes up what follows the result, up to an activation. Columns lie along the axis that is
     /// the `from_last`th from the last.
-    fn follow(&self, tail: &mut Tail, columns: usize, from_last: usize) {
+    fn walk(&self, tail: &mut Tail, columns: usize, from_last: usize) {
         while let Some((_, node)) = self.only_reader(&tail.output) {
             let other =
                 Self::other(node, &tail.output).and_then(|name| self.row(name, columns, from_last));

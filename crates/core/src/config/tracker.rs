@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// alone: a packed config is for firmware, which scores nothing, and holds none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct FollowConfig {
+pub struct TrackerConfig {
     /// Whether it does; `policy.keep` is the share.
     pub enabled: bool,
     /// The threshold to begin with, -1 to 1; without one, what the model's calibration gives.
@@ -22,7 +22,7 @@ pub struct FollowConfig {
     pub drift_alarm: f64,
 }
 
-impl Default for FollowConfig {
+impl Default for TrackerConfig {
     /// Off; 1,000 pairs of warm-up, a window of 100,000, a threshold every 100, an alarm at 0.2.
     fn default() -> Self {
         Self {
@@ -40,17 +40,17 @@ impl Default for FollowConfig {
 pub(super) mod in_files {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::FollowConfig;
+    use super::TrackerConfig;
 
-    pub fn serialize<S: Serializer>(value: &FollowConfig, to: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(value: &TrackerConfig, to: S) -> Result<S::Ok, S::Error> {
         if to.is_human_readable() { value.serialize(to) } else { to.serialize_unit() }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FollowConfig, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TrackerConfig, D::Error> {
         if from.is_human_readable() {
-            FollowConfig::deserialize(from)
+            TrackerConfig::deserialize(from)
         } else {
-            <()>::deserialize(from).map(|()| FollowConfig::default())
+            <()>::deserialize(from).map(|()| TrackerConfig::default())
         }
     }
 }
