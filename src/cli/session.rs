@@ -13,7 +13,7 @@ use pairgate_core::decision::{Class, Verdict};
 use pairgate_core::stats::Counts;
 use pairgate_kernels::Team;
 
-use crate::cli::args::{ArithmeticArg, InputArgs, RulesArg};
+use crate::cli::args::{ArithmeticArg, InputArgs, ModelArgs, RulesArg};
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::signals::Stop;
 use crate::cli::terminal::{HINT, tell_error};
@@ -53,18 +53,14 @@ impl Session {
     /// Loads the config and the model, and listens for Ctrl-C.
     pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
         let layers = settings::of_input(input, rules)?;
-        Self::with(layers, input.model.as_deref(), input.arithmetic)
+        Self::with(layers, &input.model)
     }
 
-    /// The same for a config that is laid together already; `model` is a bundle's path that
+    /// The same for a config that is laid together already; a bundle that `model` names
     /// outweighs the config's.
-    pub fn with(
-        layers: Layers,
-        model: Option<&Path>,
-        arithmetic: ArithmeticArg,
-    ) -> Result<Self, Box<dyn Error>> {
+    pub fn with(layers: Layers, model: &ModelArgs) -> Result<Self, Box<dyn Error>> {
         let mut config = layers.resolve()?;
-        let model = Arc::new(load(&config, model, arithmetic)?);
+        let model = Arc::new(load(&config, model.model.as_deref(), model.arithmetic)?);
         config.pipeline.workers = workers(&config);
         let stop = Stop::on_signal()?;
         let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };

@@ -6,7 +6,7 @@ use pairgate_core::config::{Config, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
-use crate::cli::args::{InputArgs, LayerArgs, RulesArg, TrackerArgs};
+use crate::cli::args::{InputArgs, LayerArgs, PolicyArgs, RulesArg};
 use crate::config::Layers;
 use crate::model::bundle::manifest::Manifest;
 
@@ -44,9 +44,10 @@ pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Bo
     Ok(layers)
 }
 
-/// A threshold or a share that was said outweighs either of a file; a threshold stands, whatever a file
-/// says of following the scores.
-pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>) {
+/// What the options say of what passes. A threshold or a share that was said outweighs either of a file; a
+/// threshold stands, whatever a file says of following the scores.
+pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
+    let PolicyArgs { threshold, keep, follow, first_threshold, rules } = *args;
     if threshold.is_some() || keep.is_some() {
         layers.unset("policy", "threshold");
         layers.unset("policy", "keep");
@@ -58,20 +59,19 @@ pub fn set_policy(layers: &mut Layers, threshold: Option<f32>, keep: Option<f64>
     if let Some(keep) = keep {
         layers.set("policy", "keep", keep, COMMAND_LINE);
     }
-}
-
-/// What the options say of following the scores.
-pub fn set_tracker(layers: &mut Layers, args: &TrackerArgs) {
-    if args.follow {
+    if follow {
         layers.set("follow", "enabled", true, COMMAND_LINE);
     }
-    if let Some(first) = args.first_threshold {
+    if let Some(first) = first_threshold {
         layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
+    }
+    if let Some(rules) = rules {
+        set_rules(layers, rules);
     }
 }
 
 /// Refuses a first threshold where none follows the scores.
-pub fn check_tracker(args: &TrackerArgs, config: &Config) -> Result<(), String> {
+pub fn check_policy(args: &PolicyArgs, config: &Config) -> Result<(), String> {
     match args.first_threshold {
         Some(_) if !config.tracker.enabled => Err("--first-threshold needs --follow".into()),
         _ => Ok(()),

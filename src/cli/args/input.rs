@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 
-use crate::cli::args::headings::{INPUT, MODEL, SPEED};
-use crate::cli::args::{ArithmeticArg, LayerArgs};
+use crate::cli::args::headings::{INPUT, SPEED};
+use crate::cli::args::{LayerArgs, ModelArgs};
 use crate::source::{InputFormat, InputOptions};
 
 #[derive(Debug, ClapArgs)]
@@ -37,23 +37,8 @@ pub struct InputArgs {
     /// side, each with an output of its own.
     #[arg(long, value_name = "I/N", value_parser = part_number, help_heading = INPUT)]
     pub shard: Option<(usize, usize)>,
-    /// Model bundle, a folder or a tar.
-    ///
-    /// Default: the config's, else the model in the binary.
-    #[arg(short, long, value_name = "BUNDLE", help_heading = MODEL)]
-    pub model: Option<PathBuf>,
-    /// Arithmetic of the model.
-    ///
-    /// Default: int8.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "HOW",
-        default_value_t = ArithmeticArg::Int8,
-        hide_default_value = true,
-        help_heading = MODEL
-    )]
-    pub arithmetic: ArithmeticArg,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Workers side by side.
     ///
     /// Default: the config's, else one for each core, or for each --threads of them.

@@ -5,8 +5,9 @@ mod gate;
 pub mod headings;
 mod input;
 mod layers;
+mod model;
 mod mqtt;
-mod tracker;
+mod policy;
 mod values;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -27,8 +28,9 @@ use super::commands::subset::SubsetArgs;
 pub use gate::{ArithmeticArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
+pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
-pub use tracker::TrackerArgs;
+pub use policy::PolicyArgs;
 pub use values::{cosine, fraction, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.

@@ -75,7 +75,7 @@ fn tell_next(args: &CalibrateArgs, threshold: f32) -> io::Result<()> {
     }
     let filter = Command::new(&["filter"]).inputs(&[], inputs);
     let filter = filter.option("--image-root", args.input.images.image_root.as_deref());
-    let filter = filter.option("--model", args.input.model.as_deref());
+    let filter = filter.option("--model", args.input.model.model.as_deref());
     let filter = match &args.output {
         Some(policy) => filter.option("--config", Some(policy)),
         None => filter.words(&[&threshold]),

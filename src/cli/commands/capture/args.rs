@@ -6,10 +6,8 @@ use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use pairgate_core::pair::Size;
 
-use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES};
-use crate::cli::args::{
-    ArithmeticArg, FormatArg, LayerArgs, MqttArgs, RulesArg, TrackerArgs, fraction, threshold,
-};
+use crate::cli::args::headings::{INPUT, OUTPUT};
+use crate::cli::args::{FormatArg, LayerArgs, ModelArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// The group of what captions are made of.
@@ -105,54 +103,10 @@ pub struct CaptureArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Lowest score that passes, -1 to 1.
-    ///
-    /// Default: the config's, else the model's recommended one.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
-    /// Share to keep, by the model's calibration.
-    ///
-    /// Such as 15% or 0.15.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
     #[command(flatten)]
-    pub tracker: TrackerArgs,
-    /// Cheap rules first.
-    ///
-    /// They are in front of the model. Default: the config's, else basic.
-    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
-    pub rules: Option<RulesArg>,
-    /// Model bundle, a folder or a tar.
-    ///
-    /// Default: the config's, else the model in the binary.
-    #[arg(short, long, value_name = "BUNDLE", help_heading = MODEL)]
-    pub model: Option<PathBuf>,
-    /// Arithmetic of the model.
-    ///
-    /// Default: int8.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "HOW",
-        default_value_t = ArithmeticArg::Int8,
-        hide_default_value = true,
-        help_heading = MODEL
-    )]
-    pub arithmetic: ArithmeticArg,
+    pub policy: PolicyArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
     #[command(flatten)]
     pub layers: LayerArgs,
     #[command(flatten)]

@@ -49,8 +49,8 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let layers = layers(args)?;
     let template = template(&layers.resolve()?, args)?;
-    let session = Session::with(layers, args.model.as_deref(), args.arithmetic)?;
-    settings::check_tracker(&args.tracker, &session.config)?;
+    let session = Session::with(layers, &args.model)?;
+    settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
@@ -107,11 +107,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 /// The config, and over it what the options say.
 fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, args.threshold, args.keep);
-    settings::set_tracker(&mut layers, &args.tracker);
-    if let Some(rules) = args.rules {
-        settings::set_rules(&mut layers, rules);
-    }
+    settings::set_policy(&mut layers, &args.policy);
     let texts = [
         ("caption", &args.caption),
         ("place", &args.place),

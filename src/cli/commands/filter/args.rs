@@ -6,7 +6,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{OUTPUT, PASSES};
-use crate::cli::args::{InputArgs, MqttArgs, RulesArg, TrackerArgs, fraction, threshold};
+use crate::cli::args::{InputArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// Keep the good pairs: kept shards, a decision journal, a summary.
@@ -92,38 +92,8 @@ pub struct FilterArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Lowest score that passes, -1 to 1.
-    ///
-    /// Default: the config's, else the model's recommended one.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
-    /// Share of the scored pairs to keep, such as 15%.
-    ///
-    /// Or 0.15; by DataComp's rule. Files are read twice; on standard input the model's calibration
-    /// gives the threshold.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
     #[command(flatten)]
-    pub tracker: TrackerArgs,
-    /// Cheap rules first.
-    ///
-    /// They are in front of the model. Default: the config's, else basic.
-    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
-    pub rules: Option<RulesArg>,
+    pub policy: PolicyArgs,
     /// If it can't be judged.
     ///
     /// What becomes of pairs that cannot be judged. Default: the config's, else drop.

@@ -55,8 +55,8 @@ enum Ended {
 /// Runs the command.
 pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
-    let session = Session::with(layers(args)?, args.input.model.as_deref(), args.input.arithmetic)?;
-    settings::check_tracker(&args.tracker, &session.config)?;
+    let session = Session::with(layers(args)?, &args.input.model)?;
+    settings::check_policy(&args.policy, &session.config)?;
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");
@@ -116,9 +116,8 @@ fn next(args: &FilterArgs, folder: &Path, inputs: &[PathBuf]) -> Vec<summary::Co
 
 /// The config, and over it what the options say.
 fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
-    let mut layers = settings::of_input(&args.input, args.rules)?;
-    settings::set_policy(&mut layers, args.threshold, args.keep);
-    settings::set_tracker(&mut layers, &args.tracker);
+    let mut layers = settings::of_input(&args.input, None)?;
+    settings::set_policy(&mut layers, &args.policy);
     if let Some(on_error) = args.on_error {
         let name = match on_error {
             OnErrorArg::Drop => "drop",

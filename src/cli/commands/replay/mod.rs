@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::ArithmeticArg;
+use crate::cli::args::{ArithmeticArg, ModelArgs};
 use crate::cli::progress::Pass;
 use crate::cli::session::{SOME_FAILED, Session};
 use crate::cli::terminal::print;
@@ -218,7 +218,8 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
     let journal = Reader::open(path)?;
     let terms = journal.terms().clone();
     let earlier = journal.header().format < FORMAT_VERSION;
-    let session = Session::with(layers, args.model.as_deref(), ArithmeticArg::Int8)?;
+    let model = ModelArgs { model: args.model.clone(), arithmetic: ArithmeticArg::Int8 };
+    let session = Session::with(layers, &model)?;
     if session.model.digest() != terms.model() {
         let digest = terms.model();
         return Err(format!(

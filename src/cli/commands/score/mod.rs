@@ -71,7 +71,7 @@ fn next(args: &ScoreArgs, inputs: &[PathBuf]) -> Option<Command> {
     }
     let filter = Command::new(&["filter"]).inputs(&[], inputs);
     let filter = filter.option("--image-root", args.input.images.image_root.as_deref());
-    let filter = filter.option("--model", args.input.model.as_deref());
+    let filter = filter.option("--model", args.input.model.model.as_deref());
     Some(filter.words(&["--keep", "15%", "-o", "kept"]))
 }
 

@@ -1,0 +1,30 @@
+//! The model that is asked.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use crate::cli::args::ArithmeticArg;
+use crate::cli::args::headings::MODEL;
+
+/// The model that is asked.
+#[derive(Debug, ClapArgs)]
+pub struct ModelArgs {
+    /// Model bundle, a folder or a tar.
+    ///
+    /// Default: the config's, else the model in the binary.
+    #[arg(short, long, value_name = "BUNDLE", help_heading = MODEL)]
+    pub model: Option<PathBuf>,
+    /// Arithmetic of the model.
+    ///
+    /// Default: int8.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t = ArithmeticArg::Int8,
+        hide_default_value = true,
+        help_heading = MODEL
+    )]
+    pub arithmetic: ArithmeticArg,
+}

@@ -1,0 +1,58 @@
+//! What passes: what `filter` and `capture` share.
+
+use clap::Args as ClapArgs;
+
+use crate::cli::args::headings::PASSES;
+use crate::cli::args::{RulesArg, fraction, threshold};
+
+/// What passes.
+#[derive(Debug, ClapArgs)]
+pub struct PolicyArgs {
+    /// Lowest score that passes, -1 to 1.
+    ///
+    /// Default: the config's, else the model's recommended one.
+    #[arg(
+        short,
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
+    pub threshold: Option<f32>,
+    /// Share of the scored pairs to keep, such as 15%.
+    ///
+    /// Or 0.15; by DataComp's rule. Files are read twice; of what is read once, such as standard input
+    /// or a camera, the model's calibration gives the threshold.
+    #[arg(
+        short,
+        long,
+        value_name = "F",
+        conflicts_with = "threshold",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
+    pub keep: Option<f64>,
+    /// Let the threshold follow the scores.
+    ///
+    /// For an input that is read once: what is kept stays the share of --keep, and a warning says
+    /// where the scores drift. Windows are the config's [follow].
+    #[arg(long, conflicts_with = "threshold", help_heading = PASSES)]
+    pub follow: bool,
+    /// With --follow: the threshold to begin with.
+    ///
+    /// It is -1 to 1. Default: the config's, else by the model's calibration.
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
+    pub first_threshold: Option<f32>,
+    /// Cheap rules first.
+    ///
+    /// They are in front of the model. Default: the config's, else basic.
+    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
+    pub rules: Option<RulesArg>,
+}
