@@ -37,7 +37,7 @@ fn capture_keeps_frames_of_a_stream_and_goes_on() {
     captions.for_each(|(_, text)| assert_eq!(text, b"an orange sunset over the sea"));
     let error = run(pairgate(args.iter().chain(&more[..4]).chain(&["-t=0.5"])), 2);
     let error = String::from_utf8(error.stderr).unwrap();
-    assert!(error.contains("another threshold"), "{error}");
+    assert!(error.contains("the threshold was -1, it is 0.5"), "{error}");
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn a_reason_that_takes_most_of_the_pairs_says_what_to_set() {
         (&["pairs", "--rules", "none", "-t", "1"], 0, "pairgate calibrate"),
         (&["lists/outside.jsonl"], 1, "--image-root"),
         (&["lists/missing.jsonl"], 1, "image_missing, 100 % of the pairs"),
-        (&["empty"], 0, "no pairs were found"),
+        (&["empty"], 1, "no pairs were found"),
     ] {
         let all = ["filter", "--dry-run"].iter().chain(args);
         let text = told(&run_in(at, &all.copied().collect::<Vec<_>>(), code));
