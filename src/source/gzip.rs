@@ -1,11 +1,13 @@
 //! Gzipped input, told by its first bytes and not by its name.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 << 10;
+/// Packed bytes that are unpacked at once.
+const PACKED: usize = 8 << 10;
 
 /// A reader that unpacks gzip and passes everything else through.
 #[derive(Debug)]
@@ -15,13 +17,36 @@ pub(super) enum Unpacked<R> {
     /// Not gzip, with the bytes that were looked at in front.
     Plain(Replay<R>),
     /// In a gzip member.
-    Gzip(Box<GzDecoder<Replay<R>>>),
+    Gzip(Box<GzDecoder<Packed<R>>>),
     /// At the end, or given up.
     Ended,
 }
 
 /// A buffered reader with the bytes that were looked at in front.
 type Replay<R> = io::Chain<io::Cursor<Vec<u8>>, BufReader<R>>;
+/// The same in pieces of [`PACKED`] bytes.
+type Packed<R> = BufReader<Steady<Replay<R>>>;
+
+/// A reader that gives all that is asked for, until the end. How much of a damaged member is unpacked
+/// before the damage shows depends on how much the decoder is given at once: it must not depend on how
+/// fast the bytes come.
+#[derive(Debug)]
+pub(super) struct Steady<R>(R);
+
+impl<R: Read> Read for Steady<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(filled)
+    }
+}
 
 impl<R: Read> Unpacked<R> {
     /// Unpacks `reader` where needed.
@@ -34,12 +59,16 @@ impl<R: Read> Unpacked<R> {
         (&mut reader).take(2).read_to_end(&mut magic)?;
         let is_gzip = magic == [0x1f, 0x8b];
         let replay = io::Cursor::new(magic).chain(reader);
-        Ok(if is_gzip { Self::Gzip(Box::new(GzDecoder::new(replay))) } else { Self::Plain(replay) })
+        if !is_gzip {
+            return Ok(Self::Plain(replay));
+        }
+        let packed = BufReader::with_capacity(PACKED, Steady(replay));
+        Ok(Self::Gzip(Box::new(GzDecoder::new(packed))))
     }
 
     /// What follows a finished gzip member: another one, or the end. Anything else there is
     /// padding, which gzip itself ignores too.
-    fn after_member(decoder: GzDecoder<Replay<R>>) -> io::Result<Self> {
+    fn after_member(decoder: GzDecoder<Packed<R>>) -> io::Result<Self> {
         let mut reader = decoder.into_inner();
         let another = reader.fill_buf()?.first() == Some(&0x1f);
         Ok(if another { Self::Gzip(Box::new(GzDecoder::new(reader))) } else { Self::Ended })

@@ -1,5 +1,6 @@
 //! Metadata tables: parquet files, read column by column in batches, without arrow.
 
+mod bounded;
 mod column;
 
 use std::fs::{self, File};
@@ -7,6 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use bounded::BoundedFile;
 use column::Typed;
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::data_type::ByteArray;
@@ -71,7 +73,7 @@ pub fn tables_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IoError> {
 /// One table.
 pub struct Table {
     path: PathBuf,
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<BoundedFile>,
 }
 
 impl Table {
@@ -81,7 +83,8 @@ impl Table {
     /// [`IoError::Read`] where it is no parquet file.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = File::open(path).map_err(unread(path))?;
-        let reader = guarded(|| SerializedFileReader::new(file)).map_err(unread(path))?;
+        let reader =
+            guarded(|| SerializedFileReader::new(BoundedFile(file))).map_err(unread(path))?;
         Ok(Self { path: path.to_owned(), reader })
     }
 
