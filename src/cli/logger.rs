@@ -2,8 +2,7 @@
 
 use std::io::{Write as _, stderr};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::Instant;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use anstream::{AutoStream, ColorChoice};
 use env_logger::{Builder, Env, Target, WriteStyle};

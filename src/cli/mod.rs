@@ -30,7 +30,7 @@ use pairgate_kernels::{Isa, isa};
 use crate::printable::printable;
 
 /// Runs the program with these arguments, the first of which is its name, and gives its exit code: 0
-/// done, 1 done but some pairs could not be judged, 2 could not run to the end, 130 interrupted. It
+/// done, 1 done but some pairs could not be judged or none were found, 2 could not run to the end, 130 interrupted. It
 /// writes to the process's standard output and error, sets its logger, and takes its signals.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -77,11 +77,13 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Tells what is wrong with the arguments, or what they ask for: help, the version.
 fn misused(error: &clap::Error, arguments: &[String]) -> ExitCode {
-    if arguments.iter().all(|argument| !argument.contains(char::is_control)) {
-        error.exit();
+    if arguments.iter().any(|argument| argument.contains(char::is_control)) {
+        // The message repeats them. Its colours are control characters too, so it goes without.
+        eprint!("{}", printable(&error.to_string()));
+    } else {
+        // There is nowhere else to tell it.
+        let _ = error.print();
     }
-    // The message repeats them. Its colours are control characters too, so it goes without.
-    eprint!("{}", printable(&error.to_string()));
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(session::COULD_NOT_RUN))
 }
 
