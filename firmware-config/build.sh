@@ -36,8 +36,9 @@ flags="$flags -C link-arg=-Wl,--icf=all,--strip-all,-z,pack-relative-relocs"
 rustflags=$(cross_setting "$target" RUSTFLAGS)
 export "$rustflags=${!rustflags:-} $flags"
 
+# Log lines of the level `trace` are left out, most of them the engine's: -vv says what -v says.
 program=$(cargo build --profile small --locked --bin pairgate --target "$target" \
-    --no-default-features --features "${FEATURES:-cli}" \
+    --no-default-features --features "${FEATURES:-cli} log/release_max_level_debug" \
     --message-format=json-render-diagnostics | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 size() { printf '%s: %s bytes\n' "$1" "$(stat -c %s "$1")"; }
 size "$program"
