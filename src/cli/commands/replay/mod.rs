@@ -181,7 +181,7 @@ fn as_table(confusion: &Confusion, policy: &Policy) -> String {
         text.push('\n');
     }
     let threshold = policy.threshold.map_or("none".into(), |t| format!("{t:.4}"));
-    text + &format!("\nthreshold {threshold}; {} verdicts change\n", confusion.changed())
+    text + &format!("\nthreshold {threshold}; verdicts that change: {}\n", confusion.changed())
 }
 
 /// Holds the recorded decisions against the recorded scores.
