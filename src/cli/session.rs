@@ -22,7 +22,6 @@ use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
 use crate::disk::IoError;
 use crate::gate::{Examine, Gate, GateSettings};
-use crate::journal;
 use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;
@@ -52,7 +51,10 @@ pub struct Session {
 impl Session {
     /// Loads the config and the model, and listens for Ctrl-C.
     pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
-        let layers = settings::of_input(input, rules)?;
+        let mut layers = settings::of_input(input)?;
+        if let Some(rules) = rules {
+            settings::set_rules(&mut layers, rules);
+        }
         Self::with(layers, &input.model)
     }
 
@@ -74,11 +76,6 @@ impl Session {
         paths: &[PathBuf],
     ) -> Result<Inputs, Box<dyn Error>> {
         Ok(Inputs::open_with(options, paths, self.config.sample)?)
-    }
-
-    /// What a journal says of this model and these settings.
-    pub fn terms(&self, settings: &GateSettings) -> journal::Terms {
-        journal::Terms::of(&self.model, settings)
     }
 
     /// What decides by these settings; it goes on from what an earlier run has learnt.

@@ -26,7 +26,7 @@ pub fn of_layers(args: &LayerArgs) -> Result<Layers, Box<dyn Error>> {
 }
 
 /// The same, and over it what the options say.
-pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Box<dyn Error>> {
+pub fn of_input(input: &InputArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = of_layers(&input.layers)?;
     let mut number = |table, key, value: Option<usize>| -> Result<(), Box<dyn Error>> {
         if let Some(value) = value {
@@ -38,9 +38,6 @@ pub fn of_input(input: &InputArgs, rules: Option<RulesArg>) -> Result<Layers, Bo
     number("pipeline", "batch", input.batch)?;
     number("pipeline", "queue", input.queue)?;
     number("model", "threads", input.threads.map(|threads| threads.get() as usize))?;
-    if let Some(rules) = rules {
-        set_rules(&mut layers, rules);
-    }
     Ok(layers)
 }
 

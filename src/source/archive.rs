@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read};
 
 use tar::Header;
 
-use super::builder::read_up_to;
+use super::builder::{fill, read_up_to};
 use super::gzip::Unpacked;
 
 const BLOCK: u64 = 512;
@@ -172,15 +172,7 @@ impl<R: Read> Archive<R> {
 
     /// Reads as much of `buffer` as there is.
     fn fill(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.reader.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(why) => return Err(why),
-            }
-        }
+        let filled = fill(&mut self.reader, buffer)?;
         self.at += filled as u64;
         Ok(filled)
     }

@@ -115,3 +115,17 @@ pub(super) fn read_up_to(reader: impl Read, size: u64) -> io::Result<Vec<u8>> {
     data.shrink_to_fit();
     Ok(data)
 }
+
+/// Reads as much of `buffer` as there is.
+pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(filled)
+}

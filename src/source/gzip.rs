@@ -1,8 +1,10 @@
 //! Gzipped input, told by its first bytes and not by its name.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
+
+use super::builder::fill;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 64 << 10;
@@ -35,16 +37,7 @@ pub(super) struct Steady<R>(R);
 
 impl<R: Read> Read for Steady<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.0.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(why) if why.kind() == ErrorKind::Interrupted => {}
-                Err(why) => return Err(why),
-            }
-        }
-        Ok(filled)
+        fill(&mut self.0, buffer)
     }
 }
 

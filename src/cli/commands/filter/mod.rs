@@ -22,7 +22,6 @@ use crate::decide::share;
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock};
 use crate::gate::{Gate, GateSettings};
-use crate::journal::{Header, Terms};
 use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
@@ -116,7 +115,7 @@ fn next(args: &FilterArgs, folder: &Path, inputs: &[PathBuf]) -> Vec<summary::Co
 
 /// The config, and over it what the options say.
 fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
-    let mut layers = settings::of_input(&args.input, None)?;
+    let mut layers = settings::of_input(&args.input)?;
     settings::set_policy(&mut layers, &args.policy);
     if let Some(on_error) = args.on_error {
         let name = match on_error {
@@ -228,8 +227,7 @@ impl Filtering<'_> {
     ) -> Result<Ended, Box<dyn Error>> {
         summary.set_threshold(&settings);
         let is_begun = output.is_begun;
-        let terms = self.session.terms(&settings);
-        let (mut sinks, resumed) = self.sinks(output, &settings, terms)?;
+        let (mut sinks, resumed) = self.sinks(output, &settings, None)?;
         summary.set_before(resumed.before);
         if is_begun && resumed.is_complete && !resumed.is_longer {
             return Ok(Ended::NothingToDo);
@@ -254,13 +252,13 @@ impl Filtering<'_> {
         &self,
         output: Output,
         settings: &GateSettings,
-        terms: Terms,
+        share: Option<String>,
     ) -> Result<(Vec<Box<dyn Sink>>, Resumed), IoError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut resumed = Resumed::default();
         let is_begun = output.is_begun;
         if let Some(folder) = &output.folder {
-            let mut options = self.options(settings, terms);
+            let mut options = self.options(settings, share);
             options.observer = self.listener.observer(settings.policy.threshold);
             options.annotate = self.args.annotate;
             options.lock = output.lock;
@@ -281,12 +279,12 @@ impl Filtering<'_> {
         Ok((sinks, resumed))
     }
 
-    fn options(&self, settings: &GateSettings, terms: Terms) -> StoreOptions {
-        let names = self.paths.iter().map(|path| path.to_string_lossy().into_owned());
-        let header = Header::new(terms, names.collect());
-        let mut options = StoreOptions::new(self.session.config.storage, header);
+    /// `share` is the setting that gave the threshold, where one did.
+    fn options(&self, settings: &GateSettings, share: Option<String>) -> StoreOptions {
+        let mut options = StoreOptions::of(&self.session.model, settings, self.paths);
+        options.config = self.session.config.storage;
+        options.header.terms.settings.extend(share);
         options.new_decisions = self.args.accept_new_decisions;
-        options.earlier_config = Some(settings.earlier_digest(self.session.model.arithmetic()));
         options
     }
 }

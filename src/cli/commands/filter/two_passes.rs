@@ -17,7 +17,7 @@ use crate::decide::{Fixed, Recorded};
 use crate::disk::Disk;
 use crate::disk::IoError;
 use crate::gate::{DigestOnly, Gate, GateSettings};
-use crate::journal::{Reader, Record, Terms};
+use crate::journal::{Reader, Record};
 use crate::pipeline::Outcome;
 use crate::replay::pooled_score;
 use crate::sink::Sink;
@@ -84,12 +84,6 @@ impl TwoPasses<'_> {
         format!("policy.keep={}", self.fraction)
     }
 
-    fn terms(&self, settings: &GateSettings) -> Terms {
-        let mut terms = self.filtering.session.terms(settings);
-        terms.settings.push(self.share());
-        terms
-    }
-
     fn first(
         &self,
         mut inputs: Inputs,
@@ -98,7 +92,7 @@ impl TwoPasses<'_> {
         first: &FirstPass,
     ) -> Result<First, Box<dyn Error>> {
         let session = self.filtering.session;
-        let mut options = self.filtering.options(settings, self.terms(settings));
+        let mut options = self.filtering.options(settings, Some(self.share()));
         options.stores = false;
         let (mut journal, resumed) = StoreSink::go_on(&Disk::system(), &first.folder, options)?;
         tell(&first.folder, &resumed);
@@ -145,8 +139,8 @@ impl TwoPasses<'_> {
         if let Some(threshold) = threshold {
             log::info!("keeping {:.1}%: threshold {threshold:.4}", 100.0 * self.fraction);
         }
-        let terms = self.terms(&settings);
-        let (mut sinks, resumed) = self.filtering.sinks(output, &settings, terms)?;
+        let share = Some(self.share());
+        let (mut sinks, resumed) = self.filtering.sinks(output, &settings, share)?;
         summary.set_before(resumed.before);
         if resumed.is_longer {
             return Err(

@@ -14,7 +14,7 @@ use crate::cli::summary::{Command, Output, Summary, can_be_named};
 use crate::decide::Fixed;
 use crate::disk::IoError;
 use crate::gate::{GateSettings, Screening};
-use crate::journal::Header;
+use crate::journal::{Header, Terms};
 use crate::sink::Sink;
 use crate::sink::journal::JournalSink;
 use crate::sink::scores::ScoresSink;
@@ -47,7 +47,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let table = Format::of(&args.output).map_or(0, Format::memory);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
-    let header = Header::new(session.terms(&settings), names.collect());
+    let header = Header::new(Terms::of(&session.model, &settings), names.collect());
     let mut sink = sink(&args.output, header)?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;
