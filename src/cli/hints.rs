@@ -75,6 +75,15 @@ pub const fn of(reason: Reason) -> Option<Hint> {
         Reason::FrameVersion => {
             over_half("the sender's firmware and this program are of different versions")
         }
+        Reason::UnsupportedFormat => {
+            over_half("HEIC and SVG are not read: convert them, such as to JPEG")
+        }
+        Reason::Language => {
+            over_half("rules.languages of a --config and --language name those that pass")
+        }
+        Reason::CaptionTooManyWords => {
+            over_half("rules.max_words of a --config sets the limit; --rules none lifts it")
+        }
         Reason::PathOutside => {
             over_half("--image-root DIR permits images below DIR, not only below the manifest")
         }

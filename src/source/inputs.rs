@@ -83,6 +83,16 @@ pub enum InputFormat {
     Frames,
 }
 
+/// Which captions of a picture that has several become pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Captions {
+    /// One: the caption beside the picture, else the first of them.
+    #[default]
+    First,
+    /// Each of them, a pair each.
+    All,
+}
+
 /// How inputs are read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InputOptions {
@@ -91,6 +101,13 @@ pub struct InputOptions {
     /// The folder that manifests' image paths are relative to and below which images must lie;
     /// without one, each manifest's own folder.
     pub image_root: Option<PathBuf>,
+    /// Extensions, columns or fields that are the picture, the preferred one first; empty: those
+    /// that the field uses.
+    pub image_keys: Vec<String>,
+    /// The same of the caption.
+    pub caption_keys: Vec<String>,
+    /// Which captions become pairs.
+    pub captions: Captions,
 }
 
 /// What a path is.

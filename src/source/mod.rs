@@ -30,7 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::IoError;
 
-pub use inputs::{InputFormat, InputOptions, Inputs, Meter};
+pub use inputs::{Captions, InputFormat, InputOptions, Inputs, Meter};
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 

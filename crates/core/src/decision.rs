@@ -123,6 +123,12 @@ reasons! {
     FrameVersion = 24, Faulty, "frame_version";
     /// The image that a manifest names lies outside the folder that it may name files of.
     PathOutside = 25, Faulty, "path_outside";
+    /// The image is of a format that is known and not read: the log names it.
+    UnsupportedFormat = 26, Faulty, "unsupported_format";
+    /// The caption is in none of the languages that are asked for.
+    Language = 27, Poor, "language";
+    /// The caption has more words than the rules allow.
+    CaptionTooManyWords = 28, Poor, "caption_too_many_words";
 }
 
 impl fmt::Display for Reason {

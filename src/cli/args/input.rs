@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{INPUT, SPEED};
 use crate::cli::args::{LayerArgs, ModelArgs};
-use crate::source::{InputFormat, InputOptions};
+use crate::source::{Captions, InputFormat, InputOptions};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
@@ -94,12 +94,57 @@ pub struct ImageArgs {
     /// manifest's folder.
     #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
+    /// What the picture is called: extensions or columns.
+    ///
+    /// The preferred one first, such as jpg,png. Of an extension with dots, the last part counts too.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    pub image_key: Vec<String>,
+    /// What the caption is called: extensions, columns or fields of the .json.
+    ///
+    /// The preferred one first, such as txt,title.
+    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    pub caption_key: Vec<String>,
+    /// Captions of a picture that has several.
+    ///
+    /// Default: first.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        default_value_t = CaptionsArg::First,
+        hide_default_value = true,
+        help_heading = INPUT
+    )]
+    pub captions: CaptionsArg,
 }
 
 impl ImageArgs {
     /// How inputs are read that are told apart by their names.
     pub fn options(&self) -> InputOptions {
-        InputOptions { image_root: self.image_root.clone(), ..InputOptions::default() }
+        InputOptions {
+            image_root: self.image_root.clone(),
+            image_keys: self.image_key.clone(),
+            caption_keys: self.caption_key.clone(),
+            captions: self.captions.into(),
+            ..InputOptions::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CaptionsArg {
+    /// One pair a picture.
+    First,
+    /// A pair for each caption.
+    All,
+}
+
+impl From<CaptionsArg> for Captions {
+    fn from(arg: CaptionsArg) -> Self {
+        match arg {
+            CaptionsArg::First => Self::First,
+            CaptionsArg::All => Self::All,
+        }
     }
 }
 
