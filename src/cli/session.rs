@@ -60,7 +60,10 @@ impl Session {
 
     /// The same for a config that is laid together already; a bundle that `model` names
     /// outweighs the config's.
-    pub fn with(layers: Layers, model: &ModelArgs) -> Result<Self, Box<dyn Error>> {
+    pub fn with(mut layers: Layers, model: &ModelArgs) -> Result<Self, Box<dyn Error>> {
+        if let Some(decode) = model.decode {
+            settings::set_decode(&mut layers, decode);
+        }
         let mut config = layers.resolve()?;
         let model = Arc::new(load(&config, model.model.as_deref(), model.arithmetic)?);
         config.pipeline.workers = workers(&config);

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use pairgate_core::config::{Config, TrackerConfig};
+use pairgate_core::config::{Config, DecodeMode, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
-use crate::cli::args::{InputArgs, LayerArgs, PolicyArgs, RulesArg};
+use crate::cli::args::{DecodeArg, InputArgs, LayerArgs, PolicyArgs, RulesArg};
 use crate::config::Layers;
 use crate::model::bundle::manifest::Manifest;
 
@@ -114,4 +114,9 @@ pub fn set_rules(layers: &mut Layers, rules: RulesArg) {
         layers.set("rules", key, i64::from(value), COMMAND_LINE);
     }
     layers.set("rules", "max_aspect", max_aspect, COMMAND_LINE);
+}
+
+/// The resolution that an option asks for.
+pub fn set_decode(layers: &mut Layers, decode: DecodeArg) {
+    layers.set("image", "decode", DecodeMode::from(decode).name(), COMMAND_LINE);
 }

@@ -25,12 +25,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::codecs;
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
-use pairgate_core::config::ImageLimits;
+use pairgate_core::config::{DecodeMode, ImageLimits};
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
 use watched::Watched;
 
+pub use part::{Part, Region, Wanted};
+
 mod jpeg;
+mod part;
 mod pixels;
 mod png;
 mod tiff;
@@ -83,16 +86,40 @@ pub fn decode(
     limits: &ImageLimits,
     into: &mut Rgb8,
 ) -> Result<(), Reason> {
+    let mut part = Part { image: std::mem::take(into), ..Part::default() };
+    let wanted = Wanted::whole(header.size);
+    let outcome = decode_part(bytes, header, limits, &wanted, &mut part);
+    *into = part.image;
+    outcome
+}
+
+/// Decodes what is wanted of an image, or more. Where [`ImageLimits::decode`] allows it, the image is
+/// reduced as far as `wanted` allows. Of a JPEG, nothing else is transformed or coloured, and the
+/// part's pixels are those of the whole image, decoded at the same reduction; all other formats are
+/// decoded whole.
+///
+/// # Errors
+/// As [`probe`]; `into` is then empty.
+pub fn decode_part(
+    bytes: &[u8],
+    header: &Header,
+    limits: &ImageLimits,
+    wanted: &Wanted,
+    into: &mut Part,
+) -> Result<(), Reason> {
     let outcome = guarded(|| match header.format {
-        ImageFormat::Jpeg => decode_jpeg(bytes, header, limits, into),
-        _ => decode_other(bytes, header, limits, into),
+        ImageFormat::Jpeg => decode_jpeg(bytes, header, limits, wanted, into),
+        _ => {
+            let Part { image, .. } = into;
+            decode_other(bytes, header, limits, image)?;
+            let image = std::mem::take(image);
+            *into = Part { whole: header.size, image, ..Part::default() };
+            Ok(())
+        }
     });
     match outcome {
-        Ok(()) => pixels::turn(into, header.orientation),
-        Err(_) => {
-            into.size = Size::default();
-            into.pixels.clear();
-        }
+        Ok(()) => pixels::turn(&mut into.image, header.orientation),
+        Err(_) => *into = Part::default(),
     }
     outcome
 }
@@ -161,12 +188,29 @@ fn decode_jpeg(
     bytes: &[u8],
     header: &Header,
     limits: &ImageLimits,
-    into: &mut Rgb8,
+    wanted: &Wanted,
+    into: &mut Part,
 ) -> Result<(), Reason> {
-    into.size = stored_size(header);
-    let length = into.size.pixels().saturating_mul(3);
-    empty(&mut into.pixels, length)?;
-    jpeg::decode(bytes, limits, &mut into.pixels)
+    let stored = stored_size(header);
+    let reduction = match limits.decode {
+        DecodeMode::Exact => 1,
+        DecodeMode::Scaled => wanted.reduction(header.size),
+    };
+    // A kernel's reach is rounded to pixels of the reduced image.
+    let margin = if reduction > 1 { 2 * reduction } else { 0 };
+    let region = wanted.region.widened(margin, header.size);
+    let region = region.stored(header.size, header.orientation);
+    if into.image.pixels.capacity() > KEPT_BYTES {
+        into.image.pixels = Vec::new();
+    }
+    let pixels = &mut into.image.pixels;
+    let region = jpeg::decode(bytes, limits, stored, (region, reduction), pixels)?;
+    into.image.size = region.size;
+    let reduced = Size::new(stored.width.div_ceil(reduction), stored.height.div_ceil(reduction));
+    let Region { left, top, .. } = region.shown(reduced, header.orientation);
+    let image = std::mem::take(&mut into.image);
+    *into = Part { whole: header.size, reduction, left, top, image };
+    Ok(())
 }
 
 fn probe_other(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Header, Reason> {

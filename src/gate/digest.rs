@@ -85,11 +85,12 @@ struct Named(Vec<(String, String)>);
 
 impl Named {
     fn limits(&mut self, image: ImageLimits, sample: SampleLimits) {
-        let ImageLimits { max_side, max_pixels, max_decode_bytes } = image;
+        let ImageLimits { max_side, max_pixels, max_decode_bytes, decode } = image;
         let usual = ImageLimits::default();
         self.value("image.max_side", max_side, usual.max_side);
         self.value("image.max_pixels", max_pixels, usual.max_pixels);
         self.value("image.max_decode_bytes", max_decode_bytes, usual.max_decode_bytes);
+        self.value("image.decode", decode.name(), usual.decode.name());
         let SampleLimits { max_sample_bytes, max_caption_bytes } = sample;
         let usual = SampleLimits::default();
         self.value("sample.max_sample_bytes", max_sample_bytes, usual.max_sample_bytes);

@@ -7,7 +7,7 @@ use pairgate_core::pair::PairRef;
 use pairgate_kernels::Team;
 
 use super::{Evidence, Examine, ExamineError, GateSettings, Screening, content_digest};
-use crate::decode::{Rgb8, decode, probe};
+use crate::decode::{Part, decode_part, probe};
 use crate::model::{Model, ModelError, Scorer, score};
 use crate::prepare::Preparer;
 
@@ -18,7 +18,7 @@ pub struct Gate {
     embedding_size: usize,
     scorer: Scorer,
     preparer: Preparer,
-    rgb: Rgb8,
+    part: Part,
     pixels: Vec<f32>,
 }
 
@@ -78,7 +78,7 @@ impl Gate {
             embedding_size: model.manifest().embedding_size,
             scorer: Scorer::on_team(model, team),
             preparer: Preparer::new(preparation),
-            rgb: Rgb8::default(),
+            part: Part::default(),
             pixels: vec![0.0; 3 * side * side],
         }
     }
@@ -127,8 +127,9 @@ impl Gate {
             return Err(rule.into());
         }
         let (header, image) = (header?, pair.image.unwrap_or_default());
-        decode(image, &header, &limits, &mut self.rgb)?;
-        self.preparer.prepare(&self.rgb, &mut self.pixels);
+        let wanted = self.preparer.wanted(header.size);
+        decode_part(image, &header, &limits, &wanted, &mut self.part)?;
+        self.preparer.prepare_part(&self.part, &mut self.pixels);
         let ids = self.tokenize(caption)?;
         let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
         examined.asked = Some(Asked { image, ids });

@@ -13,7 +13,7 @@ use crate::model::Model;
 /// The format that is written.
 pub const FORMAT_VERSION: u16 = 3;
 /// Rises with each release that changes a decision's bits: a decoder, the order of a kernel's sums.
-pub const DECISION_VERSION: u32 = 1;
+pub const DECISION_VERSION: u32 = 2;
 
 /// A model's name and the digest of its bundle's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,6 +29,12 @@ impl Axis {
         Self { before: (size - length) / 2, length, offset, scale, side }
     }
 
+    /// The same of an image that is reduced, whose side is rounded up.
+    pub(super) fn reduced(self, reduction: u32) -> Self {
+        let side = self.side.div_ceil(reduction);
+        Self { scale: self.scale / f64::from(reduction), side, ..self }
+    }
+
     /// Where the shown stretch starts, in source pixels.
     pub(super) fn start(&self) -> f64 {
         self.offset as f64 * self.scale

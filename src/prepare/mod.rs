@@ -18,7 +18,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use pairgate_core::pair::Size;
 use serde::{Deserialize, Serialize};
 
-use crate::decode::Rgb8;
+use crate::decode::{Part, Region, Rgb8, Wanted};
 
 mod axis;
 mod window;
@@ -101,6 +101,31 @@ pub const fn default_rescale() -> f64 {
     1.0 / 255.0
 }
 
+/// Pixels of a reduced image for each of the input's, across and down, at least: scores move less
+/// than between two decoders' roundings of chroma at four, and by a few hundredths at one.
+const OVERSAMPLING: u32 = 2;
+
+/// What is looked at of an image, in pixels of the reduced image.
+struct View<'a> {
+    /// The whole image, not reduced.
+    whole: Size,
+    reduction: u32,
+    left: u32,
+    top: u32,
+    image: &'a Rgb8,
+}
+
+impl<'a> View<'a> {
+    fn whole(image: &'a Rgb8) -> Self {
+        Self { whole: image.size, reduction: 1, left: 0, top: 0, image }
+    }
+
+    fn of(part: &'a Part) -> Self {
+        let Part { whole, reduction, left, top, image } = part;
+        Self { whole: *whole, reduction: *reduction, left: *left, top: *top, image }
+    }
+}
+
 /// Prepares images one after the other in buffers that it keeps.
 #[derive(Debug)]
 pub struct Preparer {
@@ -171,13 +196,44 @@ impl Preparer {
         &self.preparation
     }
 
+    /// What of an image of this size the square shows, and what the kernel needs around that.
+    pub fn wanted(&self, image: Size) -> Wanted {
+        let Preparation { resize, size, interpolation, .. } = self.preparation;
+        let (columns, rows) = self.preparation.axes(image);
+        let span = |axis: &Axis| match interpolation.filter() {
+            Some(_) => axis.support(interpolation.radius()),
+            None => axis.support(0.0),
+        };
+        let ((left, right), (top, bottom)) = (span(&columns), span(&rows));
+        let region = Region { left, top, size: Size::new(right - left, bottom - top) };
+        let to = self.preparation.resize_to.unwrap_or(size);
+        let shorter_side = match resize {
+            Resize::Keep => u32::MAX,
+            _ => to.saturating_mul(OVERSAMPLING),
+        };
+        Wanted { region, shorter_side }
+    }
+
     /// Writes the model's input for `image` to `out`: `[3, S, S]` f32,
     /// `(level * rescale - mean) / std`.
     ///
     /// # Panics
     /// If `out` is not `3 * S * S` long, or `image` is empty or has not `width * height * 3` bytes.
     pub fn prepare(&mut self, image: &Rgb8, out: &mut [f32]) {
-        self.square(image);
+        self.fill_square(&View::whole(image));
+        self.scale(out);
+    }
+
+    /// The same for a part of an image that holds what is [`wanted`](Self::wanted) of it.
+    ///
+    /// # Panics
+    /// As [`prepare`](Self::prepare), and where the part holds less than is wanted.
+    pub fn prepare_part(&mut self, part: &Part, out: &mut [f32]) {
+        self.fill_square(&View::of(part));
+        self.scale(out);
+    }
+
+    fn scale(&self, out: &mut [f32]) {
         let plane = self.square.len() / 3;
         assert_eq!(out.len(), 3 * plane, "the input is [3, S, S]");
         for ((plane, scaled), colour) in out.chunks_exact_mut(plane).zip(&self.scaled).zip(0..) {
@@ -192,44 +248,53 @@ impl Preparer {
     /// # Panics
     /// If `image` is empty or has not `width * height * 3` bytes.
     pub fn square(&mut self, image: &Rgb8) -> &[u8] {
+        self.fill_square(&View::whole(image));
+        &self.square
+    }
+
+    fn fill_square(&mut self, view: &View<'_>) {
         let size = self.preparation.size;
-        let (columns, rows) = self.preparation.axes(image.size);
+        let (columns, rows) = self.preparation.axes(view.whole);
+        // The square is placed by the whole image, whose sides a reduction rounds up.
+        let (columns, rows) = (columns.reduced(view.reduction), rows.reduced(view.reduction));
         match self.preparation.interpolation.filter() {
-            Some(filter) => self.convolve(image, &columns, &rows, filter),
-            None => self.pick(image, &columns, &rows),
+            Some(filter) => self.convolve(view, &columns, &rows, filter),
+            None => self.pick(view, &columns, &rows),
         }
         if columns.length < size || rows.length < size {
             self.pad(&columns, &rows);
         }
-        &self.square
     }
 
     /// The image's part of the square by PIL's two passes.
-    fn convolve(&mut self, image: &Rgb8, columns: &Axis, rows: &Axis, filter: FilterType) {
+    fn convolve(&mut self, view: &View<'_>, columns: &Axis, rows: &Axis, filter: FilterType) {
         let (first, end) = rows.support(self.preparation.interpolation.radius());
         let height = end - first;
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
 
-        let across = options.crop(columns.start(), first.into(), columns.stretch(), height.into());
-        let whole = view(&image.pixels, image.size);
+        let (left, above) = (columns.start() - f64::from(view.left), first - view.top);
+        let across = options.crop(left, above.into(), columns.stretch(), height.into());
+        let source = pixels(&view.image.pixels, view.image.size);
         let narrow = Size::new(columns.length, height);
-        pass(&mut self.resizer, &whole, &mut self.narrowed, narrow, &across);
+        pass(&mut self.resizer, &source, &mut self.narrowed, narrow, &across);
 
         let top = rows.start() - f64::from(first);
         let down = options.crop(0.0, top, columns.length.into(), rows.stretch());
-        let narrowed = view(&self.narrowed, narrow);
+        let narrowed = pixels(&self.narrowed, narrow);
         let shown = Size::new(columns.length, rows.length);
         pass(&mut self.resizer, &narrowed, &mut self.square, shown, &down);
     }
 
     /// The image's part of the square as the source pixels under the centres of its own.
-    fn pick(&mut self, image: &Rgb8, columns: &Axis, rows: &Axis) {
-        assert_eq!(image.pixels.len() as u64, 3 * image.size.pixels(), "3 bytes a pixel");
+    fn pick(&mut self, view: &View<'_>, columns: &Axis, rows: &Axis) {
+        let Rgb8 { size, pixels } = view.image;
+        assert_eq!(pixels.len() as u64, 3 * size.pixels(), "3 bytes a pixel");
         let columns = columns.nearest();
         self.square.clear();
         for y in rows.nearest() {
-            let row = &image.pixels[3 * image.size.width as usize * y..];
-            self.square.extend(columns.iter().flat_map(|x| &row[3 * x..][..3]));
+            let row = &pixels[3 * size.width as usize * (y - view.top as usize)..];
+            let pixel = |x: &usize| &row[3 * (x - view.left as usize)..][..3];
+            self.square.extend(columns.iter().flat_map(pixel));
         }
     }
 
@@ -322,7 +387,7 @@ impl Interpolation {
     }
 }
 
-fn view(pixels: &[u8], size: Size) -> TypedImageRef<'_, U8x3> {
+fn pixels(pixels: &[u8], size: Size) -> TypedImageRef<'_, U8x3> {
     TypedImageRef::from_buffer(size.width, size.height, pixels).expect("3 bytes a pixel")
 }
 

@@ -11,6 +11,7 @@ mod full_size;
 mod gate;
 mod import;
 mod int8;
+mod jpeg;
 mod manifest_paths;
 mod mcu;
 mod memory;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use pairgate::decode::{Rgb8, decode, probe};
-use pairgate_core::config::ImageLimits;
+use pairgate_core::config::{DecodeMode, ImageLimits};
 
 use crate::{Target, files};
 
@@ -22,8 +22,12 @@ pub const BMP: Target =
 pub const TIFF: Target =
     Target { name: "tiff", about: ABOUT, seeds: || seeds(&["tif", "tiff"]), run: picture };
 
-const LIMITS: ImageLimits =
-    ImageLimits { max_side: 4096, max_pixels: 1 << 20, max_decode_bytes: 16 << 20 };
+const LIMITS: ImageLimits = ImageLimits {
+    max_side: 4096,
+    max_pixels: 1 << 20,
+    max_decode_bytes: 16 << 20,
+    decode: DecodeMode::Exact,
+};
 
 thread_local! {
     /// Buffers that are used again, as a worker's are.

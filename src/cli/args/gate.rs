@@ -1,6 +1,7 @@
 //! How a gate judges: rules and arithmetic.
 
 use clap::ValueEnum;
+use pairgate_core::config::DecodeMode;
 
 use crate::model::Arithmetic;
 
@@ -27,4 +28,21 @@ pub enum RulesArg {
     Basic,
     /// No rule: every pair goes to the model.
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecodeArg {
+    /// At their own resolution.
+    Exact,
+    /// Large JPEGs at a half, a quarter or an eighth: faster, and scores move a little.
+    Scaled,
+}
+
+impl From<DecodeArg> for DecodeMode {
+    fn from(arg: DecodeArg) -> Self {
+        match arg {
+            DecodeArg::Exact => Self::Exact,
+            DecodeArg::Scaled => Self::Scaled,
+        }
+    }
 }

@@ -25,7 +25,7 @@ use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
 use super::commands::subset::SubsetArgs;
 
-pub use gate::{ArithmeticArg, RulesArg};
+pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
 pub use model::ModelArgs;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-use crate::cli::args::ArithmeticArg;
 use crate::cli::args::headings::MODEL;
+use crate::cli::args::{ArithmeticArg, DecodeArg};
 
 /// The model that is asked.
 #[derive(Debug, ClapArgs)]
@@ -27,4 +27,9 @@ pub struct ModelArgs {
         help_heading = MODEL
     )]
     pub arithmetic: ArithmeticArg,
+    /// Resolution at which pictures are decoded.
+    ///
+    /// Default: the config's, else exact.
+    #[arg(long, value_enum, value_name = "HOW", help_heading = MODEL)]
+    pub decode: Option<DecodeArg>,
 }

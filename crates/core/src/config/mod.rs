@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::rules::Rules;
 
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
-pub use limits::{ImageLimits, SampleLimits};
+pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
 pub use tracker::TrackerConfig;

@@ -16,7 +16,7 @@ use crate::wire::CRC32C;
 /// First bytes of a packed config.
 pub const MAGIC: &[u8; 4] = b"PGCF";
 /// The layout of the payload.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Bytes that a packed config never passes.
 pub const MAX_BYTES: usize = 2048;
 

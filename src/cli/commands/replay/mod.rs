@@ -218,7 +218,8 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
     let journal = Reader::open(path)?;
     let terms = journal.terms().clone();
     let earlier = journal.header().format < FORMAT_VERSION;
-    let model = ModelArgs { model: args.model.clone(), arithmetic: ArithmeticArg::Int8 };
+    let model =
+        ModelArgs { model: args.model.clone(), arithmetic: ArithmeticArg::Int8, decode: None };
     let session = Session::with(layers, &model)?;
     if session.model.digest() != terms.model() {
         let digest = terms.model();
