@@ -1,6 +1,5 @@
 //! JPEGs have the pixels that libjpeg-turbo gives them in Pillow, whole, in part and reduced.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
@@ -9,14 +8,13 @@ use pairgate::decode::{Part, Region, Rgb8, Wanted, decode, decode_part, probe};
 use pairgate_core::config::{DecodeMode, ImageLimits};
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
-use proptest::prelude::*;
-use proptest::sample::Index;
 use sha2::{Digest, Sha256};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden/jpeg.bin");
 
-/// Files that tests/golden/jpeg.py has had Pillow decode.
+/// Files that tests/golden/jpeg.py has had Pillow decode, and as many of them with damaged bytes.
 const FILES: u32 = 2000;
+const DAMAGED: u32 = 2000;
 
 /// Bytes of each file's digest in the golden file.
 const DIGEST: usize = 8;
@@ -60,7 +58,19 @@ fn generated(number: u32) -> Vec<u8> {
     let encoder = encoder.subsampling(sampling).progressive(random.chance(3));
     let encoder = encoder.optimize_huffman(random.chance(2)).grayscale_from_color(random.chance(8));
     let restart = if random.chance(3) { 1 + random.below(9) as u16 } else { 0 };
-    encoder.restart_blocks(restart).encode().unwrap()
+    let mut bytes = encoder.restart_blocks(restart).encode().unwrap();
+    if random.chance(8) {
+        leave_out_scans(&mut bytes, 1 + random.below(5) as usize);
+    }
+    bytes
+}
+
+/// Ends a file after some scans, where it has more: what its last ones would refine stays coarse.
+fn leave_out_scans(bytes: &mut Vec<u8>, kept: usize) {
+    let scans = bytes.windows(2).enumerate().filter(|(_, pair)| *pair == [0xff, 0xda]);
+    let Some(end) = scans.map(|(at, _)| at).nth(kept) else { return };
+    bytes.truncate(end);
+    bytes.extend([0xff, 0xd9]);
 }
 
 /// Waves, and noise over them: coefficients of all magnitudes.
@@ -85,18 +95,53 @@ fn read(bytes: &[u8]) -> Result<Rgb8, Reason> {
     Ok(image)
 }
 
+/// A generated file with up to three bytes of its scans changed.
+fn damaged(number: u32) -> Vec<u8> {
+    let mut bytes = generated(number);
+    let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap() + 2;
+    let mut random = Random(number ^ 0x5eed);
+    for _ in 0..1 + random.below(3) {
+        let at = scan + random.below((bytes.len() - scan) as u32) as usize;
+        bytes[at] = random.below(256) as u8;
+    }
+    bytes
+}
+
+fn digest(image: &Rgb8) -> [u8; DIGEST] {
+    let mut hash = Sha256::new();
+    hash.update(image.size.width.to_le_bytes());
+    hash.update(image.size.height.to_le_bytes());
+    hash.update(&image.pixels);
+    *hash.finalize().first_chunk().unwrap()
+}
+
+fn golden() -> Vec<[u8; DIGEST]> {
+    let golden = fs::read(GOLDEN).unwrap();
+    assert_eq!(golden.len(), (FILES + DAMAGED) as usize * DIGEST);
+    golden.as_chunks().0.to_vec()
+}
+
 #[test]
 fn generated_files_decode_as_in_pillow() {
-    let golden = fs::read(GOLDEN).unwrap();
-    assert_eq!(golden.len(), FILES as usize * DIGEST);
-    for (number, expected) in (0..FILES).zip(golden.chunks_exact(DIGEST)) {
+    for (number, expected) in (0..FILES).zip(golden()) {
         let image = read(&generated(number)).unwrap();
-        let mut hash = Sha256::new();
-        hash.update(image.size.width.to_le_bytes());
-        hash.update(image.size.height.to_le_bytes());
-        hash.update(&image.pixels);
-        assert_eq!(hash.finalize()[..DIGEST], *expected, "file {number}, {:?}", image.size);
+        assert_eq!(digest(&image), expected, "file {number}, {:?}", image.size);
     }
+}
+
+/// Pillow gives some picture for most damage. Where it and we give one, it is the same.
+#[test]
+fn damaged_files_decode_as_in_pillow_or_not_at_all() {
+    let golden = golden().split_off(FILES as usize);
+    let in_pillow = (0..DAMAGED).zip(golden).filter(|(_, digest)| *digest != [0; DIGEST]);
+    let mut decoded = 0;
+    for (number, expected) in in_pillow {
+        if let Ok(image) = read(&damaged(number)) {
+            assert_eq!(digest(&image), expected, "file {number}, {:?}", image.size);
+            decoded += 1;
+        }
+    }
+    assert!(decoded > DAMAGED / 10, "{decoded} of {DAMAGED} are decoded");
 }
 
 /// For tests/golden/jpeg.py: writes the files into the folder that `PAIRGATE_JPEGS` names.
@@ -104,8 +149,12 @@ fn generated_files_decode_as_in_pillow() {
 #[ignore = "writes files for a script"]
 fn write_generated_files() {
     let folder = env::var("PAIRGATE_JPEGS").unwrap();
+    let write = |name: String, bytes| fs::write(Path::new(&folder).join(name), bytes).unwrap();
     for number in 0..FILES {
-        fs::write(Path::new(&folder).join(format!("{number:04}.jpg")), generated(number)).unwrap();
+        write(format!("{number:04}.jpg"), generated(number));
+    }
+    for number in 0..DAMAGED {
+        write(format!("damaged-{number:04}.jpg"), damaged(number));
     }
 }
 
@@ -114,6 +163,8 @@ fn whole(bytes: &[u8], reduction: u32) -> Option<Rgb8> {
     let mut decoder = Decoder::new(bytes).ok()?;
     decoder.set_output_format(PixelFormat::Rgb);
     decoder.set_scale(ScalingFactor::try_new(1, reduction).unwrap());
+    // As libjpeg does where scans are missing.
+    decoder.set_block_smoothing(true);
     let image = decoder.decode_image().ok()?;
     let size = Size::new(image.width as u32, image.height as u32);
     Some(Rgb8 { size, pixels: image.data })
@@ -197,32 +248,5 @@ fn segments_that_decoding_does_not_need_may_be_broken() {
         let broken = [&bytes[..2], &[0xff, marker], &length.to_be_bytes(), &data, &bytes[2..]];
         let image = read(&broken.concat());
         assert_eq!(image.as_ref(), Ok(&expected), "{marker:#x} of {length} bytes");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    /// Where we give pixels, they are libjpeg-turbo-rs's: those of its kernels for x86, as damage drives
-    /// values out of range.
-    #[test]
-    #[cfg(target_arch = "x86_64")]
-    fn damaged_files_decode_as_in_libjpeg_turbo_rs(
-        number in 0..FILES,
-        damage in proptest::collection::vec((any::<Index>(), any::<u8>()), 0..4),
-    ) {
-        let mut bytes = generated(number);
-        let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).unwrap();
-        for (at, byte) in damage {
-            // The header's damage is other tests' matter.
-            let length = bytes.len() - scan - 2;
-            bytes[scan + at.index(length)] = byte;
-        }
-        if let (Ok(image), Some(whole)) = (read(&bytes), whole(&bytes, 1)) {
-            let mut message = String::new();
-            let differing = image.pixels.iter().zip(&whole.pixels).filter(|(a, b)| a != b).count();
-            let _ = write!(message, "file {number}: {differing} values differ");
-            prop_assert!(image == whole, "{}", message);
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! The header of a baseline JPEG with all components in one scan: what nearly all photos are.
 
+use std::rc::Rc;
+
 use super::blocks::natural_order;
 use super::huffman::{Kind, Table};
 use super::markers::{Markers, START_OF_SCAN};
@@ -22,8 +24,8 @@ pub(super) struct Component {
     pub across: usize,
     pub down: usize,
     pub steps: Steps,
-    pub dc: Table,
-    pub ac: Table,
+    pub dc: Rc<Table>,
+    pub ac: Rc<Table>,
 }
 
 /// A component as the frame header has it.
@@ -40,8 +42,8 @@ struct Segments {
     size: Option<(usize, usize)>,
     declared: Vec<Declared>,
     steps: [Option<Steps>; 4],
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Option<Rc<Table>>; 4],
+    ac: [Option<Rc<Table>>; 4],
     restart_interval: usize,
     is_jfif: bool,
     adobe_transform: Option<u8>,
@@ -102,7 +104,8 @@ impl Segments {
                 1 => (&mut self.ac, Kind::Ac),
                 _ => return None,
             };
-            *tables.get_mut(usize::from(class & 15))? = Some(Table::new(counts, symbols, kind)?);
+            *tables.get_mut(usize::from(class & 15))? =
+                Some(Rc::new(Table::new(counts, symbols, kind)?));
             segment = rest;
         }
         segment.is_empty().then_some(())

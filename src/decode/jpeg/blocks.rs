@@ -40,7 +40,8 @@ pub(super) fn natural_order() -> impl Iterator<Item = usize> {
 pub(super) struct Decoder<'a> {
     pub dc: &'a Table,
     pub ac: &'a Table,
-    pub skips: Skips,
+    /// Where blocks are passed over.
+    pub skips: Option<Skips>,
     pub level: i32,
 }
 
@@ -84,14 +85,18 @@ impl Decoder<'_> {
     /// Reads past a block; its DC level alone is kept.
     #[inline(always)]
     pub fn skip(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        if self.skips.is_none() {
+            return self.read(bits, &mut [0; 65]).map(|_| ());
+        }
         let mut window = bits.window;
         let chunk = bits.chunk();
         self.read_level(&mut window, chunk)?;
+        let skips = self.skips.as_ref()?;
         let mut place = 1_usize;
         'block: loop {
             window.refill(chunk);
             for _ in 0..5 {
-                let entry = self.skips.look(window.peek());
+                let entry = skips.look(window.peek());
                 let after = place + (entry >> 4 & 0x7f);
                 if entry == 0 || after >= 64 {
                     // The block may end within what was looked at, and what follows is not of it.

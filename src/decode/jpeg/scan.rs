@@ -160,14 +160,7 @@ impl<'a> Plane<'a> {
         columns: Span,
     ) -> Option<Self> {
         let Component { across: own_across, down: own_down, dc, ac, .. } = component;
-        // A component of a lower resolution is reduced less, as far as both directions allow.
-        let mut own = side;
-        while own < 8
-            && (across * side).is_multiple_of(2 * own_across * own)
-            && (down * side).is_multiple_of(2 * own_down * own)
-        {
-            own *= 2;
-        }
+        let own = own_side(side, (*own_across, across), (*own_down, down));
         let width = (file.width * own_across * own).div_ceil(8 * across);
         let height = (file.height * own_down * own).div_ceil(8 * down);
         let held = columns.times(own_across * own);
@@ -180,7 +173,9 @@ impl<'a> Plane<'a> {
         // Of narrow ones libjpeg has rules of their own.
         let narrow = upsampling.across == 2 && strip.held() < 3;
         (!narrow).then_some(())?;
-        let decoder = Decoder { dc, ac, skips: Skips::new(ac), level: 0 };
+        let all = columns.length() == file.width.div_ceil(8 * across);
+        let skips = (side == 1 || !all).then(|| Skips::new(ac));
+        let decoder = Decoder { dc, ac, skips, level: 0 };
         Some(Self { component, decoder, strip, upsampling, upsampler: Upsampler::default() })
     }
 
@@ -219,6 +214,19 @@ impl<'a> Plane<'a> {
         }
         Some(())
     }
+}
+
+/// Samples of a component's block across and down where the image's are `side`: one of a lower
+/// resolution is reduced less, as far as both directions allow. Factors are the component's own and the
+/// largest of all, at least 1.
+pub(super) fn own_side(side: usize, across: (usize, usize), down: (usize, usize)) -> usize {
+    let fits =
+        |own: usize, factors: (usize, usize)| (factors.1 * side).is_multiple_of(factors.0 * own);
+    let mut own = side;
+    while own < 8 && fits(2 * own, across) && fits(2 * own, down) {
+        own *= 2;
+    }
+    own
 }
 
 /// Goes on after a restart marker, the next in turn and with nothing before it.

@@ -2,6 +2,8 @@
 //! of half the resolution by a triangle filter ("fancy upsampling"), with libjpeg's rounding.
 
 use libjpeg_turbo_rs::simd::SimdRoutines;
+use pairgate_kernels::arch::Arch;
+use pairgate_kernels::{Isa, Task};
 
 use super::strip::Strip;
 
@@ -57,10 +59,8 @@ impl Upsampler {
                 kernels.fancy_upsample_h2v1(near, near.len(), &mut self.row);
             }
             (2, 2, true) => {
-                self.sums.clear();
-                let sum = |(&near, &beside)| 3 * u16::from(near) + u16::from(beside);
-                self.sums.extend(near.iter().zip(beside()).map(sum));
-                blend_across(&self.sums, &mut self.row);
+                let Self { sums, row } = self;
+                Isa::chosen().run(Blend { near, beside: beside(), sums, row });
             }
             _ => repeat(near, &mut self.row),
         }
@@ -75,23 +75,37 @@ fn blend_down(near: &[u8], beside: &[u8], bias: u16, row: &mut Vec<u8>) {
     row.extend(near.iter().zip(beside).map(blend));
 }
 
-/// The same from left to right, of sums that are four times a sample.
-fn blend_across(sums: &[u16], row: &mut Vec<u8>) {
-    row.resize(2 * sums.len(), 0);
-    let (Some(&first), Some(&last)) = (sums.first(), sums.last()) else { return };
-    let pairs = row.as_chunks_mut::<2>().0;
-    for (window, pair) in sums.windows(3).zip(&mut pairs[1..]) {
-        let [left, sum, right] = [window[0], window[1], window[2]];
-        pair[0] = ((3 * sum + left + 8) >> 4) as u8;
-        pair[1] = ((3 * sum + right + 7) >> 4) as u8;
-    }
-    let second = sums.get(1).copied().unwrap_or(first);
-    let before_last = sums.iter().rev().nth(1).copied().unwrap_or(last);
-    pairs[pairs.len() - 1] =
-        [((3 * last + before_last + 8) >> 4) as u8, ((4 * last + 7) >> 4) as u8];
-    pairs[0][0] = ((4 * first + 8) >> 4) as u8;
-    if pairs.len() > 1 {
-        pairs[0][1] = ((3 * first + second + 7) >> 4) as u8;
+/// The same, and then from left to right.
+struct Blend<'a> {
+    near: &'a [u8],
+    beside: &'a [u8],
+    sums: &'a mut Vec<u16>,
+    row: &'a mut Vec<u8>,
+}
+
+impl Task for Blend<'_> {
+    type Output = ();
+
+    /// Plain Rust, which the compiler makes vector code of for each instruction set.
+    #[inline(always)]
+    fn run<A: Arch>(self, _: A) {
+        let Self { near, beside, sums, row } = self;
+        let count = near.len();
+        // The first and the last sum are there twice: at the edges, a sample blends with itself.
+        sums.resize(count + 2, 0);
+        row.resize(2 * count, 0);
+        let sum = |near: &u8, beside: &u8| 3 * u16::from(*near) + u16::from(*beside);
+        for (sum_at, (near, beside)) in sums[1..].iter_mut().zip(near.iter().zip(beside)) {
+            *sum_at = sum(near, beside);
+        }
+        sums[0] = sums[1];
+        sums[count + 1] = sums[count];
+        let (left, middle, right) = (&sums[..count], &sums[1..=count], &sums[2..]);
+        let neighbours = left.iter().zip(middle).zip(right);
+        for (pair, ((left, sum), right)) in row.as_chunks_mut::<2>().0.iter_mut().zip(neighbours) {
+            pair[0] = ((3 * sum + left + 8) >> 4) as u8;
+            pair[1] = ((3 * sum + right + 7) >> 4) as u8;
+        }
     }
 }
 
