@@ -58,7 +58,8 @@ fn generated(number: u32) -> Vec<u8> {
     let encoder = encoder.subsampling(sampling).progressive(random.chance(3));
     let encoder = encoder.optimize_huffman(random.chance(2)).grayscale_from_color(random.chance(8));
     let restart = if random.chance(3) { 1 + random.below(9) as u16 } else { 0 };
-    let mut bytes = encoder.restart_blocks(restart).encode().unwrap();
+    let encoder = encoder.restart_blocks(restart);
+    let mut bytes = encoder.encode().unwrap();
     if random.chance(8) {
         leave_out_scans(&mut bytes, 1 + random.below(5) as usize);
     }

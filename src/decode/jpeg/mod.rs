@@ -71,7 +71,8 @@ impl Outline {
 /// The frame header's part that counts.
 struct Frame<'a> {
     size: Size,
-    progressive: bool,
+    /// Whether coefficients may be held until the last scan, whatever the first one has.
+    is_held: bool,
     /// 3 bytes each: id, sampling factors, quantisation table.
     components: &'a [u8],
 }
@@ -168,13 +169,13 @@ impl<'a> Frame<'a> {
         if !supported || size.pixels() == 0 {
             return Err(Reason::Undecodable);
         }
-        Ok(Self { size, progressive: marker == 0xc2, components })
+        Ok(Self { size, is_held: marker > 0xc1, components })
     }
 
     /// Bytes of the coefficients held at once, given the first scan: two each.
     fn coefficients(&self, scan: &[u8]) -> u64 {
         let count = self.components.len() / 3;
-        if !self.progressive && scan.first().is_some_and(|&n| usize::from(n) == count) {
+        if !self.is_held && scan.first().is_some_and(|&n| usize::from(n) == count) {
             return 0;
         }
         2 * self.samples()
