@@ -11,7 +11,7 @@ use pairgate_core::config::SampleLimits;
 use pairgate_core::pair::Position;
 use walkdir::WalkDir;
 
-use super::archive::Archive;
+use super::archive::{Archive, Step};
 use super::folder::{FolderSource, is_hidden};
 use super::frames::FramesSource;
 use super::manifest::{ManifestSource, folder_of};
@@ -20,8 +20,13 @@ use super::{Sample, Source};
 use crate::disk::IoError;
 
 const ACCEPTED: &str = "an input is a folder of images and captions, a WebDataset shard (.tar, \
-                        .tar.gz, .tgz), a manifest (.jsonl, .ndjson), or - for a shard on \
-                        standard input";
+                        .tar.gz, .tar.zst, .tar.bz2, .tar.xz), a manifest (.jsonl, .ndjson), or - \
+                        for a shard on standard input";
+
+/// How shards' names end.
+const TAR_NAMES: [&str; 10] = [
+    ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz",
+];
 
 /// How far the reading is; shared with whoever shows progress.
 #[derive(Debug, Default)]
@@ -31,7 +36,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Bytes of the inputs read so far, as they are stored: gzipped shards count packed.
+    /// Bytes of the inputs read so far, as they are stored: packed shards count packed.
     pub fn bytes_read(&self) -> u64 {
         // Files may have grown since they were counted.
         self.bytes_read.load(Ordering::Relaxed).min(self.total_bytes.unwrap_or(u64::MAX))
@@ -316,7 +321,7 @@ impl Input {
         if extension == "jsonl" || extension == "ndjson" {
             return input(Kind::Manifest, metadata.len());
         }
-        if is_tar_name(path) || Archive::new(file).entry().is_ok_and(|entry| entry.is_some()) {
+        if is_tar_name(path) || matches!(Archive::new(file).step(), Ok(Step::Entry(_))) {
             return input(Kind::Stream, metadata.len());
         }
         Err(refused(&format!("this kind of file is not read; {ACCEPTED}")))
@@ -330,7 +335,7 @@ impl Input {
 /// Whether the name is a shard's.
 pub(super) fn is_tar_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end))
+    TAR_NAMES.iter().any(|end| name.ends_with(end))
 }
 
 /// Bytes of the files below a folder, without those that are passed over for their names. A link to a

@@ -4,12 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use pairgate_core::pair::{Size, Uid};
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::without_bom;
+use super::json::from_python;
 
 /// What a sample's `.json` member says of the pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +25,7 @@ pub struct Metadata {
 impl Metadata {
     /// Reads a `.json` member. Fields of the wrong type count as absent.
     pub fn parse(json: &[u8]) -> Self {
-        let Some(fields) = from_python_json::<Fields>(json) else {
+        let Some(fields) = from_python::<Fields>(json) else {
             return Self { invalid: true, ..Self::default() };
         };
         let side = |value: &Value| whole_number(value).filter(|&side| side > 0);
@@ -45,57 +43,11 @@ impl Metadata {
     }
 }
 
-/// Reads JSON, and the `NaN` and `Infinity` that Python's `json` writes without being asked: they
-/// become `null`. img2dataset carries columns over that hold them.
-pub(super) fn from_python_json<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    let text = std::str::from_utf8(without_bom(json)).ok()?;
-    let strict = serde_json::from_str(text);
-    strict.or_else(|_| serde_json::from_str(&null_for_non_numbers(text))).ok()
-}
-
 /// The number as a `u32`; pandas turns integer columns with gaps into floats, so `640.0` counts.
 fn whole_number(value: &Value) -> Option<u32> {
     let whole = |x: &f64| x.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(x);
     let float = || value.as_f64().filter(whole).map(|x| x as u64);
     value.as_u64().or_else(float)?.try_into().ok()
-}
-
-/// `text` with Python's three non-numbers outside strings replaced by `null`.
-fn null_for_non_numbers(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for (i, part) in split_at_quotes(text).enumerate() {
-        if i % 2 == 0 {
-            let part = part.replace("-Infinity", "null").replace("Infinity", "null");
-            clean.push_str(&part.replace("NaN", "null"));
-        } else {
-            clean.push_str(part);
-        }
-    }
-    clean
-}
-
-/// The parts of `text` outside and inside its strings, in turn; the quotes go with the inside.
-fn split_at_quotes(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    let mut inside = false;
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let end = if inside { string_end(text) } else { text.find('"') };
-        inside = !inside;
-        rest = end.map(|end| &text[end..]);
-        Some(&text[..end.unwrap_or(text.len())])
-    })
-}
-
-/// Where the string ends that `text` starts with, past its closing quote.
-fn string_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    let closes = |&(_, byte): &(usize, u8)| {
-        let closing = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closing
-    };
-    text.bytes().enumerate().skip(1).find(closes).map(|(i, _)| i + 1)
 }
 
 /// The fields, whatever their types. Of a repeated field the last one counts, as in Python.
