@@ -15,9 +15,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+
+use super::texts::{Field, Texts};
 
 /// Lists and objects in each other at most: where Python's recursion ends.
 const MAX_DEPTH: usize = 1000;
@@ -50,6 +52,31 @@ pub(super) fn object_text(json: &[u8]) -> Option<Box<RawValue>> {
         false => serde_json::to_string(&from_strict::<Map<String, Value>>(&strict.text)?).ok()?,
     };
     RawValue::from_string(line).ok().filter(|line| line.get().starts_with('{'))
+}
+
+/// The strings under `name` in the text's object; `None` where that is no object, or has no such
+/// field.
+pub(super) fn texts(json: &[u8], name: &str) -> Option<Texts> {
+    let text = decoded(json)?;
+    let text = Strict::of(&text, Wide::Quoted)?.text;
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    reader.disable_recursion_limit();
+    Field(name).deserialize(&mut reader).ok()?
+}
+
+/// The text with `members` (`"name":value`, one or more) at the end of its object, the rest as it
+/// was, to the byte; in UTF-8 where it was in UTF-16 or UTF-32. `None` where it is no object.
+pub(crate) fn spliced(json: &[u8], members: &str) -> Option<Vec<u8>> {
+    if !is_object(json) {
+        return None;
+    }
+    // No text in UTF-8 has a zero in it.
+    let decoded = json.contains(&0).then(|| decoded(json)).flatten();
+    let json = decoded.as_ref().map_or(json, |text| text.as_bytes());
+    let end = json.iter().rposition(|byte| *byte == b'}')?;
+    let before = json[..end].trim_ascii_end();
+    let comma = if before.ends_with(b"{") { "" } else { "," };
+    Some([before, comma.as_bytes(), members.as_bytes(), &json[before.len()..]].concat())
 }
 
 /// Whether Python reads the text, and as an object.

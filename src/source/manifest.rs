@@ -246,7 +246,7 @@ impl<R: Read + Send> Source for ManifestSource<R> {
 
 /// The file's extension where it is an image's; else one by the first bytes, because the manifest
 /// says that it is an image and a sample's image is found by its extension.
-fn image_extension(path: &Path, image: &[u8]) -> String {
+pub(super) fn image_extension(path: &Path, image: &[u8]) -> String {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if is_image(&extension) {
         return extension;

@@ -8,11 +8,13 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 
 use super::json::from_python;
+use super::texts::Texts;
 
 /// What a sample's `.json` member says of the pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
-    /// `caption`, else `text`, where it is a string.
+    /// `caption`, else `text`, else `captions`, where it is a string or a list; of a list, the first
+    /// string that is not blank.
     pub caption: Option<String>,
     /// `uid`, where it is 32 hex digits, as in DataComp's metadata.
     pub uid: Option<Uid>,
@@ -20,6 +22,8 @@ pub struct Metadata {
     pub original_size: Option<Size>,
     /// Whether the member is not a JSON object; then nothing else is set.
     pub invalid: bool,
+    /// A field that is there and does not say what it should.
+    pub unread: Option<&'static str>,
 }
 
 impl Metadata {
@@ -30,14 +34,21 @@ impl Metadata {
         };
         let side = |value: &Value| whole_number(value).filter(|&side| side > 0);
         let size = |width, height| Some(Size::new(side(width)?, side(height)?));
-        let string = |value: Value| match value {
-            Value::String(text) => Some(text),
+        let captions = [&fields.caption, &fields.text, &fields.captions];
+        let original_size = size(&fields.original_width, &fields.original_height);
+        let uid = fields.uid.as_str().and_then(|uid| uid.parse().ok());
+        let is_told = |field: &Value| !field.is_null();
+        let unread = match (uid, original_size) {
+            (None, _) if is_told(&fields.uid) => Some("uid"),
+            (_, None) if is_told(&fields.original_width) => Some("original_width"),
+            (_, None) if is_told(&fields.original_height) => Some("original_height"),
             _ => None,
         };
         Self {
-            original_size: size(&fields.original_width, &fields.original_height),
-            uid: fields.uid.as_str().and_then(|uid| uid.parse().ok()),
-            caption: string(fields.caption).or_else(|| string(fields.text)),
+            original_size,
+            uid,
+            unread,
+            caption: captions.into_iter().find_map(Texts::first).cloned(),
             invalid: false,
         }
     }
@@ -53,8 +64,9 @@ fn whole_number(value: &Value) -> Option<u32> {
 /// The fields, whatever their types. Of a repeated field the last one counts, as in Python.
 #[derive(Default)]
 struct Fields {
-    caption: Value,
-    text: Value,
+    caption: Texts,
+    text: Texts,
+    captions: Texts,
     uid: Value,
     original_width: Value,
     original_height: Value,
@@ -135,8 +147,18 @@ impl<'de> Visitor<'de> for Object {
         let mut fields = Fields::default();
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
             let field = match &*key {
-                "caption" => &mut fields.caption,
-                "text" => &mut fields.text,
+                "caption" => {
+                    fields.caption = map.next_value()?;
+                    continue;
+                }
+                "text" => {
+                    fields.text = map.next_value()?;
+                    continue;
+                }
+                "captions" => {
+                    fields.captions = map.next_value()?;
+                    continue;
+                }
                 "uid" => &mut fields.uid,
                 "original_width" => &mut fields.original_width,
                 "original_height" => &mut fields.original_height,

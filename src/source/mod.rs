@@ -10,8 +10,11 @@
 //! | [`Inputs`] | a list of paths of any of the first three, or all of the fourth, one after the other |
 
 mod archive;
+mod braces;
 mod builder;
+mod captions;
 pub mod capture;
+mod choice;
 pub mod folder;
 pub mod frames;
 mod header;
@@ -23,9 +26,11 @@ mod pax;
 mod resume;
 mod scattered;
 pub mod tar;
+mod texts;
 mod unpack;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::{Digest, PairRef, Position, Uid};
@@ -35,7 +40,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::IoError;
 
+pub use braces::expand_paths;
 pub use inputs::{Captions, InputFormat, InputOptions, Inputs, Meter};
+pub(crate) use json::spliced;
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 
@@ -77,7 +84,30 @@ impl Sample {
 
     /// What the sample's `.json` member says of the pair; empty where it has none.
     pub fn metadata(&self) -> Metadata {
-        self.member("json").map(Metadata::parse).unwrap_or_default()
+        let metadata = self.member("json").map(Metadata::parse).unwrap_or_default();
+        if metadata.invalid || metadata.unread.is_some() {
+            self.tell_of(&metadata);
+        }
+        metadata
+    }
+
+    /// Says once what of some `.json` is not used; it would be missed only later.
+    fn tell_of(&self, metadata: &Metadata) {
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        if IS_TOLD.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Self { shard, key, .. } = self;
+        match metadata.unread {
+            Some(field) => log::warn!(
+                "{shard}: {field} in the .json of {key:?} is not what it should be, and is not used; \
+                 further ones are not told of"
+            ),
+            None => log::warn!(
+                "{shard}: the .json of {key:?} is no object that Python reads: its uid and all else \
+                 in it is not used; further ones are not told of"
+            ),
+        }
     }
 
     /// The sample's `.json` member as one line of standard JSON, where it is an object of at most
@@ -180,11 +210,6 @@ fn dotted_caption(members: &[Member]) -> Option<&Member> {
 #[cfg(feature = "parquet")]
 pub(crate) fn caption_of(members: &[Member], metadata: &Metadata) -> Option<String> {
     caption_among(members, metadata).map(|text| String::from_utf8_lossy(text).into_owned())
-}
-
-/// Whether a `.json` member is an object.
-pub(crate) fn is_json_object(json: &[u8]) -> bool {
-    json::is_object(json)
 }
 
 /// Whether `extension`, in lower case, is an image's.

@@ -3,7 +3,7 @@
     python tests/golden/tars.py
 
 writes tests/data/odd: the tars, and expected.json, which tests/durability/odd.rs holds the sources
-against. Needs webdataset (1.0.2) and zstandard; the Rust tests need no Python.
+against; and what braceexpand makes of paths. Needs webdataset (1.0.2) and zstandard; the Rust tests need no Python.
 """
 
 import base64
@@ -18,6 +18,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import braceexpand
 import zstandard
 from webdataset.tariterators import group_by_keys
 
@@ -259,6 +260,22 @@ def read(data):
     }
 
 
+PATTERNS = [
+    "{00000..00003}.tar", "a{1..3}b{x,y}.tar", "{a..e}.tar", "{e..a..2}", "{X..c}", "{3..-1}", "{-1..-3}",
+    "{01..10..4}", "{1..10..-4}", "{1..5..0}", "{10..1..3}", "{a,b{1..2},{c,d}e}", "{,.x}", "{a,}", "x{a}y",
+    "{a}{1..2}", "{{1..2}}", "{a,{b}}", r"\{1..2\}{3..4}", r"{a\,b,c}", "{1..2}{", "{1{2,3}", "}{1,2}",
+    "{}", "{..}", "{1..}", "{a..1}", "{1..2..}", "{ab..cd}", "{0..0}", "{00..0}", "{-0..1}", "{a..a}", "é{1,2}ü",
+    "{1..3}{1..3}", "{1,2}.{1..2}.tar", "{+1..2}", "{ 1..2}", "{1.5..2}", "{a..c..2}", "{c..A}", "{-01..1}",
+]
+
+
+def expanded(pattern):
+    try:
+        return list(braceexpand.braceexpand(pattern))
+    except braceexpand.UnbalancedBracesError:
+        return [pattern]
+
+
 def main():
     OUT.mkdir(exist_ok=True)
     expected = {"tars": {}, "json": []}
@@ -272,6 +289,7 @@ def main():
         expected["tars"][f"packed.tar.{name}"] = samples(tar)
     for data in bytes_of_texts():
         expected["json"].append([base64.b64encode(data).decode(), read(data)])
+    expected["braces"] = [[pattern, expanded(pattern)] for pattern in PATTERNS]
     (OUT / "expected.json").write_text(json.dumps(expected, indent=0) + "\n")
 
 

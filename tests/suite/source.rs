@@ -156,7 +156,9 @@ fn metadata_give_uid_and_original_size() {
         let json = format!(r#"{{"original_width": {width}, "original_height": {height}}}"#);
         assert_eq!(parse(&json).original_size, None, "{json}");
     }
-    assert_eq!(parse(r#"{"uid": "123"}"#), Metadata::default());
+    let unread = Some("uid");
+    assert_eq!(parse(r#"{"uid": "123"}"#), Metadata { unread, ..Metadata::default() });
+    assert_eq!(parse(r#"{"original_width": "5"}"#).unread, Some("original_width"));
     let twice = parse(r#"{"caption": "a", "caption": "b"}"#);
     assert_eq!(twice.caption.as_deref(), Some("b"), "the last one counts, as in Python");
 }

@@ -7,13 +7,13 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{INPUT, SPEED};
 use crate::cli::args::{LayerArgs, ModelArgs};
-use crate::source::{Captions, InputFormat, InputOptions};
+use crate::source::{Captions, InputFormat, InputOptions, expand_paths};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
+    /// Folders, shards (.tar, .tar.gz, .zst, .bz2, .xz), manifests (.jsonl), or - for a tar.
     ///
-    /// Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
+    /// Many in one: '{00000..00099}.tar'. Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
     /// frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
@@ -68,13 +68,14 @@ impl InputArgs {
     /// The inputs of this part, all of them where no part was asked for.
     ///
     /// # Errors
-    /// Standard input has no parts.
+    /// Standard input has no parts; braces may stand for too many paths.
     pub fn part_of_inputs(&self) -> Result<Vec<PathBuf>, String> {
-        let Some((number, parts)) = self.shard else { return Ok(self.inputs.clone()) };
-        if self.inputs.iter().any(|path| path.as_os_str() == "-") {
+        let inputs = expand_paths(&self.inputs).map_err(|error| error.to_string())?;
+        let Some((number, parts)) = self.shard else { return Ok(inputs) };
+        if inputs.iter().any(|path| path.as_os_str() == "-") {
             return Err("--shard takes its part of paths; standard input has none".into());
         }
-        let mut sorted = self.inputs.clone();
+        let mut sorted = inputs;
         sorted.sort();
         Ok(sorted.into_iter().skip(number).step_by(parts).collect())
     }

@@ -1,6 +1,7 @@
 //! Odd inputs, held against what Python's own readers say of the same bytes. `tests/golden/tars.py`
 //! has written the files and the values.
 
+mod chosen;
 mod json;
 mod tars;
 
