@@ -244,7 +244,12 @@ fn braces_are_expanded_as_webdataset_does() {
             .iter()
             .map(|text| PathBuf::from(text.as_str().unwrap()))
             .collect();
-        assert_eq!(expand_paths(&[pattern.clone()]).unwrap(), texts, "{}", pattern.display());
+        assert_eq!(
+            expand_paths(std::slice::from_ref(&pattern)).unwrap(),
+            texts,
+            "{}",
+            pattern.display()
+        );
     }
 }
 
@@ -270,7 +275,7 @@ fn a_path_that_exists_is_taken_as_it_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("{1..2}.tar");
     fs::write(&path, tar(&[("a.jpg", "J"), ("a.txt", "t")])).unwrap();
-    assert_eq!(expand_paths(&[path.clone()]).unwrap(), [path.as_path()]);
+    assert_eq!(expand_paths(std::slice::from_ref(&path)).unwrap(), [path.as_path()]);
     let two = folder.path().join("{1..2}.zip");
     assert_eq!(expand_paths(&[two]).unwrap().len(), 2);
     let missing = folder.path().join("{3..4}.tar");
