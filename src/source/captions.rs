@@ -1,6 +1,6 @@
 //! Several captions of one picture: a pair each.
 //!
-//! The first pair is the sample itself. The pair of caption `i`, from 1, has the key
+//! The first pair is the sample itself, with a `txt` member where its caption has no file. The pair of caption `i`, from 1, has the key
 //! `KEY-caption<i>`, its caption as `txt` member, and, where the `.json` gives a uid, the first half
 //! of SHA-256(uid || `i` as 4 bytes, little endian). The `.json` of each is spliced so that it fits
 //! the pair: `uid`, and the fields that captions stand in, which then hold this one alone. So what is
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::json::{spliced, texts};
-use super::{Member, Sample};
+use super::{Member, Sample, is_caption};
 
 /// The fields that captions stand in beside one that was named.
 const FIELDS: [&str; 3] = ["captions", "caption", "text"];
@@ -72,6 +72,9 @@ impl Several {
         self.tell(&mut sample, &caption);
         if self.number > 0 {
             sample.key = format!("{}-caption{}", sample.key, self.number);
+        }
+        // All pairs of a picture have their caption in the same place.
+        if self.number > 0 || !sample.members.iter().any(|m| is_caption(&m.extension)) {
             set(&mut sample, "txt", caption.into_bytes());
         }
         self.number += 1;

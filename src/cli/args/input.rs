@@ -11,9 +11,9 @@ use crate::source::{Captions, InputFormat, InputOptions, expand_paths};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, shards (.tar, .tar.gz, .zst, .bz2, .xz), manifests (.jsonl), or - for a tar.
+    /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
     ///
-    /// Many in one: '{00000..00099}.tar'. Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
+    /// Shards may be packed by gzip, zstd, bzip2 or xz. Many in one: '{00000..00099}.tar'. Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
     /// frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
@@ -89,25 +89,25 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' image paths are relative to.
+    /// The folder that manifests' images lie below.
     ///
-    /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
+    /// Paths are relative to it, links resolved; absolute paths are taken too. Default: each
     /// manifest's folder.
     #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
     /// What the picture is called: extensions or columns.
     ///
-    /// The preferred one first, such as jpg,png. Of an extension with dots, the last part counts too.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    /// The preferred one first, such as png,jpg. Of an extension with dots, the last part counts too.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = INPUT)]
     pub image_key: Vec<String>,
-    /// What the caption is called: extensions, columns or fields of the .json.
+    /// What the caption is called: also fields of a .json.
     ///
-    /// The preferred one first, such as txt,title.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    /// Extensions, columns or fields, the preferred one first, such as txt,title.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = INPUT)]
     pub caption_key: Vec<String>,
-    /// Captions of a picture that has several.
+    /// Of several captions.
     ///
-    /// Default: first.
+    /// Of a picture with a list of captions, one pair, or one each. Default: first.
     #[arg(
         long,
         value_enum,
