@@ -16,7 +16,7 @@ const BLOCK: u64 = 512;
 
 /// Bytes behind an end mark that are looked through for another archive: nothing that never ends is
 /// read for ever.
-const MAX_BYTES_PAST_END: u64 = 1 << 30;
+const MAX_BYTES_PAST_END: u64 = 256 << 20;
 
 /// A tar archive that is read from front to back.
 #[derive(Debug)]
@@ -147,7 +147,8 @@ impl<R: Read> Archive<R> {
                 _ => return Err(torn("ends within a header")),
             }
             let is_zero = block.iter().all(|&byte| byte == 0);
-            match (Header::new(block), self.past_end) {
+            let header = if is_zero { None } else { Header::new(block) };
+            match (header, self.past_end) {
                 (_, None) if is_zero => {
                     self.past_end = Some(BLOCK);
                     return Ok(Block::Mark);

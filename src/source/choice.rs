@@ -24,7 +24,7 @@ impl Choice {
     /// What `options` ask for; `None` for what the field uses.
     pub fn of(options: &InputOptions) -> Option<Self> {
         let InputOptions { image_keys, caption_keys, .. } = options;
-        let choice = Self { images: image_keys.clone(), captions: caption_keys.clone() };
+        let choice = Self { images: plain_keys(image_keys), captions: plain_keys(caption_keys) };
         (!choice.images.is_empty() || !choice.captions.is_empty()).then_some(choice)
     }
 
@@ -72,6 +72,13 @@ impl Choice {
         }
         true
     }
+}
+
+/// Keys as they are meant: also webdataset's `jpg;png`, and extensions with their dot.
+pub(super) fn plain_keys(keys: &[String]) -> Vec<String> {
+    let keys = keys.iter().flat_map(|key| key.split(';'));
+    let keys = keys.map(|key| key.trim().trim_start_matches('.'));
+    keys.filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
 enum Found {

@@ -14,7 +14,7 @@ use walkdir::WalkDir;
 use super::archive::{Archive, Step};
 use super::braces::expand_paths;
 use super::captions::Several;
-use super::choice::Choice;
+use super::choice::{Choice, plain_keys};
 use super::folder::{FolderSource, is_hidden};
 use super::frames::FramesSource;
 use super::manifest::{ManifestSource, folder_of};
@@ -276,7 +276,7 @@ impl Inputs {
         if self.options.captions == Captions::First {
             return Some(sample);
         }
-        match Several::of(sample, &self.options.caption_keys) {
+        match Several::of(sample, &plain_keys(&self.options.caption_keys)) {
             Ok(several) => {
                 self.several = Some(several);
                 None

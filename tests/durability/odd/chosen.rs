@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-use pairgate::source::{Captions, InputOptions, Inputs, Sample, expand_paths};
+use pairgate::source::{
+    Captions, InputOptions, Inputs, Place, Sample, Source, expand_paths, pass_over,
+};
 use pairgate_core::decision::Reason;
+use pairgate_core::pair::Digest;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -77,6 +81,7 @@ fn the_first_key_that_is_there_names_the_picture() {
     assert_eq!(image(&["seg.png"]), "S");
     assert_eq!(image(&["JPG", "png"]), "J");
     assert_eq!(image(&["raw"]), "R");
+    assert_eq!(image(&["webp;.png", " jpg "]), "S", "as webdataset writes them");
     let (_, _, fault) = one(options(&["webp"], &[]), &FILES);
     assert_eq!(fault, Some(Reason::ImageMissing));
 }
@@ -224,6 +229,36 @@ fn captions_are_numbered_in_a_manifest_too() {
     let keys: Vec<_> = samples.iter().map(|sample| (pair(sample).0, pair(sample).2)).collect();
     let expected = [("000000000", "one"), ("000000000-caption1", "two")];
     assert_eq!(keys, expected.map(|(key, caption)| (key.to_owned(), caption.to_owned())));
+}
+
+/// A run goes on between two captions of one picture.
+#[test]
+fn places_count_pairs_and_are_found_again() {
+    let folder = TempDir::new().unwrap();
+    let json = r#"{"captions": ["one", "two", "three"]}"#;
+    let mut paths = Vec::new();
+    for name in ["s.tar", "t.tar"] {
+        paths.push(folder.path().join(name));
+        let files = [("a.jpg", "J"), ("a.json", json), ("b.jpg", "K"), ("b.txt", "k")];
+        fs::write(folder.path().join(name), tar(&files)).unwrap();
+    }
+    let open = || Inputs::open_with(all(), &paths, limits()).unwrap();
+    let whole = read_all(&mut open());
+    let mut inputs = open();
+    for (i, sample) in whole.iter().enumerate() {
+        assert_eq!(inputs.next().unwrap().as_ref(), Some(sample));
+        let position = inputs.position();
+        assert_eq!((position.input, position.item), (i as u32 / 4, i as u64 % 4));
+        let place = Place {
+            tickets: i as u64 + 1,
+            position: Some(position),
+            key: sample.key.clone(),
+            content: Digest(Sha256::digest(sample.image().unwrap()).into()),
+        };
+        let mut again = open();
+        pass_over(&mut again, &place, &AtomicBool::new(false)).unwrap();
+        assert_eq!(read_all(&mut again), whole[i + 1..]);
+    }
 }
 
 #[test]

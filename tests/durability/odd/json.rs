@@ -2,11 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use pairgate::source::manifest::ManifestSource;
 use pairgate::source::{Member, Metadata, Sample};
 use pairgate_core::pair::Size;
 use serde_json::Value;
 
-use super::expected;
+use super::{expected, limits, read_all};
 
 fn sample(json: &[u8]) -> Sample {
     let members = vec![Member { extension: "json".into(), data: json.to_vec() }];
@@ -66,4 +67,23 @@ fn what_is_too_deep_is_invalid_and_nothing_overflows() {
         assert!(Metadata::parse(closed.as_bytes()).invalid);
         assert!(sample(closed.as_bytes()).json(usize::MAX).is_none());
     }
+}
+
+/// A manifest's line is such a text too.
+#[test]
+fn manifests_are_read_by_the_same_reader() {
+    let lines = concat!(
+        "{\"image\": \"x.jpg\", \"image\": \"a.jpg\", \"caption\": \"\\ud800 one\", \"n\": NaN}\n",
+        "{\"image\": \"a.jpg\", \"caption\": \"two\", \"n\": 1e999, \"m\": 99999999999999999999}\n",
+        "{\"image\": \"a.jpg\", \"caption\": \"three\", \"n\": -Infinity, \"d\": [[[[[]]]]]}\n",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.jpg"), "J").unwrap();
+    let samples =
+        read_all(&mut ManifestSource::new(lines.as_bytes(), "m", folder.path(), limits()));
+    let captions = samples.iter().map(|sample| {
+        assert_eq!((sample.fault, sample.image()), (None, Some(&b"J"[..])));
+        String::from_utf8(sample.member("txt").unwrap().to_vec()).unwrap()
+    });
+    assert_eq!(captions.collect::<Vec<_>>(), ["\u{fffd} one", "two", "three"]);
 }
