@@ -13,8 +13,8 @@ use crate::source::{Captions, InputFormat, InputOptions, expand_paths};
 pub struct InputArgs {
     /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
     ///
-    /// Shards may be packed by gzip, zstd, bzip2 or xz. Many in one: '{00000..00099}.tar'. Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
-    /// frames.
+    /// Shards may be packed by gzip, zstd, bzip2 or xz. Many in one: '{00000..00099}.tar'. Standard
+    /// input is taken for a tar. With --format frames, inputs are files, devices or - of frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// How inputs are read.
