@@ -18,8 +18,6 @@ use super::builder::fill;
 const BUFFER: usize = 64 << 10;
 /// Packed bytes that are unpacked at once.
 const PACKED: usize = 8 << 10;
-/// Unpacked bytes that xz is asked for at once.
-const XZ_PIECE: usize = 4 << 10;
 /// First bytes that are looked at.
 const MAGIC: usize = 10;
 /// Bytes that a packed stream may have its reader hold, so that it can refer back to them: what zstd
@@ -235,11 +233,7 @@ impl<R: Read> Decoder<R> {
             Self::Gzip(decoder) => decoder.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
             Self::Bzip2(decoder) => decoder.read(buffer),
-            Self::Xz(decoder) => {
-                // What it has unpacked of a piece is lost where the piece is damaged.
-                let end = buffer.len().min(XZ_PIECE);
-                decoder.read(&mut buffer[..end])
-            }
+            Self::Xz(decoder) => decoder.read(buffer),
         }
     }
 

@@ -287,6 +287,12 @@ def main():
     for name, packed in packings(tar):
         (OUT / f"packed.tar.{name}").write_bytes(packed)
         expected["tars"][f"packed.tar.{name}"] = samples(tar)
+    # One frame of many blocks, each of which can be damaged by itself.
+    packer = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    blocks = [tar[at : at + 512] for at in range(0, len(tar), 512)]
+    packed = b"".join(packer.compress(b) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for b in blocks)
+    (OUT / "blocks.tar.zst").write_bytes(packed + packer.flush())
+    expected["tars"]["blocks.tar.zst"] = samples(tar)
     for data in bytes_of_texts():
         expected["json"].append([base64.b64encode(data).decode(), read(data)])
     expected["braces"] = [[pattern, expanded(pattern)] for pattern in PATTERNS]

@@ -37,15 +37,16 @@ fn keys(bytes: &[u8]) -> Vec<String> {
     read_tar(bytes).iter().map(shown).collect()
 }
 
-fn packed(end: &str) -> Vec<u8> {
-    fs::read(folder().join(format!("packed.tar.{end}"))).unwrap()
+fn packed(name: &str) -> Vec<u8> {
+    fs::read(folder().join(name)).unwrap()
 }
 
-const ENDS: [&str; 4] = ["gz", "bz2", "xz", "zst"];
+const PACKED: [&str; 5] =
+    ["packed.tar.gz", "packed.tar.bz2", "packed.tar.xz", "packed.tar.zst", "blocks.tar.zst"];
 
 #[test]
 fn a_cut_packed_shard_gives_whole_samples_and_then_one_torn() {
-    for end in ENDS {
+    for end in PACKED {
         let whole = packed(end);
         let sound = read_tar(&whole);
         for at in (0..whole.len()).step_by(7) {
@@ -61,7 +62,7 @@ fn a_cut_packed_shard_gives_whole_samples_and_then_one_torn() {
 
 #[test]
 fn a_member_before_the_damage_is_not_lost() {
-    for end in ENDS {
+    for end in PACKED {
         let mut bytes = packed(end);
         let at = bytes.len() - 40;
         bytes[at..at + 8].fill(0x5a);
@@ -73,7 +74,7 @@ fn a_member_before_the_damage_is_not_lost() {
 
 #[test]
 fn what_follows_the_last_member_is_padding() {
-    for end in ENDS {
+    for end in PACKED {
         for padding in [&[0_u8; 4096][..], b"no member", &[0xff; 70_000]] {
             let padded = [&packed(end)[..], padding].concat();
             assert_eq!(read_tar(&padded), read_tar(&packed(end)), "{end}");
@@ -96,19 +97,55 @@ impl Read for Failing<'_> {
 
 #[test]
 fn a_failing_disk_is_told_from_damage_in_every_packing() {
-    for end in ENDS {
+    for end in PACKED {
         let bytes = packed(end);
-        let mut source = TarSource::new(Failing(&bytes[..bytes.len() / 2]), "s.tar", limits());
-        let failed = loop {
-            match source.next() {
-                Ok(Some(sample)) => assert_eq!(sample.fault, None, "{end}"),
-                Ok(None) => panic!("{end}: no error"),
-                Err(IoError::Read { why, .. }) => break why,
-                Err(other) => panic!("{end}: {other}"),
-            }
-        };
-        assert_eq!(failed.raw_os_error(), Some(5), "{end}");
+        for at in (1..bytes.len()).step_by(11) {
+            let mut source = TarSource::new(Failing(&bytes[..at]), "s.tar", limits());
+            let failed = loop {
+                match source.next() {
+                    Ok(Some(sample)) => assert_eq!(sample.fault, None, "{end} at {at}"),
+                    Ok(None) => panic!("{end} at {at}: no error"),
+                    Err(IoError::Read { why, .. }) => break why,
+                    Err(other) => panic!("{end} at {at}: {other}"),
+                }
+            };
+            assert_eq!(failed.raw_os_error(), Some(5), "{end} at {at}");
+        }
     }
+}
+
+/// The decoder holds a window of what it has unpacked back: none of it may be lost.
+#[test]
+fn of_a_damaged_zstd_frame_all_blocks_before_the_damage_are_read() {
+    let whole = packed("blocks.tar.zst");
+    let sound = read_tar(&whole);
+    let found = read_tar(&whole[..whole.len() / 2]);
+    assert!((3..6).contains(&found.len()), "{}", found.len());
+    let (torn, before) = found.split_last().unwrap();
+    assert_eq!(before, &sound[..before.len()]);
+    assert_eq!(torn.fault, Some(Reason::ArchiveTorn));
+}
+
+#[test]
+fn checksums_of_zstd_frames_are_looked_at() {
+    let mut bytes = packed("blocks.tar.zst");
+    *bytes.last_mut().unwrap() ^= 1;
+    assert_eq!(keys(&bytes).last().unwrap(), " !archive_torn");
+}
+
+#[test]
+fn damage_in_a_joined_archive_is_torn_as_in_any() {
+    let unpack = |name: &str| {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(&packed(name)[..]).read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    let joined = unpack("joined.tar.gz");
+    // A pair is four blocks, an end mark two: the second pair's text is at the ninth block.
+    let mut damaged = joined.clone();
+    damaged[8 * 512..9 * 512].fill(0x5a);
+    assert_eq!(keys(&damaged), ["a", "b !archive_torn"]);
+    assert_eq!(keys(&joined[..8 * 512 + 700]), ["a", "b !archive_torn"]);
 }
 
 #[test]
@@ -120,7 +157,7 @@ fn bytes_that_come_slowly_are_the_same() {
             self.0.read(&mut buffer[..n])
         }
     }
-    for end in ENDS {
+    for end in PACKED {
         let mut bytes = packed(end);
         for at in [bytes.len(), bytes.len() - 30] {
             bytes.truncate(at);
