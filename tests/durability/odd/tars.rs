@@ -114,6 +114,23 @@ fn a_failing_disk_is_told_from_damage_in_every_packing() {
     }
 }
 
+/// In the midst of a frame the decoder wraps what the disk said.
+#[test]
+fn a_disk_that_fails_within_a_frame_is_told_from_damage() {
+    let frames = packed("blocks.tar.zst").repeat(60);
+    assert!(frames.len() > 20_000, "more than is read at once");
+    let mut source = TarSource::new(Failing(&frames[..20_000]), "s.tar", limits());
+    let failed = loop {
+        match source.next() {
+            Ok(Some(sample)) => assert_eq!(sample.fault, None),
+            Ok(None) => panic!("no error"),
+            Err(IoError::Read { why, .. }) => break why,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(failed.raw_os_error(), Some(5));
+}
+
 /// The decoder holds a window of what it has unpacked back: none of it may be lost.
 #[test]
 fn of_a_damaged_zstd_frame_all_blocks_before_the_damage_are_read() {
