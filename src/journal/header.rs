@@ -5,6 +5,8 @@ use pairgate_core::policy::TrackerRule;
 use pairgate_core::wire;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::sha256;
+
 #[cfg(feature = "model")]
 use crate::gate::GateSettings;
 #[cfg(feature = "model")]
@@ -73,6 +75,16 @@ impl Terms {
         let named = named.map(|(name, value)| format!("{name}={value}")).collect();
         let threshold = settings.policy.threshold;
         Self::new(name, settings.digest(arithmetic), named, threshold, settings.tracker)
+    }
+
+    /// Adds what the inputs are read by (`name=value`), where that is not the default.
+    pub fn read_as(&mut self, named: Vec<String>) {
+        if named.is_empty() {
+            return;
+        }
+        let lines: String = named.iter().map(|line| format!("{line}\n")).collect();
+        self.config = sha256([&self.config.0[..], lines.as_bytes()].concat().as_slice());
+        self.settings.extend(named);
     }
 
     /// The digest of the model that gave the scores; zero where it is not known.

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Digest;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::disk::IoError;
 use crate::disk::failed;
@@ -87,7 +88,7 @@ struct Line<'a> {
     height: u32,
     sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<Box<RawValue>>,
 }
 
 impl<'a> From<&'a Judged> for Line<'a> {

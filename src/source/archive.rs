@@ -1,64 +1,82 @@
-//! The entries of a tar archive, one after the other.
+//! The entries of a tar archive, one after the other, as Python's `tarfile` finds them.
 //!
-//! The headers are the `tar` crate's. The walk over them is not: the crate's own cannot be kept
-//! in a struct beside the archive, and reads long names and PAX records wholly into memory,
-//! whatever size they claim.
+//! Archives may be joined (`cat a.tar b.tar`), as `tarfile` reads them with `ignore_zeros`: what
+//! follows an end mark is looked through for a further header. The `tar` crate's walk is not used:
+//! it cannot be kept in a struct beside the archive, and reads long names and PAX records wholly
+//! into memory, whatever size they claim.
 
-use std::io::{self, ErrorKind, Read};
-
-use tar::Header;
+use std::io::{self, BufReader, ErrorKind, Read};
 
 use super::builder::{fill, read_up_to};
-use super::gzip::Unpacked;
+use super::header::Header;
+use super::pax::{MAX_NAME_BYTES, Name, Records};
+use super::unpack::Unpacked;
 
 const BLOCK: u64 = 512;
 
-/// Bytes that a long name or the PAX records of one entry may have.
-const MAX_RECORD_BYTES: u64 = 64 << 10;
-
-/// Bytes after the end mark that are read, so that whoever writes the pipe can finish and gzip's
-/// checksum is looked at. Tars are padded to 10 KiB as a rule.
-const MAX_PADDING_BYTES: u64 = 1 << 20;
+/// Bytes behind an end mark that are looked through for another archive: nothing that never ends is
+/// read for ever.
+const MAX_BYTES_PAST_END: u64 = 256 << 20;
 
 /// A tar archive that is read from front to back.
 #[derive(Debug)]
-pub(super) struct Archive<R> {
+pub(super) struct Archive<R: Read> {
     reader: Unpacked<R>,
     /// Bytes read, unpacked.
     at: u64,
     /// Where the next header starts.
     next: u64,
     globals: Records,
+    /// Bytes looked through since an end mark; `None` where the last block was none.
+    past_end: Option<u64>,
+    joined: u64,
+    garbage: u64,
+}
+
+/// What comes next in an archive.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// An entry; its data follow.
+    Entry(Entry),
+    /// A block of zeros, which ends whatever sample is open.
+    Mark,
+    /// The end.
+    End,
 }
 
 /// One entry.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// The path, as it is written.
-    pub path: Vec<u8>,
+    pub path: Name,
     /// Bytes of data that it claims to have.
     pub size: u64,
     /// Whether it is a plain file.
     pub is_file: bool,
-    /// Whether its data are not the file's bytes, but a map of its holes and what lies between.
-    pub is_sparse: bool,
+    /// The dialect in which its data are not the file's bytes, but a map of its holes and what lies
+    /// between.
+    pub sparse: Option<&'static str>,
 }
 
-/// What long names and PAX records say of an entry in place of its header.
-#[derive(Debug, Clone, Default)]
-struct Records {
-    path: Option<Vec<u8>>,
-    size: Option<u64>,
-    sparse: bool,
-    /// The name of a sparse file, whose entry has a made-up one.
-    sparse_path: Option<Vec<u8>>,
+/// What a block is where a header may be.
+enum Block {
+    Header(Box<Header>),
+    Mark,
+    End,
 }
 
 impl<R: Read> Archive<R> {
-    /// An archive, gzipped or not.
+    /// An archive, packed or not.
     pub fn new(reader: R) -> Self {
-        let reader = Unpacked::new(reader);
-        Self { reader, at: 0, next: 0, globals: Records::default() }
+        Self {
+            reader: Unpacked::new(reader),
+            at: 0,
+            next: 0,
+            globals: Records::default(),
+            past_end: None,
+            joined: 0,
+            garbage: 0,
+        }
     }
 
     /// Bytes read so far, unpacked.
@@ -66,31 +84,44 @@ impl<R: Read> Archive<R> {
         self.at
     }
 
-    /// The next entry; `None` at the end. What was not read of the last one's data is skipped.
-    pub fn entry(&mut self) -> io::Result<Option<Entry>> {
-        let mut own = self.globals.clone();
+    /// How often an archive went on behind its end mark.
+    pub fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// Bytes behind an end mark that were neither zeros nor an archive's.
+    pub fn garbage(&self) -> u64 {
+        self.garbage
+    }
+
+    /// What comes next. What was not read of the last entry's data is skipped.
+    pub fn step(&mut self) -> io::Result<Step> {
+        let mut own = Records::default();
         let mut announced = false;
         loop {
             self.skip_to(self.next)?;
-            let Some(header) = self.header()? else {
-                return if announced {
-                    Err(torn("ends before the file of a name"))
-                } else {
-                    Ok(None)
-                };
+            let header = match self.block()? {
+                Block::Header(header) => header,
+                Block::Mark | Block::End if announced => {
+                    return Err(torn("ends before the file of a name"));
+                }
+                Block::Mark => return Ok(Step::Mark),
+                Block::End => return Ok(Step::End),
             };
-            let size = header.entry_size()?;
-            match header.as_bytes()[156] {
-                b'L' => own.path = Some(until_nul(self.record(size)?)),
-                b'K' => self.next = self.end_of(size)?,
-                b'x' | b'X' => own.read_pax(&self.record(size)?)?,
+            match header.kind() {
+                b'L' => {
+                    let name = self.long_name(header.size()?)?;
+                    own.path.get_or_insert(name);
+                }
+                b'K' => self.next = self.end_of(header.size()?)?,
+                b'x' | b'X' => own.fill_from(self.records(header.size()?)?),
                 b'g' => {
-                    let records = self.record(size)?;
-                    self.globals.read_pax(&records)?;
-                    own.read_pax(&records)?;
+                    let mut records = self.records(header.size()?)?;
+                    records.fill_from(std::mem::take(&mut self.globals));
+                    self.globals = records;
                     continue;
                 }
-                kind => return self.describe(&header, kind, own).map(Some),
+                _ => return self.describe(&header, own).map(Step::Entry),
             }
             announced = true;
         }
@@ -103,59 +134,87 @@ impl<R: Read> Archive<R> {
         if (data.len() as u64) < size { Err(torn("ends within a file")) } else { Ok(data) }
     }
 
-    /// The next header; `None` at the end mark, or where the archive ends without one.
-    fn header(&mut self) -> io::Result<Option<Header>> {
-        let mut header = Header::new_old();
-        match self.fill(header.as_mut_bytes())? {
-            512 => {}
-            // An empty file is what a writer leaves that died early.
-            0 if self.at > 0 => return Ok(None),
-            0 => return Err(torn("is empty")),
-            _ => return Err(torn("ends within a header")),
+    /// The next header, the first block of an end mark, or the end, with or without one.
+    fn block(&mut self) -> io::Result<Block> {
+        loop {
+            let mut block = [0; BLOCK as usize];
+            match (self.fill(&mut block)?, self.past_end) {
+                (512, _) => self.next += BLOCK,
+                (_, Some(_)) => return Ok(Block::End),
+                // An empty file is what a writer leaves that died early.
+                (0, None) if self.at > 0 => return Ok(Block::End),
+                (0, None) => return Err(torn("is empty")),
+                _ => return Err(torn("ends within a header")),
+            }
+            let is_zero = block.iter().all(|&byte| byte == 0);
+            let header = if is_zero { None } else { Header::new(block) };
+            match (header, self.past_end) {
+                (_, None) if is_zero => {
+                    self.past_end = Some(BLOCK);
+                    return Ok(Block::Mark);
+                }
+                (Some(header), past_end) => {
+                    self.joined += u64::from(past_end.is_some());
+                    self.past_end = None;
+                    return Ok(Block::Header(Box::new(header)));
+                }
+                (None, None) => return Err(torn("has a header with a wrong checksum")),
+                (None, Some(passed)) if passed >= MAX_BYTES_PAST_END => return Ok(Block::End),
+                (None, Some(passed)) => {
+                    self.past_end = Some(passed + BLOCK);
+                    self.garbage += if is_zero { 0 } else { BLOCK };
+                }
+            }
         }
-        self.next += BLOCK;
-        if header.as_bytes().iter().all(|&byte| byte == 0) {
-            let rest = (&mut self.reader).take(MAX_PADDING_BYTES);
-            self.at += io::copy(&mut { rest }, &mut io::sink())?;
-            return Ok(None);
-        }
-        let mut sum = header.clone();
-        sum.set_cksum();
-        if sum.cksum()? != header.cksum()? {
-            return Err(torn("has a header with a wrong checksum"));
-        }
-        Ok(Some(header))
     }
 
-    fn describe(&mut self, header: &Header, kind: u8, records: Records) -> io::Result<Entry> {
-        let mut extended = kind == b'S' && header.as_bytes()[482] == 1;
+    fn describe(&mut self, header: &Header, own: Records) -> io::Result<Entry> {
+        let kind = header.kind();
+        let mut extended = header.has_sparse_map_behind();
         while extended {
             let mut block = [0; BLOCK as usize];
             if self.fill(&mut block)? < block.len() {
                 return Err(torn("ends within a sparse file's map"));
             }
             self.next += BLOCK;
-            extended = block[504] == 1;
+            extended = block[504] != 0;
         }
-        let size = match kind {
+        let size = match own.size.or(self.globals.size) {
             // Links, devices and folders have no data, whatever their size says.
-            b'1'..=b'6' => 0,
-            _ => records.size.map_or_else(|| header.entry_size(), Ok)?,
+            _ if header.has_no_data() => 0,
+            Some(size) => size,
+            None => header.size()?,
         };
         self.next = self.end_of(size)?;
-        let path = records.sparse_path.or(records.path);
-        let path = path.unwrap_or_else(|| header.path_bytes().into_owned());
-        let is_file = matches!(kind, 0 | b'0' | b'7' | b'S');
-        Ok(Entry { path, size, is_file, is_sparse: records.sparse || kind == b'S' })
+        let told = own.sparse_path.or(own.path).or_else(|| self.globals.path.clone());
+        Ok(Entry {
+            path: told.unwrap_or_else(|| Name::Known(header.path())),
+            size,
+            is_file: matches!(kind, 0 | b'0' | b'7' | b'S') && !header.has_no_data(),
+            sparse: if kind == b'S' { Some(header.sparse_dialect()) } else { own.sparse },
+        })
     }
 
-    /// Reads a long name or PAX records.
-    fn record(&mut self, size: u64) -> io::Result<Vec<u8>> {
-        if size > MAX_RECORD_BYTES {
-            return Err(torn("has a name or PAX record above 64 KiB"));
-        }
+    fn long_name(&mut self, size: u64) -> io::Result<Name> {
         self.next = self.end_of(size)?;
-        self.data(size)
+        if size > MAX_NAME_BYTES {
+            return Ok(Name::TooLong(size));
+        }
+        let mut name = self.data(size)?;
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        name.truncate(end);
+        Ok(Name::Known(name))
+    }
+
+    /// Reads PAX records of `size` bytes, of which only what is needed is held.
+    fn records(&mut self, size: u64) -> io::Result<Records> {
+        self.next = self.end_of(size)?;
+        let end = self.at.checked_add(size).ok_or_else(|| torn("claims an impossible size"))?;
+        let mut text = BufReader::with_capacity(4096, (&mut self.reader).take(size));
+        let records = Records::read(&mut text);
+        let unread = text.get_ref().limit();
+        self.at = end - unread;
+        records
     }
 
     /// Where data of `size` bytes end that start where the next header would.
@@ -165,7 +224,7 @@ impl<R: Read> Archive<R> {
     }
 
     fn skip_to(&mut self, offset: u64) -> io::Result<()> {
-        let rest = (&mut self.reader).take(offset - self.at);
+        let rest = (&mut self.reader).take(offset.saturating_sub(self.at));
         self.at += io::copy(&mut { rest }, &mut io::sink())?;
         if self.at < offset { Err(torn("ends within a file")) } else { Ok(()) }
     }
@@ -178,43 +237,7 @@ impl<R: Read> Archive<R> {
     }
 }
 
-impl Records {
-    /// Takes over what the records say: lines of `length key=value`, where the length counts the
-    /// whole line and the value may be anything.
-    fn read_pax(&mut self, mut rest: &[u8]) -> io::Result<()> {
-        while !matches!(rest.first(), None | Some(0)) {
-            let (key, value, after) =
-                pax_record(rest).ok_or_else(|| torn("has broken PAX records"))?;
-            match key {
-                b"path" => self.path = Some(value.to_vec()),
-                b"GNU.sparse.name" => self.sparse_path = Some(value.to_vec()),
-                b"size" => {
-                    let size = std::str::from_utf8(value).ok().and_then(|size| size.parse().ok());
-                    self.size = Some(size.ok_or_else(|| torn("has a PAX size that is none"))?);
-                }
-                _ => self.sparse |= key.starts_with(b"GNU.sparse."),
-            }
-            rest = after;
-        }
-        Ok(())
-    }
-}
-
-/// Key and value of the first record, and what follows it.
-fn pax_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let space = records.iter().position(|&byte| byte == b' ')?;
-    let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-    let line = records.get(space + 1..length)?.strip_suffix(b"\n")?;
-    let equals = line.iter().position(|&byte| byte == b'=')?;
-    Some((&line[..equals], &line[equals + 1..], &records[length..]))
-}
-
-fn until_nul(mut name: Vec<u8>) -> Vec<u8> {
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
-    name.truncate(end);
-    name
-}
-
-fn torn(what: &str) -> io::Error {
+/// What is wrong with an archive.
+pub(super) fn torn(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, format!("the archive {what}"))
 }

@@ -11,7 +11,10 @@ use pairgate_core::config::SampleLimits;
 use pairgate_core::pair::Position;
 use walkdir::WalkDir;
 
-use super::archive::Archive;
+use super::archive::{Archive, Step};
+use super::braces::expand_paths;
+use super::captions::Several;
+use super::choice::{Choice, plain_keys};
 use super::folder::{FolderSource, is_hidden};
 use super::frames::FramesSource;
 use super::manifest::{ManifestSource, folder_of};
@@ -20,8 +23,13 @@ use super::{Sample, Source};
 use crate::disk::IoError;
 
 const ACCEPTED: &str = "an input is a folder of images and captions, a WebDataset shard (.tar, \
-                        .tar.gz, .tgz), a manifest (.jsonl, .ndjson), or - for a shard on \
-                        standard input";
+                        .tar.gz, .tar.zst, .tar.bz2, .tar.xz), a manifest (.jsonl, .ndjson), or - \
+                        for a shard on standard input";
+
+/// How shards' names end.
+const TAR_NAMES: [&str; 10] = [
+    ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz",
+];
 
 /// How far the reading is; shared with whoever shows progress.
 #[derive(Debug, Default)]
@@ -31,7 +39,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Bytes of the inputs read so far, as they are stored: gzipped shards count packed.
+    /// Bytes of the inputs read so far, as they are stored: packed shards count packed.
     pub fn bytes_read(&self) -> u64 {
         // Files may have grown since they were counted.
         self.bytes_read.load(Ordering::Relaxed).min(self.total_bytes.unwrap_or(u64::MAX))
@@ -110,6 +118,19 @@ pub struct InputOptions {
     pub captions: Captions,
 }
 
+impl InputOptions {
+    /// What decisions depend on and is not the default, as `name=value`.
+    pub fn named(&self) -> Vec<String> {
+        let Self { format: _, image_root: _, image_keys, caption_keys, captions } = self;
+        let keys = |name: &str, keys: &[String]| {
+            (!keys.is_empty()).then(|| format!("input.{name}={}", keys.join(",")))
+        };
+        let all = (*captions == Captions::All).then(|| "input.captions=all".to_owned());
+        let named = [keys("caption_key", caption_keys), all, keys("image_key", image_keys)];
+        named.into_iter().flatten().collect()
+    }
+}
+
 /// What a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -139,6 +160,8 @@ pub struct Inputs {
     options: InputOptions,
     limits: SampleLimits,
     meter: Arc<Meter>,
+    /// Further captions of the picture that was given last.
+    several: Option<Several>,
     /// Inputs opened so far, and samples given of the current one.
     opened: u32,
     given: u64,
@@ -187,6 +210,7 @@ impl Inputs {
                 .ok_or_else(|| refused("it is no folder"))
                 .map_err(root_fails)?;
         }
+        let paths = &expand_paths(paths)?;
         let look_at =
             |path: &PathBuf| Input::look_at(path, options.format).map_err(|why| failed(path, why));
         let inputs = paths.iter().map(look_at);
@@ -199,7 +223,8 @@ impl Inputs {
         let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
         let rest = inputs.into_iter();
         let (current, begun_bytes, opened, given) = (None, 0, 0, 0);
-        Ok(Self { rest, current, begun_bytes, options, limits, meter, opened, given })
+        let several = None;
+        Ok(Self { rest, current, begun_bytes, options, limits, meter, several, opened, given })
     }
 
     /// Whether the inputs could be read a second time; asked before the first sample is read.
@@ -227,7 +252,7 @@ impl Inputs {
         let (limits, name) = (self.limits, path.to_string_lossy());
         let file = || Ok::<_, io::Error>(Metered::new(File::open(path)?, self.meter.clone()));
         Ok(match kind {
-            Kind::Folder => Box::new(FolderSource::metered(path, limits, self.meter.clone())),
+            Kind::Folder => self.chosen(FolderSource::metered(path, limits, self.meter.clone())),
             Kind::Stream | Kind::Pipe => self.stream(file()?, &name),
             Kind::Manifest => {
                 let root = self.options.image_root.as_deref().unwrap_or(folder_of(path));
@@ -237,10 +262,33 @@ impl Inputs {
         })
     }
 
+    /// What a source of files gives, where picture and caption were chosen among them.
+    fn chosen(&self, source: impl Source + 'static) -> Box<dyn Source> {
+        match Choice::of(&self.options) {
+            Some(choice) => Box::new(Chosen { source, choice }),
+            None => Box::new(source),
+        }
+    }
+
+    /// The sample; `None` where it is a picture of several captions, which are then to be given.
+    fn split(&mut self, sample: Sample) -> Option<Sample> {
+        self.several = None;
+        if self.options.captions == Captions::First {
+            return Some(sample);
+        }
+        match Several::of(sample, &plain_keys(&self.options.caption_keys)) {
+            Ok(several) => {
+                self.several = Some(several);
+                None
+            }
+            Err(sample) => Some(*sample),
+        }
+    }
+
     /// What comes from `reader`, which is no folder and no manifest.
     fn stream(&self, reader: impl Read + Send + 'static, name: &str) -> Box<dyn Source> {
         match self.options.format {
-            InputFormat::Auto => Box::new(TarSource::new(reader, name, self.limits)),
+            InputFormat::Auto => self.chosen(TarSource::new(reader, name, self.limits)),
             InputFormat::Frames => Box::new(FramesSource::new(reader, name, self.limits)),
         }
     }
@@ -249,13 +297,20 @@ impl Inputs {
 impl Source for Inputs {
     fn next(&mut self) -> Result<Option<Sample>, IoError> {
         loop {
+            if let Some(sample) = self.several.as_mut().and_then(Several::next) {
+                self.given += 1;
+                return Ok(Some(sample));
+            }
             if let Some(source) = &mut self.current {
                 match source.next()? {
                     None => self.current = None,
-                    sample => {
-                        self.given += 1;
-                        return Ok(sample);
-                    }
+                    Some(sample) => match self.split(sample) {
+                        Some(sample) => {
+                            self.given += 1;
+                            return Ok(Some(sample));
+                        }
+                        None => continue,
+                    },
                 }
                 self.meter.raise(self.begun_bytes);
             }
@@ -272,6 +327,18 @@ impl Source for Inputs {
 
     fn position(&self) -> Position {
         Position { input: self.opened.saturating_sub(1), item: self.given.saturating_sub(1) }
+    }
+}
+
+/// A source of files with a choice among them.
+struct Chosen<S> {
+    source: S,
+    choice: Choice,
+}
+
+impl<S: Source> Source for Chosen<S> {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        Ok(self.source.next()?.map(|sample| self.choice.apply(sample)))
     }
 }
 
@@ -316,7 +383,7 @@ impl Input {
         if extension == "jsonl" || extension == "ndjson" {
             return input(Kind::Manifest, metadata.len());
         }
-        if is_tar_name(path) || Archive::new(file).entry().is_ok_and(|entry| entry.is_some()) {
+        if is_tar_name(path) || matches!(Archive::new(file).step(), Ok(Step::Entry(_))) {
             return input(Kind::Stream, metadata.len());
         }
         Err(refused(&format!("this kind of file is not read; {ACCEPTED}")))
@@ -330,7 +397,7 @@ impl Input {
 /// Whether the name is a shard's.
 pub(super) fn is_tar_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    [".tar", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end))
+    TAR_NAMES.iter().any(|end| name.ends_with(end))
 }
 
 /// Bytes of the files below a folder, without those that are passed over for their names. A link to a

@@ -26,7 +26,7 @@ use pairgate_core::decision::Reason;
 use serde::Deserialize;
 
 use super::builder::SampleBuilder;
-use super::metadata::from_python_json;
+use super::json::from_python;
 use super::{Sample, Source, is_image, without_bom};
 use crate::disk::IoError;
 
@@ -127,7 +127,7 @@ impl<R: Read> ManifestSource<R> {
 
     fn sample(&mut self, number: u64, line: Line) -> Sample {
         let entry = match &line {
-            Line::Text(text) => from_python_json::<Entry>(text),
+            Line::Text(text) => from_python::<Entry>(text),
             Line::TooLong => None,
         };
         let named = entry.as_ref().and_then(|entry| entry.key.clone());
@@ -246,7 +246,7 @@ impl<R: Read + Send> Source for ManifestSource<R> {
 
 /// The file's extension where it is an image's; else one by the first bytes, because the manifest
 /// says that it is an image and a sample's image is found by its extension.
-fn image_extension(path: &Path, image: &[u8]) -> String {
+pub(super) fn image_extension(path: &Path, image: &[u8]) -> String {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if is_image(&extension) {
         return extension;

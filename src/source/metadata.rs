@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::fmt;
 
 use pairgate_core::pair::{Size, Uid};
-use serde::de::{
-    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::without_bom;
+use super::json::from_python;
+use super::texts::Texts;
 
 /// What a sample's `.json` member says of the pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Metadata {
-    /// `caption`, else `text`, where it is a string.
+    /// `caption`, else `text`, else `captions`, where it is a string or a list; of a list, the first
+    /// string that is not blank.
     pub caption: Option<String>,
     /// `uid`, where it is 32 hex digits, as in DataComp's metadata.
     pub uid: Option<Uid>,
@@ -22,35 +22,36 @@ pub struct Metadata {
     pub original_size: Option<Size>,
     /// Whether the member is not a JSON object; then nothing else is set.
     pub invalid: bool,
+    /// A field that is there and does not say what it should.
+    pub unread: Option<&'static str>,
 }
 
 impl Metadata {
     /// Reads a `.json` member. Fields of the wrong type count as absent.
     pub fn parse(json: &[u8]) -> Self {
-        let Some(fields) = from_python_json::<Fields>(json) else {
+        let Some(fields) = from_python::<Fields>(json) else {
             return Self { invalid: true, ..Self::default() };
         };
         let side = |value: &Value| whole_number(value).filter(|&side| side > 0);
         let size = |width, height| Some(Size::new(side(width)?, side(height)?));
-        let string = |value: Value| match value {
-            Value::String(text) => Some(text),
+        let captions = [&fields.caption, &fields.text, &fields.captions];
+        let original_size = size(&fields.original_width, &fields.original_height);
+        let uid = fields.uid.as_str().and_then(|uid| uid.parse().ok());
+        let is_told = |field: &Value| !field.is_null();
+        let unread = match (uid, original_size) {
+            (None, _) if is_told(&fields.uid) => Some("uid"),
+            (_, None) if is_told(&fields.original_width) => Some("original_width"),
+            (_, None) if is_told(&fields.original_height) => Some("original_height"),
             _ => None,
         };
         Self {
-            original_size: size(&fields.original_width, &fields.original_height),
-            uid: fields.uid.as_str().and_then(|uid| uid.parse().ok()),
-            caption: string(fields.caption).or_else(|| string(fields.text)),
+            original_size,
+            uid,
+            unread,
+            caption: captions.into_iter().find_map(Texts::first).cloned(),
             invalid: false,
         }
     }
-}
-
-/// Reads JSON, and the `NaN` and `Infinity` that Python's `json` writes without being asked: they
-/// become `null`. img2dataset carries columns over that hold them.
-pub(super) fn from_python_json<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
-    let text = std::str::from_utf8(without_bom(json)).ok()?;
-    let strict = serde_json::from_str(text);
-    strict.or_else(|_| serde_json::from_str(&null_for_non_numbers(text))).ok()
 }
 
 /// The number as a `u32`; pandas turns integer columns with gaps into floats, so `640.0` counts.
@@ -60,49 +61,12 @@ fn whole_number(value: &Value) -> Option<u32> {
     value.as_u64().or_else(float)?.try_into().ok()
 }
 
-/// `text` with Python's three non-numbers outside strings replaced by `null`.
-fn null_for_non_numbers(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for (i, part) in split_at_quotes(text).enumerate() {
-        if i % 2 == 0 {
-            let part = part.replace("-Infinity", "null").replace("Infinity", "null");
-            clean.push_str(&part.replace("NaN", "null"));
-        } else {
-            clean.push_str(part);
-        }
-    }
-    clean
-}
-
-/// The parts of `text` outside and inside its strings, in turn; the quotes go with the inside.
-fn split_at_quotes(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    let mut inside = false;
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let end = if inside { string_end(text) } else { text.find('"') };
-        inside = !inside;
-        rest = end.map(|end| &text[end..]);
-        Some(&text[..end.unwrap_or(text.len())])
-    })
-}
-
-/// Where the string ends that `text` starts with, past its closing quote.
-fn string_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    let closes = |&(_, byte): &(usize, u8)| {
-        let closing = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        closing
-    };
-    text.bytes().enumerate().skip(1).find(closes).map(|(i, _)| i + 1)
-}
-
 /// The fields, whatever their types. Of a repeated field the last one counts, as in Python.
 #[derive(Default)]
 struct Fields {
-    caption: Value,
-    text: Value,
+    caption: Texts,
+    text: Texts,
+    captions: Texts,
     uid: Value,
     original_width: Value,
     original_height: Value,
@@ -183,8 +147,18 @@ impl<'de> Visitor<'de> for Object {
         let mut fields = Fields::default();
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
             let field = match &*key {
-                "caption" => &mut fields.caption,
-                "text" => &mut fields.text,
+                "caption" => {
+                    fields.caption = map.next_value()?;
+                    continue;
+                }
+                "text" => {
+                    fields.text = map.next_value()?;
+                    continue;
+                }
+                "captions" => {
+                    fields.captions = map.next_value()?;
+                    continue;
+                }
                 "uid" => &mut fields.uid,
                 "original_width" => &mut fields.original_width,
                 "original_height" => &mut fields.original_height,

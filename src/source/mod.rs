@@ -2,7 +2,7 @@
 //!
 //! | source | reads |
 //! |---|---|
-//! | [`tar::TarSource`] | a WebDataset shard, plain or gzipped, from a file or any reader |
+//! | [`tar::TarSource`] | a WebDataset shard, plain or packed, from a file or any reader |
 //! | [`folder::FolderSource`] | a folder of images with `.txt` and `.json` files beside them, and of shards |
 //! | [`manifest::ManifestSource`] | a JSON-lines file that names images and their captions |
 //! | [`frames::FramesSource`] | the frames that a microcontroller sends, from a serial line, a pipe or a file |
@@ -10,27 +10,39 @@
 //! | [`Inputs`] | a list of paths of any of the first three, or all of the fourth, one after the other |
 
 mod archive;
+mod braces;
 mod builder;
+mod captions;
 pub mod capture;
+mod choice;
 pub mod folder;
 pub mod frames;
-mod gzip;
+mod header;
 mod inputs;
+mod json;
 pub mod manifest;
 mod metadata;
+mod pax;
 mod resume;
+mod scattered;
 pub mod tar;
+mod texts;
+mod unpack;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::{Digest, PairRef, Position, Uid};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::disk::IoError;
 
+pub use braces::expand_paths;
 pub use inputs::{Captions, InputFormat, InputOptions, Inputs, Meter};
+pub(crate) use json::spliced;
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 
@@ -67,37 +79,54 @@ impl Sample {
     /// The encoded image: the first member whose extension is an image's, else the first whose
     /// extension ends in one (`seg.png`).
     pub fn image(&self) -> Option<&[u8]> {
-        let named = |exact: bool| {
-            self.members.iter().find(|member| {
-                let extension = member.extension.as_str();
-                let last = extension.rsplit('.').next().unwrap_or(extension);
-                is_image(if exact { extension } else { last })
-            })
-        };
-        named(true).or_else(|| named(false)).map(|member| member.data.as_slice())
+        image_among(&self.members).map(|member| member.data.as_slice())
     }
 
     /// What the sample's `.json` member says of the pair; empty where it has none.
     pub fn metadata(&self) -> Metadata {
-        self.member("json").map(Metadata::parse).unwrap_or_default()
+        let metadata = self.member("json").map(Metadata::parse).unwrap_or_default();
+        if metadata.invalid || metadata.unread.is_some() {
+            self.tell_of(&metadata);
+        }
+        metadata
     }
 
-    /// The sample's `.json` member, where it is an object of at most `max_bytes` bytes.
-    pub fn json(&self, max_bytes: usize) -> Option<Map<String, Value>> {
-        json_object(self.member("json").filter(|json| json.len() <= max_bytes)?)
+    /// Says once what of some `.json` is not used; it would be missed only later.
+    fn tell_of(&self, metadata: &Metadata) {
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        if IS_TOLD.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Self { shard, key, .. } = self;
+        match metadata.unread {
+            Some(field) => log::warn!(
+                "{shard}: {field} in the .json of {key:?} is not what it should be, and is not used; \
+                 further ones are not told of"
+            ),
+            None => log::warn!(
+                "{shard}: the .json of {key:?} is no object that Python reads: its uid and all else \
+                 in it is not used; further ones are not told of"
+            ),
+        }
+    }
+
+    /// The sample's `.json` member as one line of standard JSON, where it is an object of at most
+    /// `max_bytes` bytes.
+    pub fn json(&self, max_bytes: usize) -> Option<Box<RawValue>> {
+        json::object_text(self.member("json").filter(|json| json.len() <= max_bytes)?)
     }
 
     /// The pair, as the gate sees it. `metadata` are this sample's own.
     ///
     /// The caption is the `txt` member's, else the `text` or `caption` member's, else the
-    /// metadata's. Broken metadata are a fault only where the caption would have been in them.
+    /// metadata's, else that of a member whose extension ends in one of these (`v2.txt`). Broken
+    /// metadata are a fault only where the caption would have been in them.
     pub fn pair<'a>(&'a self, metadata: &'a Metadata) -> PairRef<'a> {
-        let beside = CAPTION_EXTENSIONS.iter().find_map(|extension| self.member(extension));
-        let within = || metadata.caption.as_deref().map(str::as_bytes);
-        let unread = (metadata.invalid && beside.is_none()).then_some(Reason::MetadataInvalid);
+        let caption = caption_among(&self.members, metadata);
+        let unread = (metadata.invalid && caption.is_none()).then_some(Reason::MetadataInvalid);
         PairRef {
             image: self.image(),
-            caption: beside.map(without_bom).or_else(within),
+            caption,
             original_size: metadata.original_size,
             fault: self.fault.or(unread),
         }
@@ -145,26 +174,57 @@ pub trait Source: Send {
 
 /// A `.json` member's object; `None` where it is none.
 pub(crate) fn json_object(json: &[u8]) -> Option<Map<String, Value>> {
-    metadata::from_python_json(json)
+    json::object(json)
+}
+
+/// The image among these members: see [`Sample::image`].
+fn image_among(members: &[Member]) -> Option<&Member> {
+    let named = |name: fn(&str) -> &str| {
+        members.iter().find(move |member| is_image(name(&member.extension)))
+    };
+    named(|extension| extension).or_else(|| named(extension_end))
+}
+
+/// The caption among these members: see [`Sample::pair`].
+fn caption_among<'a>(members: &'a [Member], metadata: &'a Metadata) -> Option<&'a [u8]> {
+    let named = |extension: &&str| members.iter().find(|member| member.extension == **extension);
+    let beside = || CAPTION_EXTENSIONS.iter().find_map(named);
+    let text = |member: &'a Member| without_bom(&member.data);
+    let within = || metadata.caption.as_deref().map(str::as_bytes);
+    beside().map(text).or_else(within).or_else(|| dotted_caption(members).map(text))
+}
+
+/// The caption under an extension with dots, that of the image where there is one.
+fn dotted_caption(members: &[Member]) -> Option<&Member> {
+    let front = |member: &Member| {
+        let extension = member.extension.rsplit_once('.');
+        extension.map(|(front, _)| front.to_owned()).unwrap_or_default()
+    };
+    let captions = || members.iter().filter(|m| is_caption(extension_end(&m.extension)));
+    let image = image_among(members).map(front);
+    let beside = captions().find(|caption| image.as_ref() == Some(&front(caption)));
+    beside.or_else(|| captions().next())
 }
 
 /// The caption among these members, as text; what is not UTF-8 in it is replaced.
 #[cfg(feature = "parquet")]
 pub(crate) fn caption_of(members: &[Member], metadata: &Metadata) -> Option<String> {
-    let named = |extension: &&str| members.iter().find(|member| member.extension == **extension);
-    let beside = CAPTION_EXTENSIONS.iter().find_map(named);
-    let text = |member: &Member| String::from_utf8_lossy(without_bom(&member.data)).into_owned();
-    beside.map(text).or_else(|| metadata.caption.clone())
-}
-
-/// Whether a `.json` member is an object.
-pub(crate) fn is_json_object(json: &[u8]) -> bool {
-    !Metadata::parse(json).invalid
+    caption_among(members, metadata).map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
 /// Whether `extension`, in lower case, is an image's.
 pub(crate) fn is_image(extension: &str) -> bool {
     IMAGE_EXTENSIONS.contains(&extension)
+}
+
+/// Whether `extension`, in lower case, is a caption's.
+fn is_caption(extension: &str) -> bool {
+    CAPTION_EXTENSIONS.contains(&extension)
+}
+
+/// The last part of an extension.
+fn extension_end(extension: &str) -> &str {
+    extension.rsplit('.').next().unwrap_or(extension)
 }
 
 /// The fault of a sample whose file with this extension is there but cannot be read.

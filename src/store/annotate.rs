@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Judged;
 use crate::score_text::shortest;
-use crate::source::is_json_object;
+use crate::source::spliced;
 
 /// The name of the member that is spliced in.
 const MEMBER: &str = "pairgate";
@@ -16,14 +16,7 @@ pub(super) fn annotated(judged: &Judged, threshold: Option<f32>) -> Option<Vec<u
     let Some(json) = judged.sample.member("json") else {
         return Some(format!("{{\"{MEMBER}\":{told}}}").into_bytes());
     };
-    if !is_json_object(json) {
-        return None;
-    }
-    let end = json.iter().rposition(|byte| *byte == b'}')?;
-    let before = json[..end].trim_ascii_end();
-    let comma = if before.ends_with(b"{") { "" } else { "," };
-    let member = format!("{comma}\"{MEMBER}\":{told}");
-    Some([before, member.as_bytes(), &json[before.len()..]].concat())
+    spliced(json, &format!("\"{MEMBER}\":{told}"))
 }
 
 fn told(judged: &Judged, threshold: Option<f32>) -> String {

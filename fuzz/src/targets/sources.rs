@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use pairgate::source::manifest::ManifestSource;
 use pairgate::source::tar::TarSource;
-use pairgate::source::{Metadata, Sample, Source};
+use pairgate::source::{Member, Metadata, Sample, Source};
 use pairgate_core::config::SampleLimits;
 use pairgate_core::decision::Reason;
 
@@ -95,7 +95,10 @@ fn shards() -> Vec<Vec<u8>> {
     let packed = packer.finish().expect("memory takes all");
     let twice = [&plain[..], &plain].concat();
     let joined = [&packed[..], &packed].concat();
-    vec![plain, sized, packed, twice, joined, vec![0; 1024]]
+    let mut seeds = vec![plain, sized, packed, twice, joined, vec![0; 1024]];
+    // Odd ones, and each packing.
+    seeds.extend(files::all_in("tests/data/odd", &["gz", "bz2", "xz", "zst"]));
+    seeds
 }
 
 /// A shard, as Python's tarfile would write it.
@@ -167,6 +170,14 @@ fn manifests() -> Vec<Vec<u8>> {
 fn metadata(bytes: &[u8]) {
     let metadata = Metadata::parse(bytes);
     assert!(!metadata.invalid || metadata.caption.is_none(), "what is invalid says nothing");
+    let members = vec![Member { extension: "json".into(), data: bytes.to_vec() }];
+    let sample = Sample { shard: "".into(), key: "k".into(), members, fault: None };
+    let line = sample.json(usize::MAX);
+    assert_eq!(line.is_none(), metadata.invalid, "both readers read the same");
+    if let Some(line) = line {
+        assert!(!line.get().contains('\n'), "a line is one");
+        assert!(!Metadata::parse(line.get().as_bytes()).invalid, "a line is JSON");
+    }
 }
 
 fn metadata_seeds() -> Vec<Vec<u8>> {

@@ -7,14 +7,14 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{INPUT, SPEED};
 use crate::cli::args::{LayerArgs, ModelArgs};
-use crate::source::{Captions, InputFormat, InputOptions};
+use crate::source::{Captions, InputFormat, InputOptions, expand_paths};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
     /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
     ///
-    /// Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
-    /// frames.
+    /// Shards may be packed by gzip, zstd, bzip2 or xz. Many in one: '{00000..00099}.tar'. Standard
+    /// input is taken for a tar. With --format frames, inputs are files, devices or - of frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// How inputs are read.
@@ -68,13 +68,14 @@ impl InputArgs {
     /// The inputs of this part, all of them where no part was asked for.
     ///
     /// # Errors
-    /// Standard input has no parts.
+    /// Standard input has no parts; braces may stand for too many paths.
     pub fn part_of_inputs(&self) -> Result<Vec<PathBuf>, String> {
-        let Some((number, parts)) = self.shard else { return Ok(self.inputs.clone()) };
-        if self.inputs.iter().any(|path| path.as_os_str() == "-") {
+        let inputs = expand_paths(&self.inputs).map_err(|error| error.to_string())?;
+        let Some((number, parts)) = self.shard else { return Ok(inputs) };
+        if inputs.iter().any(|path| path.as_os_str() == "-") {
             return Err("--shard takes its part of paths; standard input has none".into());
         }
-        let mut sorted = self.inputs.clone();
+        let mut sorted = inputs;
         sorted.sort();
         Ok(sorted.into_iter().skip(number).step_by(parts).collect())
     }
@@ -88,25 +89,25 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' image paths are relative to.
+    /// The folder that manifests' images lie below.
     ///
-    /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
+    /// Paths are relative to it, links resolved; absolute paths are taken too. Default: each
     /// manifest's folder.
     #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
     /// What the picture is called: extensions or columns.
     ///
-    /// The preferred one first, such as jpg,png. Of an extension with dots, the last part counts too.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    /// The preferred one first, such as png,jpg. Of an extension with dots, the last part counts too.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = INPUT)]
     pub image_key: Vec<String>,
-    /// What the caption is called: extensions, columns or fields of the .json.
+    /// What the caption is called: also fields of a .json.
     ///
-    /// The preferred one first, such as txt,title.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    /// Extensions, columns or fields, the preferred one first, such as txt,title.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = INPUT)]
     pub caption_key: Vec<String>,
-    /// Captions of a picture that has several.
+    /// Of several captions.
     ///
-    /// Default: first.
+    /// Of a picture with a list of captions, one pair, or one each. Default: first.
     #[arg(
         long,
         value_enum,

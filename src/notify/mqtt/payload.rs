@@ -6,7 +6,8 @@ use std::path::Path;
 use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::journal::cut;
 use crate::pipeline::Outcome;
@@ -118,6 +119,6 @@ struct Kept<'a> {
     caption_length: u32,
     width: u32,
     height: u32,
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<Box<RawValue>>,
     metadata_bytes: usize,
 }

@@ -6,6 +6,7 @@ mod help;
 #[cfg(feature = "manual")]
 mod manual;
 mod model;
+mod odd;
 mod outputs;
 mod progress;
 #[cfg(unix)]

@@ -26,7 +26,7 @@ use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::sink::rejected::RejectedSink;
-use crate::source::{Inputs, pass_over};
+use crate::source::{Inputs, expand_paths, pass_over};
 use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
 
 pub use args::{FilterArgs, OnErrorArg};
@@ -154,9 +154,10 @@ struct Output {
 impl Output {
     fn prepare(args: &FilterArgs) -> Result<Self, Box<dyn Error>> {
         let folder = args.output.as_ref().filter(|_| !args.dry_run);
+        let inputs = expand_paths(&args.input.inputs)?;
         for folder in folder.iter().copied().chain(&args.rejected) {
             check_folder(folder)?;
-            refuse_overlap(folder, &args.input.inputs)?;
+            refuse_overlap(folder, &inputs)?;
         }
         let Some(folder) = folder else {
             Self::prepare_rejected(args, false)?;
@@ -284,6 +285,7 @@ impl Filtering<'_> {
         let mut options = StoreOptions::of(&self.session.model, settings, self.paths);
         options.config = self.session.config.storage;
         options.header.terms.settings.extend(share);
+        options.header.terms.read_as(self.args.input.options().named());
         options.new_decisions = self.args.accept_new_decisions;
         options
     }

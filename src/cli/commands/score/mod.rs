@@ -47,7 +47,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let table = Format::of(&args.output).map_or(0, Format::memory);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
-    let header = Header::new(Terms::of(&session.model, &settings), names.collect());
+    let mut terms = Terms::of(&session.model, &settings);
+    terms.read_as(args.input.options().named());
+    let header = Header::new(terms, names.collect());
     let mut sink = sink(&args.output, header)?;
     let mut summary = Summary::start(&session.model, &settings, "nothing against");
     summary.to_stderr = to_stdout;

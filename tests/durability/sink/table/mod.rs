@@ -213,8 +213,7 @@ fn hostile_metadata_are_no_error() {
     let deep = "[".repeat(100_000);
     let huge = format!(r#"{{"t":"{}"}}"#, "x".repeat(2 << 20));
     let long = format!(r#"{{"{}":1}}"#, "n".repeat(1000));
-    for json in ["[1]", "{", "nothing", "", "\"text\"", "{\"a\":1e999}", &deep, &huge, "\u{feff}{}"]
-    {
+    for json in ["[1]", "{", "nothing", "", "\"text\"", "{\"a\":01}", &deep, &huge, "\u{feff}{}"] {
         let table = csv_of(&[carrying("k", json), kept("next")]);
         assert_eq!(table.0.len(), FIXED.len() + 1, "{json:.20}");
         assert_eq!(column(&table, "key"), ["k", "next"]);
