@@ -3,4 +3,5 @@
 //! time than with it.
 
 mod disk;
+mod recording;
 mod sink;
