@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use crate::cli::args::MqttArgs;
-use crate::notify::mqtt::{Broker, Counters, Link, Settings, Topics};
+use crate::notify::mqtt::{Broker, Counters, Delivery, Link, Settings, Topics};
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::store::ShardObserver;
@@ -63,12 +63,12 @@ impl Listener {
     pub fn close(self, outcome: &Outcome) {
         let Some(link) = self.0 else { return };
         let delivery = link.close(Counters::from(outcome));
-        let (dropped, undelivered) = (delivery.dropped, delivery.undelivered);
-        if dropped + undelivered > 0 {
-            let total = dropped + undelivered;
+        let Delivery { dropped, refused, undelivered, .. } = delivery;
+        let total = dropped + refused + undelivered;
+        if total > 0 {
             log::warn!(
                 "mqtt: {total} kept pairs were not told of: {dropped} dropped from the full queue, \
-                 {undelivered} undelivered at the end"
+                 {refused} refused by the broker, {undelivered} undelivered at the end"
             );
         }
     }

@@ -49,6 +49,8 @@ pub struct Delivery {
     pub delivered: u64,
     /// The queue had no room for them.
     pub dropped: u64,
+    /// The broker would not have them.
+    pub refused: u64,
     /// They were still waiting when the link was closed.
     pub undelivered: u64,
 }
@@ -111,7 +113,7 @@ impl Link {
         self.queue.wake();
         thread.join().unwrap_or_else(|_| {
             let (dropped, undelivered) = (self.queue.dropped(), self.queue.ready());
-            Delivery { delivered: 0, dropped, undelivered }
+            Delivery { delivered: 0, dropped, refused: 0, undelivered }
         })
     }
 }

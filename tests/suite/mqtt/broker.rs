@@ -38,7 +38,8 @@ impl Mosquitto {
         Self::configured("allow_anonymous false\npassword_file passwords\n", configure)
     }
 
-    fn configured(settings: &str, prepare: impl Fn(&Path)) -> Option<Self> {
+    /// One with these settings; `prepare` may put files into its folder.
+    pub fn configured(settings: &str, prepare: impl Fn(&Path)) -> Option<Self> {
         let mosquitto = program("mosquitto").or_else(skip)?;
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
