@@ -112,6 +112,7 @@
 //! | `cli` (default) | the `pairgate` binary, and [`cli::run`] |
 //! | `manual` (default) | `pairgate completions` and `pairgate man` |
 //! | `parquet` (default) | tables of scores as Parquet; DataComp's metadata and filters |
+//! | `language` (default) | the languages of captions, for `rules.languages` |
 //! | `mqtt` (default) | status, counters and kept pairs told to an MQTT broker |
 //!
 //! What a microcontroller's firmware needs of it is `no_std`, in the crate `pairgate-core`. Modules that
@@ -162,6 +163,8 @@ pub mod disk;
 pub mod gate;
 #[doc(hidden)]
 pub mod journal;
+#[doc(hidden)]
+pub mod language;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub mod model;

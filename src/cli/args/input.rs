@@ -88,7 +88,7 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' image paths are relative to.
+    /// Folder that manifests' image paths are relative to.
     ///
     /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
     /// manifest's folder.
@@ -97,14 +97,16 @@ pub struct ImageArgs {
     /// What the picture is called: extensions or columns.
     ///
     /// The preferred one first, such as jpg,png. Of an extension with dots, the last part counts too.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', help_heading = INPUT)]
     pub image_key: Vec<String>,
-    /// What the caption is called: extensions, columns or fields of the .json.
+    /// What the caption is called: extensions or columns.
     ///
-    /// The preferred one first, such as txt,title.
-    #[arg(long, value_name = "NAME,..", value_delimiter = ',', help_heading = INPUT)]
+    /// Fields of the .json too. The preferred one first, such as txt,title.
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', help_heading = INPUT)]
     pub caption_key: Vec<String>,
-    /// Captions of a picture that has several.
+    /// Captions to take.
+    ///
+    /// Of a picture that has several.
     ///
     /// Default: first.
     #[arg(

@@ -8,6 +8,7 @@ mod manual;
 mod model;
 mod outputs;
 mod progress;
+mod score;
 #[cfg(unix)]
 mod stop;
 mod summaries;
