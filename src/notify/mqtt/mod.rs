@@ -1,4 +1,4 @@
-//! Status, counters and kept pairs, told to an MQTT broker (3.1.1, over plain TCP).
+//! Status, counters and kept pairs, told to an MQTT broker (3.1.1, over plain TCP or TLS).
 //!
 //! The broker is a listener, never a part of the run: nothing waits for it, and nothing fails with
 //! it. What it must know goes through one queue of bounded bytes, and what does not fit there is
@@ -20,8 +20,8 @@
 //!  "dropped":0,"refused":0,"ended":true}
 //! ```
 //! `read` is the sum of the four behind it. `unstored` are pairs that a failing disk has lost,
-//! `dropped` are messages of kept pairs that the queue had no room for, `refused` those that the broker
-//! would not have. `ended` is true in the run's last one.
+//! `dropped` are messages of kept pairs that were dropped: the queue had no room for them, or the broker
+//! would not have them; the latter are `refused`. `ended` is true in the run's last one.
 //!
 //! # Kept pairs
 //! ```json
@@ -57,6 +57,8 @@ mod network;
 mod payload;
 mod queue;
 mod refusal;
+#[cfg_attr(not(feature = "mqtts"), path = "no_tls.rs")]
+mod tls;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,6 +72,7 @@ use crate::store::ShardObserver;
 pub use address::{AddressError, Broker, Topics};
 pub use link::{Delivery, Link, Settings};
 pub use payload::{Counters, MAX_CAPTION, MAX_METADATA};
+pub use tls::Tls;
 
 use queue::Queue;
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::in_flight::{InFlight, Message, Payload};
 use super::queue::Queue;
 use super::refusal::Refusals;
-use super::{Broker, Delivery, Settings, Topics};
+use super::{Broker, Delivery, Settings, Tls, Topics};
 
 const ONLINE: &[u8] = b"online";
 const OFFLINE: &[u8] = b"offline";
@@ -37,6 +37,7 @@ const MAX_PACKET: (usize, usize) = (1 << 10, 1 << 20);
 /// Brings what is in the queue to the broker.
 pub(super) struct Network {
     broker: Broker,
+    tls: Option<Tls>,
     topics: Topics,
     counters_every: Duration,
     patience: Duration,
@@ -67,11 +68,12 @@ impl Network {
         queue: Arc<Queue>,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let Settings { broker, topics, queue_bytes: _, counters_every, patience } = settings;
+        let Settings { broker, tls, topics, queue_bytes: _, counters_every, patience } = settings;
         let (in_flight, refusals) = (RefCell::default(), RefCell::default());
         let (delivered, useful, warned) = (Cell::new(0), Cell::new(false), Cell::new(false));
         Self {
             broker,
+            tls,
             topics,
             counters_every,
             patience,
@@ -186,6 +188,9 @@ impl Network {
         let will = LastWill::new(&self.topics.status, OFFLINE, QoS::AtLeastOnce, true);
         options.set_last_will(will).set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(MAX_PACKET.0, MAX_PACKET.1);
+        if let Some(tls) = &self.tls {
+            options.set_transport(tls.transport());
+        }
         if let Some(credentials) = &self.broker.credentials {
             options.set_credentials(&credentials.user, &credentials.password);
         }

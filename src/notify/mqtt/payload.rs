@@ -37,8 +37,8 @@ impl From<&Outcome> for Counters {
     }
 }
 
-/// The counters' message; `dropped` are the messages that the queue had no room for, `refused` those
-/// that the broker would not have.
+/// The counters' message; `dropped` are the messages that were dropped, `refused` those of them that
+/// the broker would not have.
 pub(super) fn counters(counters: &Counters, dropped: u64, refused: u64) -> Vec<u8> {
     let Counters { counts, unstored, ended } = *counters;
     let reasons = |verdict| counts.reasons(verdict).map(|(r, count)| (r.name(), count)).collect();

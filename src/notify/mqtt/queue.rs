@@ -93,7 +93,7 @@ impl Queue {
     pub(super) fn counters(&self, refused: u64) -> Vec<u8> {
         let mut state = self.state();
         state.counted = false;
-        payload::counters(&state.counters, state.dropped, refused)
+        payload::counters(&state.counters, state.dropped + refused, refused)
     }
 
     /// The latest counters must be sent again.

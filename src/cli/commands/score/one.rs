@@ -135,6 +135,12 @@ impl Answer<'_> {
         Some(self.decision.reason).filter(|reason| *reason != Reason::Passed)
     }
 
+    /// `None` where nothing speaks against the pair and no threshold decides.
+    fn verdict(&self) -> Option<Verdict> {
+        let verdict = self.decision.verdict;
+        (self.threshold.is_some() || verdict != Verdict::Kept).then_some(verdict)
+    }
+
     fn text(&self) -> Styled {
         let mut text = Styled::default();
         let facts = self.decision.facts;
@@ -159,7 +165,10 @@ impl Answer<'_> {
     }
 
     fn tell_verdict(&self, text: &mut Styled) {
-        let verdict = self.decision.verdict;
+        let Some(verdict) = self.verdict() else {
+            text.plain("verdict     none: the model recommends no threshold; give --threshold\n");
+            return;
+        };
         let style = match verdict {
             Verdict::Kept => GOOD,
             Verdict::Rejected => POOR,
@@ -173,11 +182,11 @@ impl Answer<'_> {
     }
 
     fn json(&self, session: &Session) -> Styled {
-        let Decision { verdict, facts, .. } = self.decision;
+        let facts = self.decision.facts;
         let answer = json!({
             "score": facts.score.map(shortest),
             "percentile": self.percentile(),
-            "verdict": verdict.name(),
+            "verdict": self.verdict().map(Verdict::name),
             "reason": self.reason().map(Reason::name),
             "threshold": self.threshold.map(|(value, _)| shortest(value)),
             "threshold_by": self.threshold.map(|(_, by)| by.name()),
