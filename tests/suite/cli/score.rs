@@ -113,7 +113,8 @@ fn one_pair_that_cannot_be_judged_says_why() {
     assert!(errors(two, 2).contains("one picture"));
     let both = one(&sunset(), "a dog", &["-o", "-"]);
     assert!(errors(both, 2).contains("--caption"));
-    assert!(errors(pairgate(["score", &pairs()]), 2).contains("--output"));
+    let nowhere = errors(pairgate(["score", &pairs()]), 2);
+    assert!(nowhere.contains("--output FILE") && nowhere.contains("--caption"), "{nowhere}");
 }
 
 #[test]

@@ -40,7 +40,6 @@ pub struct ScoreArgs {
         short,
         long,
         value_name = "FILE",
-        required_unless_present = "caption",
         conflicts_with = "caption",
         value_parser = PathBufValueParser::new().try_map(outputs::scores_file),
         help_heading = OUTPUT

@@ -29,7 +29,11 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let output = match (&args.caption, &args.output) {
         (Some(caption), _) => return one::run(args, caption),
         (None, Some(output)) => output.as_path(),
-        (None, None) => return Err("say where the scores go: -o FILE".into()),
+        (None, None) => {
+            let why = "say where the scores go: --output FILE, which may be -; the score of one \
+                       picture is printed with --caption TEXT";
+            return Err(why.into());
+        }
     };
     let to_stdout = output == Path::new("-");
     if to_stdout && args.json {
