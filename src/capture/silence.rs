@@ -76,20 +76,19 @@ impl Silence {
         // Whether the oldest undecided frame can be read is not known yet.
         let until = state.undecided.front().copied().unwrap_or(now);
         let silence = until.saturating_duration_since(state.seen);
-        if silence > limit {
-            let why = format!("no picture that can be read in {} s", silence.as_secs());
-            let why = io::Error::new(io::ErrorKind::TimedOut, why + ": capture.max_silence_ms");
-            return Err(IoError::Read { from: self.from.clone(), why });
-        }
         if silence > limit / WARNED_AFTER && !state.is_warned {
             state.is_warned = true;
             state.silences += 1;
-            let (from, limit) = (&self.from, limit.as_secs());
-            let seconds = silence.as_secs();
+            let (from, seconds, limit) = (&self.from, silence.as_secs(), limit.as_secs());
             log::warn!(
                 "{from}: no picture that can be read in {seconds} s; after {limit} s the run ends \
                  (capture.max_silence_ms)"
             );
+        }
+        if silence > limit {
+            let why = format!("no picture that can be read in {} s", silence.as_secs());
+            let why = io::Error::new(io::ErrorKind::TimedOut, why + ": capture.max_silence_ms");
+            return Err(IoError::Read { from: self.from.clone(), why });
         }
         Ok(())
     }
