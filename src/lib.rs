@@ -112,7 +112,9 @@
 //! | `cli` (default) | the `pairgate` binary, and [`cli::run`] |
 //! | `manual` (default) | `pairgate completions` and `pairgate man` |
 //! | `parquet` (default) | tables of scores as Parquet; DataComp's metadata and filters |
+//! | `language` (default) | the languages of captions, for `rules.languages` |
 //! | `mqtt` (default) | status, counters and kept pairs told to an MQTT broker |
+//! | `mqtts` (default) | the same over TLS |
 //!
 //! What a microcontroller's firmware needs of it is `no_std`, in the crate `pairgate-core`. Modules that
 //! are not shown here are for the program and its tests, and change without notice.
@@ -162,6 +164,8 @@ pub mod disk;
 pub mod gate;
 #[doc(hidden)]
 pub mod journal;
+#[doc(hidden)]
+pub mod language;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub mod model;

@@ -116,17 +116,25 @@ pub enum Labels {
     File(PathBuf),
     /// The last line of a pipe.
     Stream(Arc<Mutex<String>>),
+    /// A file or a pipe that is not there yet: looked for with each frame.
+    Awaited(PathBuf),
 }
 
 impl Labels {
-    /// Labels from a file or a named pipe.
+    /// Labels from a file or a named pipe; one that is missing is waited for, and warned of.
     ///
     /// # Errors
     /// [`IoError::Read`] if it cannot be read, [`RunError::Thread`] if the system gives no thread
     /// for the pipe.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let from = || path.display().to_string();
-        let kind = fs::metadata(path).map_err(|why| IoError::Read { from: from(), why })?;
+        let kind = match fs::metadata(path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {
+                log::warn!("labels: {} is not there: frames have no label until it is", from());
+                return Ok(Self::Awaited(path.to_owned()));
+            }
+            found => found.map_err(|why| IoError::Read { from: from(), why })?,
+        };
         if kind.is_file() {
             return Ok(Self::File(path.to_owned()));
         }
@@ -145,9 +153,18 @@ impl Labels {
     }
 
     /// The label as it is now, without line breaks; empty where there is none.
-    pub fn now(&self) -> String {
+    pub fn now(&mut self) -> String {
+        if let Self::Awaited(path) = self
+            && path.exists()
+        {
+            let path = path.clone();
+            *self = Self::open(&path).unwrap_or_else(|why| {
+                log::warn!("labels: {why}");
+                Self::None
+            });
+        }
         match self {
-            Self::None => String::new(),
+            Self::None | Self::Awaited(_) => String::new(),
             Self::File(path) => read_label(path).unwrap_or_else(|why| {
                 log::debug!("reading {}: {why}", path.display());
                 String::new()

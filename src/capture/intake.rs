@@ -5,14 +5,15 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde_json::json;
 
 use super::Frame;
 use super::caption::{About, Labels, Template, timestamp};
 use super::change::FrameRules;
-use super::queue::FrameQueue;
+use super::queue::{FrameQueue, Next, nap};
+use super::silence::Silence;
 use super::taker::Taker;
 use crate::disk::IoError;
 use crate::source::{Member, Sample, Source};
@@ -33,6 +34,8 @@ pub struct Captured {
     pub labels: Labels,
     /// Tells this start's keys from those of any other.
     pub start: Start,
+    /// Watches whether pictures come.
+    pub silence: Arc<Silence>,
     /// Ends the source, though the camera goes on.
     pub stop: Arc<AtomicBool>,
 }
@@ -59,9 +62,16 @@ impl Default for Start {
 
 impl Source for Captured {
     fn next(&mut self) -> Result<Option<Sample>, IoError> {
-        match self.queue.pop(&self.stop) {
-            Some(frame) => Ok(Some(self.name(frame))),
-            None => self.taker.error().map_or(Ok(None), Err),
+        loop {
+            self.silence.look(Instant::now())?;
+            match self.queue.next(&self.stop) {
+                Next::Frame(frame) => {
+                    self.silence.came();
+                    return Ok(Some(self.name(frame)));
+                }
+                Next::Empty => nap(),
+                Next::Ended => return self.taker.error().map_or(Ok(None), Err),
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! camera -> taker thread -> [frame queue] -> Captured: change and blur rules, caption -> pipeline
-//!           interval, back-off   full: sheds
+//!           interval, back-off   full: sheds, or waits
 //! ```
 //! - A camera is a [`Source`](crate::source::Source) of frames: [`mjpeg`] from a pipe, [`camera`]
 //!   from a Linux video device, or any other.
@@ -12,7 +12,7 @@
 //!   counted, by what it was left out for.
 //! - [`intake`] is the pipeline's source: it compares frames ([`change`]) and gives them a caption
 //!   ([`caption`]).
-//! - [`backoff`] watches heat and battery.
+//! - [`backoff`] watches heat and battery, [`silence`] a camera that gives no pictures.
 
 pub mod backoff;
 #[cfg(target_os = "linux")]
@@ -22,6 +22,7 @@ pub mod change;
 pub mod intake;
 pub mod mjpeg;
 pub mod queue;
+pub mod silence;
 mod tables;
 pub mod taker;
 pub mod yuyv;

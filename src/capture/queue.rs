@@ -31,7 +31,7 @@ struct Tally {
     backed_off: AtomicU64,
 }
 
-/// Frames by what became of them before the gate saw them: `read` is the sum of the others and of
+/// Frames by what became of them before the gate saw them: `read` is the sum of the next three and of
 /// those that the gate got or will get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Taken {
@@ -43,6 +43,19 @@ pub struct Taken {
     pub early: u64,
     /// Left out because of heat or a low battery.
     pub backed_off: u64,
+    /// Times without a picture that were long enough for a warning; not frames.
+    pub silences: u64,
+}
+
+/// What is in the queue.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The oldest frame.
+    Frame(Frame),
+    /// None so far.
+    Empty,
+    /// None, and none will follow.
+    Ended,
 }
 
 /// Why a frame does not reach the queue.
@@ -50,6 +63,11 @@ pub struct Taken {
 pub(super) enum Skipped {
     Early,
     BackedOff,
+}
+
+/// Waits before the next look at the queue.
+pub(super) fn nap() {
+    thread::sleep(NAP);
 }
 
 impl FrameQueue {
@@ -88,20 +106,30 @@ impl FrameQueue {
                 return;
             }
             frame = refused;
-            thread::sleep(NAP);
+            nap();
         }
     }
 
     /// The oldest frame; waits for one. `None` when the queue is closed and empty, or `stop` set.
     pub fn pop(&self, stop: &AtomicBool) -> Option<Frame> {
         loop {
-            // Looked at before the queue: what was pushed before it was closed is then seen.
-            let closed = self.closed.load(Ordering::SeqCst);
-            match self.frames.pop() {
-                None if closed || stop.load(Ordering::SeqCst) => return None,
-                None => thread::sleep(NAP),
-                frame => return frame,
+            match self.next(stop) {
+                Next::Frame(frame) => return Some(frame),
+                Next::Empty => nap(),
+                Next::Ended => return None,
             }
+        }
+    }
+
+    /// The oldest frame, where there is one; the queue has ended when it is closed and empty, or
+    /// `stop` set.
+    pub(super) fn next(&self, stop: &AtomicBool) -> Next {
+        // Looked at before the queue: what was pushed before it was closed is then seen.
+        let closed = self.closed.load(Ordering::SeqCst);
+        match self.frames.pop() {
+            Some(frame) => Next::Frame(frame),
+            None if closed || stop.load(Ordering::SeqCst) => Next::Ended,
+            None => Next::Empty,
         }
     }
 
@@ -126,6 +154,12 @@ impl FrameQueue {
     pub fn taken(&self) -> Taken {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Tally { read, shed, early, backed_off } = &self.tally;
-        Taken { read: get(read), shed: get(shed), early: get(early), backed_off: get(backed_off) }
+        Taken {
+            read: get(read),
+            shed: get(shed),
+            early: get(early),
+            backed_off: get(backed_off),
+            silences: 0,
+        }
     }
 }

@@ -9,9 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Frame;
 use super::backoff::{Backoff, State};
 use super::queue::{FrameQueue, Skipped};
+use super::silence::Silence;
 use crate::disk::IoError;
 use crate::pipeline::RunError;
 use crate::source::Source;
+
+/// Time between two looks at a board that is hot.
+const REST: Duration = Duration::from_millis(100);
 
 /// Reads a camera on a thread of its own.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ impl Taker {
         mut camera: Box<dyn Source>,
         queue: Arc<FrameQueue>,
         pace: Pace,
+        silence: Arc<Silence>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         let error = Arc::new(Mutex::new(None));
@@ -36,7 +41,7 @@ impl Taker {
         let spawned = thread::Builder::new().name("taker".into()).spawn(move || {
             // Closed also where the camera panics.
             let _close = Close(&queue);
-            let result = take_all(&mut *camera, &queue, pace, &stop);
+            let result = take_all(&mut *camera, &queue, pace, &silence, &stop);
             *ended.lock().unwrap_or_else(|held| held.into_inner()) = result.err();
         });
         match spawned {
@@ -63,6 +68,7 @@ fn take_all(
     camera: &mut dyn Source,
     queue: &FrameQueue,
     mut pace: Pace,
+    silence: &Silence,
     stop: &AtomicBool,
 ) -> Result<(), IoError> {
     for number in 0.. {
@@ -71,8 +77,16 @@ fn take_all(
             return Ok(());
         }
         queue.count_read();
+        while pace.waits(Instant::now()) && !stop.load(Ordering::SeqCst) {
+            thread::sleep(REST);
+        }
         match pace.refuses(Instant::now()) {
-            Some(why) => queue.count_left_out(why),
+            Some(why) => {
+                queue.count_left_out(why);
+                if why == Skipped::BackedOff {
+                    silence.left_out();
+                }
+            }
             None => queue.push(Frame { sample, time: SystemTime::now(), number }, stop),
         }
     }
@@ -87,12 +101,24 @@ pub struct Pace {
     last: Option<Instant>,
     /// Whether the last frame that was due was left out because it is warm.
     skipped: bool,
+    /// Whether frames wait for a board to cool down.
+    is_patient: bool,
 }
 
 impl Pace {
     /// At most one frame in `interval`, fewer while `backoff` says so.
     pub fn new(interval: Duration, backoff: Backoff) -> Self {
-        Self { interval, backoff, last: None, skipped: false }
+        Self { interval, backoff, last: None, skipped: false, is_patient: false }
+    }
+
+    /// The same for frames that can wait, as those of a file: none is left out for heat or battery.
+    pub fn patient(self) -> Self {
+        Self { is_patient: true, ..self }
+    }
+
+    /// Whether the frame that is there `now` is to wait.
+    fn waits(&mut self, now: Instant) -> bool {
+        self.is_patient && matches!(self.backoff.look(now), State::Hot | State::Low)
     }
 
     /// Why the frame that comes `now` is not taken.
@@ -103,7 +129,7 @@ impl Pace {
         self.last = Some(now);
         let refused = match self.backoff.look(now) {
             State::Normal => false,
-            State::Warm => !self.skipped,
+            State::Warm => !self.skipped && !self.is_patient,
             State::Hot | State::Low => true,
         };
         self.skipped = refused;

@@ -25,13 +25,13 @@ pub const fn of(reason: Reason) -> Option<Hint> {
                    one keeps which share of them",
         }),
         Reason::CaptionTooFewWords => {
-            over_half("rules.min_words of a --config sets the limit; --rules none lifts it")
+            over_half("rules.min_words (--min-words) sets the limit; 0 lifts it")
         }
         Reason::CaptionTooShort => {
             over_half("rules.min_chars of a --config sets the limit; --rules none lifts it")
         }
         Reason::ImageTooSmall => {
-            over_half("rules.min_side of a --config sets the limit; --rules none lifts it")
+            over_half("rules.min_side (--min-side) sets the limit; 0 lifts it")
         }
         Reason::AspectTooExtreme => {
             over_half("rules.max_aspect of a --config sets the limit; --rules none lifts it")
@@ -79,10 +79,10 @@ pub const fn of(reason: Reason) -> Option<Hint> {
             over_half("HEIC and SVG are not read: convert them, such as to JPEG")
         }
         Reason::Language => {
-            over_half("rules.languages of a --config and --language name those that pass")
+            over_half("rules.languages (--language) names those that pass; any lifts it")
         }
         Reason::CaptionTooManyWords => {
-            over_half("rules.max_words of a --config sets the limit; --rules none lifts it")
+            over_half("rules.max_words (--max-words) sets the limit; 0 lifts it")
         }
         Reason::PathOutside => {
             over_half("--image-root DIR permits images below DIR, not only below the manifest")

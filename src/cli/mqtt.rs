@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use crate::cli::args::MqttArgs;
-use crate::notify::mqtt::{Broker, Counters, Link, Settings, Topics};
+use crate::notify::mqtt::{Broker, Counters, Delivery, Link, Settings, Tls, Topics};
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::store::ShardObserver;
@@ -31,7 +32,9 @@ impl Plan {
         };
         let named = Topics::new(&broker, &node);
         let topics = named.map_err(|why| format!("--mqtt-node {node:?}: {why}"))?;
-        Ok(Self(Some(Settings::new(broker, topics))))
+        let mut settings = Settings::new(broker, topics);
+        settings.tls = tls(&settings.broker, args)?;
+        Ok(Self(Some(settings)))
     }
 
     /// Bytes of messages that may wait for the broker.
@@ -43,6 +46,26 @@ impl Plan {
     pub fn open(self) -> io::Result<Listener> {
         self.0.map(Link::open).transpose().map(Listener)
     }
+}
+
+/// What a broker over TLS is checked by.
+fn tls(broker: &Broker, args: &MqttArgs) -> Result<Option<Tls>, String> {
+    let ca = certificates(args);
+    match (broker.is_secure(), ca) {
+        (true, ca) => Tls::load(ca).map(Some).map_err(|why| format!("--mqtt: {why}")),
+        (false, Some(_)) => Err("--mqtt-ca is for a broker over TLS: --mqtt mqtts://...".into()),
+        (false, None) => Ok(None),
+    }
+}
+
+#[cfg(feature = "mqtts")]
+fn certificates(args: &MqttArgs) -> Option<&Path> {
+    args.mqtt_ca.as_deref()
+}
+
+#[cfg(not(feature = "mqtts"))]
+fn certificates(_: &MqttArgs) -> Option<&Path> {
+    None
 }
 
 /// The broker, if there is one.
@@ -63,12 +86,12 @@ impl Listener {
     pub fn close(self, outcome: &Outcome) {
         let Some(link) = self.0 else { return };
         let delivery = link.close(Counters::from(outcome));
-        let (dropped, undelivered) = (delivery.dropped, delivery.undelivered);
-        if dropped + undelivered > 0 {
-            let total = dropped + undelivered;
+        let Delivery { dropped, refused, undelivered, .. } = delivery;
+        let total = dropped + refused + undelivered;
+        if total > 0 {
             log::warn!(
                 "mqtt: {total} kept pairs were not told of: {dropped} dropped from the full queue, \
-                 {undelivered} undelivered at the end"
+                 {refused} refused by the broker, {undelivered} undelivered at the end"
             );
         }
     }

@@ -13,7 +13,7 @@ use pairgate_core::decision::{Class, Verdict};
 use pairgate_core::stats::Counts;
 use pairgate_kernels::Team;
 
-use crate::cli::args::{ArithmeticArg, InputArgs, ModelArgs, RulesArg};
+use crate::cli::args::{ArithmeticArg, InputArgs, ModelArgs, RuleArgs};
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::signals::Stop;
 use crate::cli::terminal::{HINT, tell_error};
@@ -50,11 +50,9 @@ pub struct Session {
 
 impl Session {
     /// Loads the config and the model, and listens for Ctrl-C.
-    pub fn start(input: &InputArgs, rules: Option<RulesArg>) -> Result<Self, Box<dyn Error>> {
+    pub fn start(input: &InputArgs, rules: &RuleArgs) -> Result<Self, Box<dyn Error>> {
         let mut layers = settings::of_input(input)?;
-        if let Some(rules) = rules {
-            settings::set_rules(&mut layers, rules);
-        }
+        settings::set_rules(&mut layers, rules);
         Self::with(layers, &input.model)
     }
 
@@ -65,6 +63,7 @@ impl Session {
             settings::set_decode(&mut layers, decode);
         }
         let mut config = layers.resolve()?;
+        settings::check_languages(&layers, &config)?;
         let model = Arc::new(load(&config, model.model.as_deref(), model.arithmetic)?);
         config.pipeline.workers = workers(&config);
         let stop = Stop::on_signal()?;

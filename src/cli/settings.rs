@@ -3,11 +3,13 @@
 use std::error::Error;
 
 use pairgate_core::config::{Config, DecodeMode, TrackerConfig};
+use pairgate_core::language::Languages;
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
-use crate::cli::args::{DecodeArg, InputArgs, LayerArgs, PolicyArgs, RulesArg};
+use crate::cli::args::{DecodeArg, InputArgs, LayerArgs, PolicyArgs, RuleArgs, RulesArg};
 use crate::config::Layers;
+use crate::language::IS_BUILT_IN;
 use crate::model::bundle::manifest::Manifest;
 
 /// What messages call values that options say.
@@ -44,7 +46,7 @@ pub fn of_input(input: &InputArgs) -> Result<Layers, Box<dyn Error>> {
 /// What the options say of what passes. A threshold or a share that was said outweighs either of a file; a
 /// threshold stands, whatever a file says of following the scores.
 pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
-    let PolicyArgs { threshold, keep, follow, first_threshold, rules } = *args;
+    let PolicyArgs { threshold, keep, follow, first_threshold, ref rules } = *args;
     if threshold.is_some() || keep.is_some() {
         layers.unset("policy", "threshold");
         layers.unset("policy", "keep");
@@ -62,9 +64,7 @@ pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
     if let Some(first) = first_threshold {
         layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
     }
-    if let Some(rules) = rules {
-        set_rules(layers, rules);
-    }
+    set_rules(layers, rules);
 }
 
 /// Refuses a first threshold where none follows the scores.
@@ -103,17 +103,57 @@ pub fn stream_threshold(config: &Config, manifest: &Manifest) -> Result<f32, Box
     }
 }
 
-/// The rules under the name that an option gives.
-pub fn set_rules(layers: &mut Layers, rules: RulesArg) {
-    let Rules { min_words, min_chars, min_side, max_aspect } = match rules {
+/// The rules that the options say: those under a name, and over them single ones.
+pub fn set_rules(layers: &mut Layers, args: &RuleArgs) {
+    let languages = args.languages();
+    let RuleArgs { rules, min_side, min_words, max_words, language: _ } = *args;
+    if let Some(rules) = rules {
+        set_named_rules(layers, rules);
+    }
+    let numbers = [("min_side", min_side), ("min_words", min_words), ("max_words", max_words)];
+    for (key, value) in numbers {
+        if let Some(value) = value {
+            layers.set("rules", key, i64::from(value), COMMAND_LINE);
+        }
+    }
+    if let Some(languages) = languages {
+        layers.set("rules", "languages", listed(languages), COMMAND_LINE);
+    }
+}
+
+fn set_named_rules(layers: &mut Layers, rules: RulesArg) {
+    let Rules { min_words, min_chars, min_side, max_aspect, max_words, languages } = match rules {
         RulesArg::Basic => Rules::BASIC,
         RulesArg::None => Rules::NONE,
     };
-    for (key, value) in [("min_words", min_words), ("min_chars", min_chars), ("min_side", min_side)]
-    {
+    let numbers = [
+        ("min_words", min_words),
+        ("min_chars", min_chars),
+        ("min_side", min_side),
+        ("max_words", max_words),
+    ];
+    for (key, value) in numbers {
         layers.set("rules", key, i64::from(value), COMMAND_LINE);
     }
     layers.set("rules", "max_aspect", max_aspect, COMMAND_LINE);
+    layers.set("rules", "languages", listed(languages), COMMAND_LINE);
+}
+
+fn listed(languages: Languages) -> Vec<&'static str> {
+    languages.codes().collect()
+}
+
+/// Refuses languages in a build that tells none apart: every caption would be rejected.
+pub fn check_languages(layers: &Layers, config: &Config) -> Result<(), String> {
+    if config.rules.languages.is_any() || IS_BUILT_IN {
+        return Ok(());
+    }
+    let place = layers.origin("rules.languages").map_or("default".into(), ToString::to_string);
+    Err(format!(
+        "config {place}: rules.languages = {:?}: this pairgate is built without the feature \
+         `language`, and tells no languages apart: leave it at []",
+        config.rules.languages
+    ))
 }
 
 /// The resolution that an option asks for.

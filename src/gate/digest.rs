@@ -98,12 +98,14 @@ impl Named {
     }
 
     fn rules(&mut self, rules: Rules, frames: FrameSettings) {
-        let Rules { min_words, min_chars, min_side, max_aspect } = rules;
+        let Rules { min_words, min_chars, min_side, max_aspect, max_words, languages } = rules;
         let usual = Rules::default();
         self.value("rules.min_words", min_words, usual.min_words);
         self.value("rules.min_chars", min_chars, usual.min_chars);
         self.value("rules.min_side", min_side, usual.min_side);
         self.value("rules.max_aspect", max_aspect, usual.max_aspect);
+        self.value("rules.max_words", max_words, usual.max_words);
+        self.value("rules.languages", languages, usual.languages);
         let FrameSettings { min_change, min_sharpness } = frames;
         let usual = FrameSettings::default();
         self.value("capture.min_change", min_change, usual.min_change);

@@ -8,6 +8,7 @@ use pairgate_kernels::Team;
 
 use super::{Evidence, Examine, ExamineError, GateSettings, Screening, content_digest};
 use crate::decode::{Part, decode_part, probe};
+use crate::language;
 use crate::model::{Model, ModelError, Scorer, score};
 use crate::prepare::Preparer;
 
@@ -111,13 +112,17 @@ impl Gate {
         }
         let Evidence { facts, broken, .. } = &mut examined.evidence;
         let caption = self.read_caption(pair, facts)?;
-        self.settings.rules.caption_faults(caption).for_each(|rule| broken.insert(rule));
+        let rules = self.settings.rules;
+        rules.caption_faults(caption).for_each(|rule| broken.insert(rule));
+        if !language::is_in(caption, rules.languages) {
+            broken.insert(Reason::Language);
+        }
         let limits = self.settings.image;
         let header = pair.image.ok_or(Reason::ImageMissing).and_then(|image| probe(image, &limits));
         if let Ok(header) = &header {
             facts.size = header.size;
             let original = pair.original_size.unwrap_or(header.size);
-            self.settings.rules.size_faults(original).for_each(|rule| broken.insert(rule));
+            rules.size_faults(original).for_each(|rule| broken.insert(rule));
         }
         // A caption's rule answers before an image that cannot be read.
         let first = first_broken(*broken);
@@ -171,5 +176,11 @@ fn first_broken(broken: ReasonSet) -> Option<Reason> {
 }
 
 fn is_caption_rule(rule: Reason) -> bool {
-    matches!(rule, Reason::CaptionTooFewWords | Reason::CaptionTooShort)
+    matches!(
+        rule,
+        Reason::CaptionTooFewWords
+            | Reason::CaptionTooShort
+            | Reason::CaptionTooManyWords
+            | Reason::Language
+    )
 }

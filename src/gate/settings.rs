@@ -63,6 +63,7 @@ impl GateSettings {
                     caption: _,
                     place: _,
                     sensor: _,
+                    max_silence_ms: _,
                 },
             memory: _,
             pipeline: _,

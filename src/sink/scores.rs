@@ -8,7 +8,8 @@
 //! speaks against the pair, `sha256` where there is no image. A score has the fewest digits that
 //! give the same 32-bit float again. `metadata` is the sample's own `.json` member, or its
 //! manifest's line; the field is not there where the sample has none, or where that is no object
-//! or has more than [`MAX_METADATA`] bytes.
+//! or has more than [`MAX_METADATA`] bytes. Where a threshold decides, `verdict` follows `reason`:
+//! `kept`, `rejected` or `failed`. Each line of a stream is handed over as it is made.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub struct ScoresSink {
     /// `None`: it has got its name, or the run has failed.
     target: Option<Target>,
     path: PathBuf,
+    /// Whether lines say the verdict.
+    verdicts: bool,
 }
 
 impl ScoresSink {
@@ -53,16 +56,24 @@ impl ScoresSink {
 
     fn into_target(target: Target) -> Self {
         let path = target.path().to_owned();
-        Self { target: Some(target), path }
+        Self { target: Some(target), path, verdicts: false }
+    }
+
+    /// The same with the verdict in each line.
+    pub fn with_verdicts(self) -> Self {
+        Self { verdicts: true, ..self }
     }
 }
 
 impl Sink for ScoresSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
-        let line = serde_json::to_string(&Line::from(judged)).map_err(io::Error::from);
+        let mut line = Line::from(judged);
+        line.verdict = line.verdict.filter(|_| self.verdicts);
+        let line = serde_json::to_string(&line).map_err(io::Error::from);
         let written = line.and_then(|line| {
             let target = self.target.as_mut().ok_or_else(closed)?;
-            target.write_all((printable(&line).into_owned() + "\n").as_bytes())
+            target.write_all((printable(&line).into_owned() + "\n").as_bytes())?;
+            target.hand_over()
         });
         written.map_err(|why| {
             // What is not whole must not get its name.
@@ -83,6 +94,8 @@ struct Line<'a> {
     uid: String,
     score: Option<Value>,
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
     caption_length: u32,
     width: u32,
     height: u32,
@@ -101,6 +114,7 @@ impl<'a> From<&'a Judged> for Line<'a> {
             uid: uid.to_string(),
             score: facts.score.map(shortest),
             reason: (decision.reason != Reason::Passed).then(|| decision.reason.name()),
+            verdict: Some(decision.verdict.name()),
             caption_length: facts.caption_length,
             width: facts.size.width,
             height: facts.size.height,

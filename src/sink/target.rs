@@ -52,6 +52,18 @@ impl Target {
         &self.path
     }
 
+    /// Hands what was written so far to those who read a stream, so that they can answer it; a file
+    /// is read when it is whole.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn hand_over(&mut self) -> io::Result<()> {
+        match &mut self.to {
+            To::File(_) => Ok(()),
+            To::Stream(stream) => stream.flush(),
+        }
+    }
+
     /// Brings everything to where it belongs; a file gets its name where the run is complete, and
     /// keeps its temporary one else.
     ///

@@ -4,4 +4,5 @@
 
 mod disk;
 mod odd;
+mod recording;
 mod sink;

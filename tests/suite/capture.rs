@@ -14,14 +14,17 @@ use pairgate::capture::change::{FrameRules, Grey};
 use pairgate::capture::intake::{Captured, Start};
 use pairgate::capture::mjpeg::MjpegSource;
 use pairgate::capture::queue::{FrameQueue, Taken};
+use pairgate::capture::silence::Silence;
 use pairgate::capture::taker::{Pace, Taker};
 use pairgate::capture::yuyv;
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::disk::IoError;
+use pairgate::sink::Judged;
 use pairgate::source::{Member, Sample, Source};
 use pairgate_core::config::{CaptureConfig, ImageLimits, OnFull, SampleLimits, ThermalConfig};
-use pairgate_core::decision::Reason;
-use pairgate_core::pair::Size;
+use pairgate_core::decision::{Facts, Reason};
+use pairgate_core::pair::{Size, Uid};
+use pairgate_core::policy::Policy;
 use proptest::prelude::*;
 use tempfile::tempdir;
 
@@ -225,10 +228,12 @@ fn captured(camera: Box<dyn Source>, config: &CaptureConfig, labels: Labels) -> 
     let queue = FrameQueue::new(config.places as usize, config.on_full);
     let backoff = Backoff::new(&ThermalConfig::default(), Arc::default());
     let pace = Pace::new(Duration::from_millis(config.interval_ms), backoff);
-    let taker = Taker::start(camera, queue.clone(), pace, stop.clone()).unwrap();
+    let limit = (config.max_silence_ms > 0).then(|| Duration::from_millis(config.max_silence_ms));
+    let silence = Silence::new("camera", limit);
+    let taker = Taker::start(camera, queue.clone(), pace, silence.clone(), stop.clone()).unwrap();
     let rules = FrameRules::new(config, ImageLimits::default());
     let template = Template::of(config).unwrap();
-    Captured { queue, taker, rules, template, labels, start: Start::new(), stop }
+    Captured { queue, taker, rules, template, labels, start: Start::new(), silence, stop }
 }
 
 fn config(caption: &str) -> CaptureConfig {
@@ -345,7 +350,7 @@ fn a_named_pipe_gives_its_last_line_also_from_the_next_writer() {
     let folder = tempdir().unwrap();
     let pipe = folder.path().join("labels");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let labels = Labels::open(&pipe).unwrap();
+    let mut labels = Labels::open(&pipe).unwrap();
     for text in ["one\ntwo\n", "three\n"] {
         fs::write(&pipe, text).unwrap();
         let wanted = text.trim_end().rsplit('\n').next().unwrap();
@@ -356,7 +361,89 @@ fn a_named_pipe_gives_its_last_line_also_from_the_next_writer() {
         }
     }
     assert!(Labels::open(folder.path()).is_err());
-    assert!(Labels::open(Path::new("no such file")).is_err());
+}
+
+#[test]
+fn a_label_file_that_is_missing_is_waited_for() {
+    let folder = tempdir().unwrap();
+    let label = folder.path().join("label");
+    let labels = Labels::open(&label).unwrap();
+    let mut source = captured(Box::new(Flaky(2)), &config("{label}"), labels);
+    let caption = |sample: Sample| {
+        let txt = sample.members.into_iter().find(|member| member.extension == "txt");
+        txt.map(|member| String::from_utf8(member.data).unwrap())
+    };
+    assert_eq!(caption(source.next().unwrap().unwrap()), None);
+    fs::write(&label, "a door\n").unwrap();
+    assert_eq!(caption(source.next().unwrap().unwrap()), Some("a door".into()));
+}
+
+// Silence.
+
+/// A camera that gives a frame each few milliseconds, without an end.
+struct Endless(&'static [u8]);
+
+impl Source for Endless {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        std::thread::sleep(Duration::from_millis(5));
+        let members = vec![Member { extension: "jpg".into(), data: self.0.to_vec() }];
+        Ok(Some(Sample { members, ..frame(0).sample }))
+    }
+}
+
+/// Gives nothing for as long as the program runs.
+struct Mute;
+
+impl Source for Mute {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+fn judged(reason: Reason) -> Judged {
+    let decision = Policy::default().decide(reason, Facts::default());
+    Judged::new(0, frame(0).sample, Uid::default(), decision)
+}
+
+#[test]
+fn a_camera_without_pictures_ends_after_a_while() {
+    let config = CaptureConfig { max_silence_ms: 300, ..config("a door") };
+    let mut mute = captured(Box::new(Mute), &config, Labels::None);
+    let error = mute.next().unwrap_err().to_string();
+    assert!(error.contains("camera") && error.contains("capture.max_silence_ms"), "{error}");
+    assert_eq!(mute.silence.silences(), 1);
+
+    // Frames come, and none of them can be read.
+    let began = Instant::now();
+    let mut garbage = captured(Box::new(Endless(b"no picture")), &config, Labels::None);
+    let mut sink = garbage.silence.sink();
+    while garbage.next().is_ok() {
+        sink.accept(&judged(Reason::Undecodable)).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(30), "it goes on");
+    }
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!(garbage.silence.silences(), 1);
+}
+
+#[test]
+fn a_camera_whose_pictures_can_be_read_goes_on_whatever_becomes_of_them() {
+    let config = CaptureConfig { max_silence_ms: 1500, ..config("a door") };
+    let mut source = captured(Box::new(Endless(b"a picture")), &config, Labels::None);
+    let mut sink = source.silence.sink();
+    let began = Instant::now();
+    let mut reasons =
+        [Reason::Undecodable, Reason::LowSimilarity, Reason::Unchanged].iter().cycle();
+    while began.elapsed() < Duration::from_millis(2500) {
+        source.next().unwrap();
+        sink.accept(&judged(*reasons.next().unwrap())).unwrap();
+    }
+    // One that is being judged for long is no silence.
+    let source_waits = || std::thread::sleep(Duration::from_millis(2000));
+    source.next().unwrap();
+    source_waits();
+    source.next().unwrap();
 }
 
 // Frame rules.
@@ -437,7 +524,9 @@ fn warm_takes_every_second_frame_and_hot_none() {
         let queue = FrameQueue::new(10, OnFull::DropNewest);
         let pace = Pace::new(Duration::ZERO, Backoff::new(&config, Arc::default()));
         let stop = Arc::new(AtomicBool::new(false));
-        let taker = Taker::start(Box::new(Flaky(6)), queue.clone(), pace, stop.clone()).unwrap();
+        let silence = Silence::new("camera", None);
+        let camera = Box::new(Flaky(6));
+        let taker = Taker::start(camera, queue.clone(), pace, silence, stop.clone()).unwrap();
         let found = std::iter::from_fn(|| queue.pop(&stop)).count() as u64;
         assert_eq!(found, taken, "{degrees}");
         assert_eq!(queue.taken(), Taken { read: 6, backed_off: 6 - taken, ..Taken::default() });

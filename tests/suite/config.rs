@@ -79,6 +79,8 @@ fn every_key_out_of_range_is_an_error_that_names_it() {
         ("rules.min_side", "65536"),
         ("rules.max_aspect", "0.5"),
         ("rules.max_aspect", "nan"),
+        ("rules.max_words", "1000001"),
+        ("rules.max_words", "2"),
         ("pipeline.workers", "1025"),
         ("pipeline.batch", "0"),
         ("pipeline.queue", "0"),
@@ -158,6 +160,8 @@ fn units_are_read_and_wrong_ones_name_the_line() {
         ("[policy]\nkeep = \"150%\"", ["line 2", "150%"]),
         ("[policy]\non_error = \"perhaps\"", ["line 2", "perhaps"]),
         ("[thermal]\nzone = 5", ["line 2", "5"]),
+        ("[rules]\nlanguages = [\"en\", \"xx\"]", ["line 2", "ar, de, en, es"]),
+        ("[rules]\nlanguages = \"en\"", ["line 2", "a list of codes"]),
         ("[image]\nmax_sides = 5", ["line 2", "max_sides"]),
         ("[image\nmax_side = 5", ["line 1", "mine.toml"]),
     ] {
@@ -223,6 +227,20 @@ fn a_damaged_packed_config_is_refused() {
     let mut config = Config::default();
     config.pipeline.batch = 0;
     assert!(unpack(pack(&config, &mut buffer).unwrap()).is_err(), "out of range");
+}
+
+/// Firmware would pass what they reject.
+#[test]
+fn a_packed_config_holds_no_rules_that_its_format_has_not() {
+    let mut buffer = [0; MAX_BYTES];
+    for text in ["[rules]\nmax_words = 9", "[rules]\nlanguages = [\"de\"]"] {
+        let config: Config = toml::from_str(text).unwrap();
+        let error = pack(&config, &mut buffer).unwrap_err().to_string();
+        assert!(error.contains("rules.max_words") && error.contains("rules.languages"), "{error}");
+    }
+    let config: Config = toml::from_str("[capture]\nmax_silence_ms = 5").unwrap();
+    let unpacked = unpack(pack(&config, &mut buffer).unwrap()).unwrap();
+    assert_eq!(unpacked, Config::default(), "of no use to firmware, and left out");
 }
 
 #[test]

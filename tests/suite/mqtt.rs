@@ -7,6 +7,8 @@ mod link;
 mod listener;
 mod program;
 mod relay;
+#[cfg(feature = "mqtts")]
+mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -10,6 +10,7 @@ const ROOMS: &[&str] = &[
     "printable",
     "score_text",
     "digest",
+    "language",
     "disk",
     "config",
     "text",

@@ -12,6 +12,7 @@ use pairgate_core::policy::TrackerRule;
 const KEYS: &[(&str, &str, bool)] = &[
     ("capture.caption", "'a door'", false),
     ("capture.interval_ms", "7", false),
+    ("capture.max_silence_ms", "7", false),
     ("capture.min_change", "2.5", true),
     ("capture.min_sharpness", "9.0", true),
     ("capture.on_full", "'block'", false),
@@ -37,7 +38,9 @@ const KEYS: &[(&str, &str, bool)] = &[
     ("policy.keep", "0.2", true),
     ("policy.on_error", "'keep'", true),
     ("policy.threshold", "0.3", true),
+    ("rules.languages", r#"["de", "en"]"#, true),
     ("rules.max_aspect", "2.5", true),
+    ("rules.max_words", "9", true),
     ("rules.min_chars", "7", true),
     ("rules.min_side", "100", true),
     ("rules.min_words", "4", true),

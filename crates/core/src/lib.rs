@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`pair`] | a pair, its digest, its picture's size |
 //! | [`decision`] | verdicts, reasons and the facts that they rest on |
+//! | [`language`] | languages that captions may be in |
 //! | [`rules`] | the cheap rules that answer before a network is asked |
 //! | [`policy`] | what passes, from the facts |
 //! | [`config`] | everything that can be set, its ranges, and the packed form for firmware |
@@ -21,6 +22,7 @@
 pub mod config;
 pub mod decision;
 pub mod error;
+pub mod language;
 pub mod pair;
 pub mod policy;
 pub mod ring;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::in_files;
 use crate::decision::Reason;
+use crate::language::Languages;
 use crate::pair::Size;
 
 /// Bounds below which a pair is not worth scoring.
@@ -21,6 +23,14 @@ pub struct Rules {
     pub min_side: u32,
     /// Longer side over shorter side; 1 to 1e9.
     pub max_aspect: f64,
+    /// Most words; 0 to 1,000,000; 0 turns the rule off. It is in files alone, as `languages` are: a
+    /// packed config holds neither.
+    #[serde(with = "in_files")]
+    pub max_words: u32,
+    /// Languages that captions may be in; none turns the rule off. The gate asks it: these rules know
+    /// no languages.
+    #[serde(with = "in_files")]
+    pub languages: Languages,
 }
 
 impl Default for Rules {
@@ -31,10 +41,18 @@ impl Default for Rules {
 
 impl Rules {
     /// DataComp's basic rules, without language.
-    pub const BASIC: Self = Self { min_words: 3, min_chars: 6, min_side: 200, max_aspect: 3.0 };
+    pub const BASIC: Self =
+        Self { min_words: 3, min_chars: 6, min_side: 200, max_aspect: 3.0, ..Self::NONE };
 
     /// No rule at all: every pair goes to the model.
-    pub const NONE: Self = Self { min_words: 0, min_chars: 0, min_side: 0, max_aspect: 1e9 };
+    pub const NONE: Self = Self {
+        min_words: 0,
+        min_chars: 0,
+        min_side: 0,
+        max_aspect: 1e9,
+        max_words: 0,
+        languages: Languages::ANY,
+    };
 
     /// The rule that the caption breaks, if any.
     pub fn caption_fault(&self, caption: &str) -> Option<Reason> {
@@ -46,13 +64,15 @@ impl Rules {
         self.size_faults(size).next()
     }
 
-    /// The rules that the caption breaks, the one that answers first.
+    /// The rules that the caption breaks, the one that answers first; not that of languages.
     pub fn caption_faults(&self, caption: &str) -> impl Iterator<Item = Reason> + use<> {
-        let words = python_words(caption).take(self.min_words as usize).count();
+        let (least, most) = (self.min_words as usize, self.max_words as usize);
+        let words = python_words(caption).take(least.max(most.saturating_add(1))).count();
         let chars = caption.chars().take(self.min_chars as usize).count();
-        let few = (words < self.min_words as usize).then_some(Reason::CaptionTooFewWords);
+        let few = (words < least).then_some(Reason::CaptionTooFewWords);
+        let many = (most > 0 && words > most).then_some(Reason::CaptionTooManyWords);
         let short = (chars < self.min_chars as usize).then_some(Reason::CaptionTooShort);
-        few.into_iter().chain(short)
+        few.into_iter().chain(short).chain(many)
     }
 
     /// The rules that the image's size breaks, the one that answers first.

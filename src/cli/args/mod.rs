@@ -8,6 +8,7 @@ mod layers;
 mod model;
 mod mqtt;
 mod policy;
+mod rules;
 mod values;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -31,6 +32,7 @@ pub use layers::LayerArgs;
 pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
+pub use rules::RuleArgs;
 pub use values::{cosine, fraction, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.

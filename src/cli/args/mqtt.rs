@@ -1,5 +1,8 @@
 //! An MQTT broker that is told of a run.
 
+#[cfg(feature = "mqtts")]
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 
 #[cfg(feature = "mqtt")]
@@ -11,9 +14,9 @@ pub struct MqttArgs {
     /// Tell an MQTT broker of the run.
     ///
     /// It is told of status, counters, and each kept pair once its shard is on disk, without its
-    /// image. The URL is mqtt://[user[:password]@]host[:port][/prefix]; the port is 1883 and the
-    /// prefix of topics pairgate where they are not said, and PAIRGATE_MQTT_PASSWORD may hold the
-    /// password. Such as: pairgate filter shards/ -o kept --mqtt mqtt://user@broker/farm
+    /// image. The URL is mqtt://[user[:password]@]host[:port][/prefix], or mqtts:// for TLS; the port
+    /// is 1883, for TLS 8883, and the prefix of topics pairgate where they are not said, and
+    /// PAIRGATE_MQTT_PASSWORD may hold the password. Such as: pairgate filter shards/ -o kept --mqtt mqtt://user@broker/farm
     /// --mqtt-node barn
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "URL", help_heading = MQTT)]
@@ -25,4 +28,10 @@ pub struct MqttArgs {
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "NAME", requires = "mqtt", help_heading = MQTT)]
     pub mqtt_node: Option<String>,
+    /// Certificates that a broker over TLS is checked by.
+    ///
+    /// A file in PEM. Default: those that the system trusts.
+    #[cfg(feature = "mqtts")]
+    #[arg(long, value_name = "FILE", requires = "mqtt", help_heading = MQTT)]
+    pub mqtt_ca: Option<PathBuf>,
 }

@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::PASSES;
-use crate::cli::args::{RulesArg, fraction, threshold};
+use crate::cli::args::{RuleArgs, fraction, threshold};
 
 /// What passes.
 #[derive(Debug, ClapArgs)]
@@ -50,9 +50,6 @@ pub struct PolicyArgs {
         help_heading = PASSES
     )]
     pub first_threshold: Option<f32>,
-    /// Cheap rules first.
-    ///
-    /// They are in front of the model. Default: the config's, else basic.
-    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
-    pub rules: Option<RulesArg>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
 }

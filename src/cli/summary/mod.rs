@@ -156,9 +156,14 @@ impl Summary {
         if let Some(tracked) = &self.tracked {
             summary["follow"] = tracked.json();
         }
-        if let Some(Taken { read, shed, early, backed_off }) = self.taken {
-            summary["frames"] =
-                json!({ "read": read, "shed": shed, "early": early, "backed_off": backed_off });
+        if let Some(Taken { read, shed, early, backed_off, silences }) = self.taken {
+            summary["frames"] = json!({
+                "read": read,
+                "shed": shed,
+                "early": early,
+                "backed_off": backed_off,
+                "silences": silences,
+            });
         }
         format!("{summary:#}\n")
     }
@@ -217,7 +222,10 @@ impl Summary {
 
     /// By what the pairs were decided, and how fast.
     fn circumstances(&self, outcome: &Outcome, text: &mut Styled) {
-        if let Some(Taken { read, shed, early, backed_off }) = self.taken {
+        if let Some(Taken { read, shed, early, backed_off, silences }) = self.taken {
+            if silences > 0 {
+                text.plain(&format!("{silences} times without a picture for long\n"));
+            }
             text.plain(&format!(
                 "frames {read}: {early} within the interval, {shed} shed (no place),\n\
                  {backed_off} left out for heat or battery\n\n"

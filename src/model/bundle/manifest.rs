@@ -211,6 +211,24 @@ impl Manifest {
         Some(low + (high - low) * place.fract() as f32)
     }
 
+    /// The share of a calibrated bundle's pairs, in percent, that score at most `score`, between the
+    /// stored quantiles on a straight line: 0 below the lowest, 100 from the highest on. `None` if it
+    /// is not calibrated, or `score` is no number.
+    pub fn percentile(&self, score: f32) -> Option<f64> {
+        let quantiles = &self.score_quantiles;
+        let last = quantiles.len().checked_sub(1).filter(|_| !score.is_nan())?;
+        let above = quantiles.partition_point(|quantile| *quantile <= score);
+        let place = match (above.checked_sub(1), quantiles.get(above)) {
+            (None, _) => 0.0,
+            (Some(below), None) => below as f64,
+            (Some(below), Some(high)) => {
+                let low = f64::from(quantiles[below]);
+                below as f64 + (f64::from(score) - low) / (f64::from(*high) - low)
+            }
+        };
+        Some(100.0 * place / last.max(1) as f64)
+    }
+
     /// Names of the files that the manifest reads by itself: towers, tokenizer, golden pairs.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         let golden = self.golden.iter().map(|golden| golden.file.as_str());

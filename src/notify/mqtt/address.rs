@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// The port where the URL names none.
-const DEFAULT_PORT: u16 = 1883;
+/// The port where the URL names none: over plain TCP, and over TLS.
+const DEFAULT_PORTS: (u16, u16) = (1883, 8883);
 /// The prefix of topics where the URL names none.
 const DEFAULT_PREFIX: &str = "pairgate";
 /// Longest URL in bytes: what is in it must fit the protocol's 16-bit lengths, and more than this
@@ -18,14 +18,22 @@ const MAX_NAME: usize = 256;
 /// which a password may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// The URL does not start with `mqtt://`.
-    #[error("not an MQTT URL: it must be mqtt://[user[:password]@]host[:port][/prefix]")]
-    Scheme,
-    /// The URL asks for TLS or a websocket.
+    /// The URL does not start with `mqtt://` or `mqtts://`.
     #[error(
-        "only mqtt://, plain TCP, can be spoken; for a broker elsewhere, bridge it to one on this host or network"
+        "not an MQTT URL: it must be mqtt://[user[:password]@]host[:port][/prefix], or mqtts:// for TLS"
     )]
+    Scheme,
+    /// The URL asks for a websocket.
+    #[error("only mqtt://, plain TCP, and mqtts://, TLS, can be spoken")]
     Transport,
+    /// The URL asks for TLS, which this build does not speak.
+    #[error(
+        "this pairgate is built without the feature `mqtts`: it speaks mqtt://, plain TCP; for a broker elsewhere, bridge it to one on this host or network"
+    )]
+    Plain,
+    /// The URL asks for TLS at an IPv6 address, which the client takes for no name of a certificate.
+    #[error("over TLS the MQTT URL's host must be a name or an IPv4 address")]
+    SecureHost,
     /// The URL is too long.
     #[error("the MQTT URL has more than {MAX_URL} bytes")]
     TooLong,
@@ -56,15 +64,17 @@ pub enum AddressError {
     Node,
 }
 
-/// A broker, and the prefix of the topics there: `mqtt://[user[:password]@]host[:port][/prefix]`.
+/// A broker, and the prefix of the topics there: `mqtt://[user[:password]@]host[:port][/prefix]`, or
+/// `mqtts://` for TLS.
 ///
-/// The port is 1883 and the prefix `pairgate` where they are not said. In user, password and
+/// The port is 1883, over TLS 8883, and the prefix `pairgate` where they are not said. In user, password and
 /// prefix `%` and two hex digits stand for a byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broker {
     /// As a resolver takes it: an IPv6 address has its brackets.
     pub(super) host: String,
     pub(super) port: u16,
+    is_secure: bool,
     pub(super) credentials: Option<Credentials>,
     prefix: String,
 }
@@ -81,6 +91,11 @@ impl Broker {
     /// The prefix of topics.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Whether it is spoken to over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Takes `password` where the URL has a user and no password: one in a URL can be seen by all
@@ -101,11 +116,13 @@ impl FromStr for Broker {
             return Err(AddressError::TooLong);
         }
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::Scheme)?;
-        match scheme.to_ascii_lowercase().as_str() {
-            "mqtt" => {}
-            "mqtts" | "ssl" | "tls" | "ws" | "wss" => return Err(AddressError::Transport),
+        let is_secure = match scheme.to_ascii_lowercase().as_str() {
+            "mqtt" => false,
+            "mqtts" if cfg!(feature = "mqtts") => true,
+            "mqtts" => return Err(AddressError::Plain),
+            "ssl" | "tls" | "ws" | "wss" => return Err(AddressError::Transport),
             _ => return Err(AddressError::Scheme),
-        }
+        };
         let unwritten = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '?' | '#');
         if let Some(c) = rest.chars().find(|&c| unwritten(c)) {
             return Err(AddressError::Character(c));
@@ -115,9 +132,13 @@ impl FromStr for Broker {
             Some((login, address)) => (Some(login), address),
             None => (None, authority),
         };
-        let (host, port) = host_and_port(address)?;
+        let default_port = if is_secure { DEFAULT_PORTS.1 } else { DEFAULT_PORTS.0 };
+        let (host, port) = host_and_port(address, default_port)?;
+        if is_secure && host.starts_with('[') {
+            return Err(AddressError::SecureHost);
+        }
         let credentials = login.map(credentials).transpose()?;
-        Ok(Self { host, port, credentials, prefix: prefix(path)? })
+        Ok(Self { host, port, is_secure, credentials, prefix: prefix(path)? })
     }
 }
 
@@ -134,7 +155,7 @@ impl fmt::Debug for Broker {
     }
 }
 
-fn host_and_port(address: &str) -> Result<(String, u16), AddressError> {
+fn host_and_port(address: &str, default_port: u16) -> Result<(String, u16), AddressError> {
     let end = if address.starts_with('[') {
         address.find(']').map(|end| end + 1).ok_or(AddressError::Host)?
     } else {
@@ -146,7 +167,7 @@ fn host_and_port(address: &str) -> Result<(String, u16), AddressError> {
     }
     let port = match port.strip_prefix(':') {
         Some(digits) => port_number(digits)?,
-        None if port.is_empty() => DEFAULT_PORT,
+        None if port.is_empty() => default_port,
         None => return Err(AddressError::Host),
     };
     Ok((host.to_owned(), port))

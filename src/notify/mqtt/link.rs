@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::network::Network;
 use super::queue::Queue;
-use super::{Announcer, Broker, Counters, MqttSink, Topics};
+use super::{Announcer, Broker, Counters, MqttSink, Tls, Topics};
 use crate::sink::Sink;
 use crate::store::ShardObserver;
 
@@ -22,6 +22,8 @@ const THREAD: &str = "mqtt";
 pub struct Settings {
     /// The broker.
     pub broker: Broker,
+    /// What its certificate is checked by; there where it is spoken to over TLS.
+    pub tls: Option<Tls>,
     /// The node's topics there.
     pub topics: Topics,
     /// Bytes of messages that wait, for their shard or for the network. Beyond them the oldest
@@ -34,10 +36,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// 16 MiB, and twice 5 seconds.
+    /// 16 MiB, and twice 5 seconds; what a broker over TLS is checked by is to be added.
     pub fn new(broker: Broker, topics: Topics) -> Self {
         let seconds = Duration::from_secs(5);
-        Self { broker, topics, queue_bytes: 16 << 20, counters_every: seconds, patience: seconds }
+        let (counters_every, patience) = (seconds, seconds);
+        Self { broker, tls: None, topics, queue_bytes: 16 << 20, counters_every, patience }
     }
 }
 
@@ -49,6 +52,8 @@ pub struct Delivery {
     pub delivered: u64,
     /// The queue had no room for them.
     pub dropped: u64,
+    /// The broker would not have them.
+    pub refused: u64,
     /// They were still waiting when the link was closed.
     pub undelivered: u64,
 }
@@ -67,11 +72,15 @@ impl Link {
     /// Starts to connect, and does not wait for it.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system gives no thread, or the broker wants TLS and the settings have none.
     pub fn open(settings: Settings) -> io::Result<Self> {
         let failed = |why: io::Error| {
             io::Error::new(why.kind(), format!("starting the thread {THREAD:?}: {why}"))
         };
+        if settings.broker.is_secure() != settings.tls.is_some() {
+            let why = "a broker over TLS needs certificates that are trusted, and no other does";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         let queue = Arc::new(Queue::new(settings.queue_bytes));
         let (closing, closed) = watch::channel(false);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -111,7 +120,7 @@ impl Link {
         self.queue.wake();
         thread.join().unwrap_or_else(|_| {
             let (dropped, undelivered) = (self.queue.dropped(), self.queue.ready());
-            Delivery { delivered: 0, dropped, undelivered }
+            Delivery { delivered: 0, dropped, refused: 0, undelivered }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Status, counters and kept pairs, told to an MQTT broker (3.1.1, over plain TCP).
+//! Status, counters and kept pairs, told to an MQTT broker (3.1.1, over plain TCP or TLS).
 //!
 //! The broker is a listener, never a part of the run: nothing waits for it, and nothing fails with
 //! it. What it must know goes through one queue of bounded bytes, and what does not fit there is
@@ -17,11 +17,11 @@
 //! ```json
 //! {"read":13,"kept":6,"rejected":6,"failed":1,"unstored":0,
 //!  "reasons":{"kept":{"passed":6},"rejected":{"low_similarity":6},"failed":{"undecodable":1}},
-//!  "dropped":0,"ended":true}
+//!  "dropped":0,"refused":0,"ended":true}
 //! ```
 //! `read` is the sum of the four behind it. `unstored` are pairs that a failing disk has lost,
-//! `dropped` are messages of kept pairs that the queue had no room for. `ended` is true in the
-//! run's last one.
+//! `dropped` are messages of kept pairs that were dropped: the queue had no room for them, or the broker
+//! would not have them; the latter are `refused`. `ended` is true in the run's last one.
 //!
 //! # Kept pairs
 //! ```json
@@ -42,6 +42,9 @@
 //! A shard's pairs are told of when it is closed, all at once. A broker that queues little for its
 //! subscribers (mosquitto: 1000 messages) asks for shards of no more pairs than that.
 //!
+//! A broker to which a message is too large ends the connection. That message is sent once more, alone;
+//! where the connection ends again it is counted as `refused`, and the others go on.
+//!
 //! # One run a node
 //! The client's id follows from prefix and node: a run that comes back after a power cut takes its
 //! place over, and the broker tells of the old one's end first. Two runs at the same time need two
@@ -53,6 +56,9 @@ mod link;
 mod network;
 mod payload;
 mod queue;
+mod refusal;
+#[cfg_attr(not(feature = "mqtts"), path = "no_tls.rs")]
+mod tls;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,6 +72,7 @@ use crate::store::ShardObserver;
 pub use address::{AddressError, Broker, Topics};
 pub use link::{Delivery, Link, Settings};
 pub use payload::{Counters, MAX_CAPTION, MAX_METADATA};
+pub use tls::Tls;
 
 use queue::Queue;
 

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
-    Outgoing, Packet, QoS,
+    Outgoing, Packet, QoS, StateError,
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::in_flight::InFlight;
+use super::in_flight::{InFlight, Message, Payload};
 use super::queue::Queue;
-use super::{Broker, Delivery, Settings, Topics};
+use super::refusal::Refusals;
+use super::{Broker, Delivery, Settings, Tls, Topics};
 
 const ONLINE: &[u8] = b"online";
 const OFFLINE: &[u8] = b"offline";
@@ -36,6 +37,7 @@ const MAX_PACKET: (usize, usize) = (1 << 10, 1 << 20);
 /// Brings what is in the queue to the broker.
 pub(super) struct Network {
     broker: Broker,
+    tls: Option<Tls>,
     topics: Topics,
     counters_every: Duration,
     patience: Duration,
@@ -43,13 +45,16 @@ pub(super) struct Network {
     closing: watch::Receiver<bool>,
     in_flight: RefCell<InFlight>,
     delivered: Cell<u64>,
+    refusals: RefCell<Refusals>,
+    /// Whether the connection has brought something that counts to the broker.
+    useful: Cell<bool>,
     /// Whether a warning was logged for the outage that lasts.
     warned: Cell<bool>,
 }
 
 /// What the connection is to do next.
 enum Step {
-    Pair(Vec<u8>),
+    Pair(Message),
     Counters,
     /// Nothing, until there is news or, where a time is given, until then.
     Wait(Option<Instant>),
@@ -63,11 +68,12 @@ impl Network {
         queue: Arc<Queue>,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let Settings { broker, topics, queue_bytes: _, counters_every, patience } = settings;
-        let in_flight = RefCell::default();
-        let (delivered, warned) = (Cell::new(0), Cell::new(false));
+        let Settings { broker, tls, topics, queue_bytes: _, counters_every, patience } = settings;
+        let (in_flight, refusals) = (RefCell::default(), RefCell::default());
+        let (delivered, useful, warned) = (Cell::new(0), Cell::new(false), Cell::new(false));
         Self {
             broker,
+            tls,
             topics,
             counters_every,
             patience,
@@ -75,6 +81,8 @@ impl Network {
             closing,
             in_flight,
             delivered,
+            refusals,
+            useful,
             warned,
         }
     }
@@ -85,10 +93,13 @@ impl Network {
             () = self.stay_connected() => {}
             () = self.deadline() => log::debug!("mqtt: no more patience"),
         }
+        let on_their_way = self.in_flight.take().take();
+        let kept = on_their_way.iter().filter(|payload| matches!(payload, Payload::Kept(_)));
         Delivery {
             delivered: self.delivered.get(),
             dropped: self.queue.dropped(),
-            undelivered: self.queue.ready() + self.in_flight.take().take().len() as u64,
+            refused: self.refusals.borrow().kept(),
+            undelivered: self.queue.ready() + kept.count() as u64,
         }
     }
 
@@ -110,10 +121,16 @@ impl Network {
         let mut wait = FIRST_WAIT;
         loop {
             let began = Instant::now();
+            self.useful.set(false);
             let Err(error) = self.connection().await else { return };
-            self.warn(&error);
-            self.queue.put_back(self.in_flight.borrow_mut().take());
             if began.elapsed() >= STEADY {
+                // The outage before is over.
+                self.warned.set(false);
+                wait = FIRST_WAIT;
+            }
+            self.warn(&error);
+            let refused = self.sort_out(&error);
+            if refused || self.useful.get() {
                 wait = FIRST_WAIT;
             }
             if self.is_closing() {
@@ -123,6 +140,31 @@ impl Network {
                 let _ = timeout(wait, self.closed()).await;
             }
             wait = (2 * wait).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Takes back what was on its way when a connection ended, but for a message that the broker ends
+    /// connections for; gives whether there was one.
+    fn sort_out(&self, error: &ConnectionError) -> bool {
+        let lost = self.in_flight.borrow_mut().take();
+        let sorted = self.refusals.borrow_mut().sort(lost, is_by_broker(error));
+        self.queue.put_back(sorted.again);
+        if let Some(bytes) = sorted.refused {
+            self.tell_refused(bytes);
+        }
+        sorted.refused.is_some()
+    }
+
+    /// One warning for all of them: the end of the run tells how many there were.
+    fn tell_refused(&self, bytes: usize) {
+        let broker = &self.broker;
+        if self.refusals.borrow().kept() == 1 {
+            log::warn!(
+                "mqtt: {broker} ends the connection at a message of {bytes} bytes: it is left out and \
+                 counted, as all that the broker refuses; the others go on"
+            );
+        } else {
+            log::debug!("mqtt: {broker} refuses a message of {bytes} bytes");
         }
     }
 
@@ -146,6 +188,9 @@ impl Network {
         let will = LastWill::new(&self.topics.status, OFFLINE, QoS::AtLeastOnce, true);
         options.set_last_will(will).set_keep_alive(KEEP_ALIVE);
         options.set_max_packet_size(MAX_PACKET.0, MAX_PACKET.1);
+        if let Some(tls) = &self.tls {
+            options.set_transport(tls.transport());
+        }
         if let Some(credentials) = &self.broker.credentials {
             options.set_credentials(&credentials.user, &credentials.password);
         }
@@ -153,7 +198,7 @@ impl Network {
     }
 
     fn greet(&self) {
-        let again = if self.warned.take() { " again" } else { "" };
+        let again = if self.warned.get() { " again" } else { "" };
         log::info!("mqtt: connected{again} to {}, below {}", self.broker, self.topics.node);
         // The broker may have lost what it retained.
         self.queue.count_again();
@@ -185,14 +230,23 @@ impl Network {
                     self.in_flight.borrow_mut().sent(packet);
                 }
                 Event::Incoming(Packet::PubAck(ack)) => {
-                    let kept = self.in_flight.borrow_mut().acknowledged(ack.pkid);
-                    self.delivered.set(self.delivered.get() + u64::from(kept));
+                    let payload = self.in_flight.borrow_mut().acknowledged(ack.pkid);
+                    self.count_taken(payload.as_ref());
                     self.queue.wake();
                 }
                 Event::Outgoing(Outgoing::Disconnect) => return Ok(()),
                 _ => {}
             }
         }
+    }
+
+    /// The broker has taken a message.
+    fn count_taken(&self, payload: Option<&Payload>) {
+        let Some(payload) = payload else { return };
+        self.refusals.borrow_mut().taken(payload);
+        let is_kept = matches!(payload, Payload::Kept(_));
+        self.delivered.set(self.delivered.get() + u64::from(is_kept));
+        self.useful.set(self.useful.get() || !matches!(payload, Payload::Status));
     }
 
     /// Hands over what there is to say, and at the end the farewell; then waits for
@@ -203,14 +257,15 @@ impl Network {
         loop {
             match self.next_step(counters_at) {
                 Step::Pair(message) => {
-                    self.in_flight.borrow_mut().hand_over(Some(message.clone()));
-                    let topic = &self.topics.kept;
-                    client.publish(topic, QoS::AtLeastOnce, false, message).await?;
+                    let (topic, bytes) = (&self.topics.kept, message.bytes.clone());
+                    self.in_flight.borrow_mut().hand_over(Payload::Kept(message));
+                    client.publish(topic, QoS::AtLeastOnce, false, bytes).await?;
                 }
                 Step::Counters => {
                     counters_at = Instant::now() + self.counters_every;
-                    self.in_flight.borrow_mut().hand_over(None);
-                    let (topic, message) = (&self.topics.counters, self.queue.counters());
+                    self.in_flight.borrow_mut().hand_over(Payload::Counters);
+                    let refused = self.refusals.borrow().kept();
+                    let (topic, message) = (&self.topics.counters, self.queue.counters(refused));
                     client.publish(topic, QoS::AtLeastOnce, true, message).await?;
                 }
                 Step::Wait(until) => self.wait(until).await,
@@ -227,20 +282,38 @@ impl Network {
 
     fn next_step(&self, counters_at: Instant) -> Step {
         let in_flight = self.in_flight.borrow().len();
-        if in_flight >= MAX_IN_FLIGHT {
+        let refusals = self.refusals.borrow();
+        let counted = self.queue.has_counters() && !refusals.no_counters();
+        // What may end the connection goes alone, so that it is known by it.
+        let suspect = self.queue.is_suspect()
+            || (counted && refusals.suspects_counters())
+            || self.in_flight.borrow().any(|payload| refusals.suspects(payload));
+        drop(refusals);
+        if in_flight >= if suspect { 1 } else { MAX_IN_FLIGHT } {
             return Step::Wait(None);
         }
-        let counted = self.queue.has_counters();
         // The last ones go last: they say how many messages were dropped.
         let due = counted && !self.is_closing() && Instant::now() >= counters_at;
         if due {
             return Step::Counters;
         }
-        match self.queue.pop() {
+        match self.pop() {
             Some(message) => Step::Pair(message),
             None if counted && self.is_closing() => Step::Counters,
             None if self.is_closing() && in_flight == 0 => Step::Part,
             None => Step::Wait(counted.then_some(counters_at)),
+        }
+    }
+
+    /// The oldest message that the broker may take.
+    fn pop(&self) -> Option<Message> {
+        loop {
+            let message = self.queue.pop()?;
+            let bytes = message.bytes.len();
+            if !self.refusals.borrow_mut().is_hopeless(bytes) {
+                return Some(message);
+            }
+            self.tell_refused(bytes);
         }
     }
 
@@ -258,8 +331,17 @@ impl Network {
         client: &AsyncClient,
         status: &[u8],
     ) -> Result<(), rumqttc::ClientError> {
-        self.in_flight.borrow_mut().hand_over(None);
+        self.in_flight.borrow_mut().hand_over(Payload::Status);
         client.publish(&self.topics.status, QoS::AtLeastOnce, true, status).await
+    }
+}
+
+/// Whether the broker, and not silence on the way to it, has ended a connection.
+fn is_by_broker(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::Io(_) => true,
+        ConnectionError::MqttState(state) => !matches!(state, StateError::AwaitPingResp),
+        _ => false,
     }
 }
 

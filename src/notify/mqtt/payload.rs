@@ -38,8 +38,9 @@ impl From<&Outcome> for Counters {
     }
 }
 
-/// The counters' message; `dropped` are the messages that the queue had no room for.
-pub(super) fn counters(counters: &Counters, dropped: u64) -> Vec<u8> {
+/// The counters' message; `dropped` are the messages that were dropped, `refused` those of them that
+/// the broker would not have.
+pub(super) fn counters(counters: &Counters, dropped: u64, refused: u64) -> Vec<u8> {
     let Counters { counts, unstored, ended } = *counters;
     let reasons = |verdict| counts.reasons(verdict).map(|(r, count)| (r.name(), count)).collect();
     let [kept, rejected, failed] = [Verdict::Kept, Verdict::Rejected, Verdict::Failed];
@@ -55,6 +56,7 @@ pub(super) fn counters(counters: &Counters, dropped: u64) -> Vec<u8> {
             failed: reasons(failed),
         },
         dropped,
+        refused,
         ended,
     };
     // Numbers and names always have a JSON form.
@@ -70,6 +72,7 @@ struct Counted {
     unstored: u64,
     reasons: Reasons,
     dropped: u64,
+    refused: u64,
     ended: bool,
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::in_flight::Message;
 use super::payload::{self, Counters};
 
 /// Messages of kept pairs, bounded in bytes, and the latest counters. Nobody who puts something in
@@ -20,7 +21,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     /// First those that may be sent, then those whose shard is being written.
-    kept: VecDeque<Vec<u8>>,
+    kept: VecDeque<Message>,
     /// How many may be sent.
     ready: usize,
     /// Of all the messages together.
@@ -41,7 +42,7 @@ impl Queue {
     pub(super) fn hold(&self, message: Vec<u8>) {
         let mut state = self.state();
         state.bytes += message.len();
-        state.kept.push_back(message);
+        state.kept.push_back(Message::new(message));
         while state.bytes > self.max_bytes && state.drop_oldest() {}
     }
 
@@ -61,16 +62,22 @@ impl Queue {
     }
 
     /// The oldest message that may be sent.
-    pub(super) fn pop(&self) -> Option<Vec<u8>> {
+    pub(super) fn pop(&self) -> Option<Message> {
         let mut state = self.state();
         (state.ready > 0).then(|| state.pop_oldest()).flatten()
     }
 
+    /// Whether [`pop`](Self::pop) would give one that was lost before.
+    pub(super) fn is_suspect(&self) -> bool {
+        let state = self.state();
+        state.ready > 0 && state.kept.front().is_some_and(Message::is_suspect)
+    }
+
     /// Takes back what was popped and did not arrive, oldest first, to be sent before all others.
-    pub(super) fn put_back(&self, messages: Vec<Vec<u8>>) {
+    pub(super) fn put_back(&self, messages: Vec<Message>) {
         let mut state = self.state();
         for message in messages.into_iter().rev() {
-            state.bytes += message.len();
+            state.bytes += message.bytes.len();
             state.ready += 1;
             state.kept.push_front(message);
         }
@@ -82,11 +89,11 @@ impl Queue {
         self.state().counted
     }
 
-    /// The message of the latest counters.
-    pub(super) fn counters(&self) -> Vec<u8> {
+    /// The message of the latest counters; `refused` are the messages that the broker has refused.
+    pub(super) fn counters(&self, refused: u64) -> Vec<u8> {
         let mut state = self.state();
         state.counted = false;
-        payload::counters(&state.counters, state.dropped)
+        payload::counters(&state.counters, state.dropped + refused, refused)
     }
 
     /// The latest counters must be sent again.
@@ -121,9 +128,9 @@ impl Queue {
 }
 
 impl State {
-    fn pop_oldest(&mut self) -> Option<Vec<u8>> {
+    fn pop_oldest(&mut self) -> Option<Message> {
         let message = self.kept.pop_front()?;
-        self.bytes -= message.len();
+        self.bytes -= message.bytes.len();
         self.ready = self.ready.saturating_sub(1);
         Some(message)
     }

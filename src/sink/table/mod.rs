@@ -6,6 +6,7 @@
 //! | `key`, `shard` | string | the sample's name, and where it came from |
 //! | `score` | float32 | null where the network was not asked or gave no number |
 //! | `reason` | string | null where nothing speaks against the pair |
+//! | `verdict` | string | `kept`, `rejected` or `failed`; there only where a threshold decides |
 //! | `width`, `height` | uint32 | pixels; 0 where the header was not read |
 //! | `caption_length` | uint32 | code points |
 //! | `sha256` | string | of the image file; null where there is none |
@@ -98,6 +99,8 @@ trait Rows: Send {
 pub struct TableSink {
     state: State,
     path: PathBuf,
+    /// Whether rows say the verdict.
+    verdicts: bool,
     /// Values of metadata that are in the last column.
     unfitted: u64,
     /// Rows whose metadata were too large.
@@ -128,7 +131,7 @@ struct Writing {
 
 impl TableSink {
     /// A sink into the file at `path`, which appears, or is replaced, when the run is done; `terms`
-    /// tell of model and config.
+    /// tell of model and config. Where they have a threshold, there is a column for the verdict.
     ///
     /// # Errors
     /// [`IoError::Write`] if it cannot be opened, or this build does not write its format.
@@ -138,8 +141,10 @@ impl TableSink {
         }
         let target = Target::create(path)?;
         let path = target.path().to_owned();
+        let verdicts = terms.threshold.is_some();
         let waiting = Waiting { target, format, terms, rows: Vec::new(), bytes: 0 };
-        Ok(Self { state: State::Waiting(Box::new(waiting)), path, unfitted: 0, left_out: 0 })
+        let state = State::Waiting(Box::new(waiting));
+        Ok(Self { state, path, verdicts, unfitted: 0, left_out: 0 })
     }
 
     fn take(&mut self, row: Row) -> io::Result<()> {
@@ -170,7 +175,7 @@ impl TableSink {
             };
         let mut survey = Survey::default();
         rows.iter().for_each(|row| survey.see(&row.metadata()));
-        let (columns, fields) = survey.columns();
+        let (columns, fields) = survey.columns(self.verdicts);
         let writer = start(target, format, &columns, &terms)?;
         let mut writing = Writing { columns, fields, rows: writer };
         for row in &rows {
@@ -214,7 +219,7 @@ impl Writing {
 
 impl Sink for TableSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
-        let (row, is_left_out) = Row::of(judged);
+        let (row, is_left_out) = Row::of(judged, self.verdicts);
         self.left_out += u64::from(is_left_out);
         self.take(row).map_err(|why| {
             // What is not whole must not get its name.

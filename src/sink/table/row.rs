@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use pairgate_core::decision::{Facts, Reason};
+use pairgate_core::decision::{Facts, Reason, Verdict};
 use pairgate_core::pair::{Digest, Uid};
 use serde_json::{Map, Value};
 
-use super::column::fixed;
 use crate::sink::Judged;
 use crate::sink::scores::MAX_METADATA;
 use crate::source::json_object;
@@ -24,13 +23,15 @@ pub(super) struct Row {
     key: String,
     shard: Arc<str>,
     reason: Reason,
+    /// Where a threshold decides.
+    verdict: Option<Verdict>,
     facts: Facts,
     json: Vec<u8>,
 }
 
 impl Row {
     /// The row of a pair, and whether its metadata were too large to be carried.
-    pub fn of(judged: &Judged) -> (Self, bool) {
+    pub fn of(judged: &Judged, with_verdict: bool) -> (Self, bool) {
         let Judged { sample, uid, decision, .. } = judged;
         let json = sample.member("json").unwrap_or_default();
         let fits = json.len() <= MAX_METADATA;
@@ -39,6 +40,7 @@ impl Row {
             key: sample.key.clone(),
             shard: sample.shard.clone(),
             reason: decision.reason,
+            verdict: with_verdict.then_some(decision.verdict),
             facts: decision.facts,
             json: if fits { json.to_vec() } else { Vec::new() },
         };
@@ -65,9 +67,10 @@ impl Row {
         cells: &mut Vec<Cell<'a>>,
     ) -> u64 {
         cells.clear();
-        cells.extend(self.fixed_cells());
+        self.add_fixed_cells(cells);
+        let fixed = cells.len();
         let mut metadata = self.metadata();
-        for (field, column) in fields.iter().zip(&columns[fixed().len()..]) {
+        for (field, column) in fields.iter().zip(&columns[fixed..]) {
             let value = metadata.get_mut(field).map_or(Value::Null, Value::take);
             cells.push(fit(value, column.kind).unwrap_or_else(|value| {
                 metadata.insert(field.clone(), value);
@@ -80,16 +83,20 @@ impl Row {
         left
     }
 
-    fn fixed_cells(&self) -> [Cell<'_>; 9] {
+    fn add_fixed_cells<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         let Facts { score, caption_length, size, content } = self.facts;
         let score = score.filter(|score| score.is_finite());
         let reason = (self.reason != Reason::Passed).then(|| self.reason.name());
-        [
+        let name = |name: &'static str| Cell::Text(Cow::Borrowed(name));
+        cells.extend([
             Cell::Text(Cow::Owned(self.uid.to_string())),
             Cell::Text(Cow::Borrowed(&self.key)),
             Cell::Text(Cow::Borrowed(&self.shard)),
             score.map_or(Cell::Null, Cell::Score),
-            reason.map_or(Cell::Null, |reason| Cell::Text(Cow::Borrowed(reason))),
+            reason.map_or(Cell::Null, name),
+        ]);
+        cells.extend(self.verdict.map(|verdict| name(verdict.name())));
+        cells.extend([
             Cell::Whole(size.width),
             Cell::Whole(size.height),
             Cell::Whole(caption_length),
@@ -97,7 +104,7 @@ impl Row {
                 true => Cell::Null,
                 false => Cell::Text(Cow::Owned(content.to_string())),
             },
-        ]
+        ]);
     }
 }
 

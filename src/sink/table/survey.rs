@@ -41,10 +41,10 @@ impl Survey {
         }
     }
 
-    /// The columns, in the order in which they are written, and the field that each of them from
-    /// the tenth on is for; the last column, [`REST`], is for none.
-    pub fn columns(&self) -> (Vec<Column>, Vec<String>) {
-        let mut columns = fixed().to_vec();
+    /// The columns, in the order in which they are written, and the field that each of them behind
+    /// the fixed ones is for; the last column, [`REST`], is for none.
+    pub fn columns(&self, with_verdict: bool) -> (Vec<Column>, Vec<String>) {
+        let mut columns = fixed(with_verdict);
         let mut taken: BTreeSet<String> = columns.iter().map(|c| c.name.clone()).collect();
         taken.insert(REST.to_owned());
         for (field, seen) in &self.fields {

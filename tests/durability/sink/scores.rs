@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use pairgate::sink::scores::ScoresSink;
 use pairgate::sink::{RunEnd, Sink};
@@ -50,6 +51,45 @@ fn lines_carry_metadata_where_there_are_some() {
     assert_eq!(lines[0]["metadata"], json!({ "score": "theirs", "n": null, "l": [1] }));
     assert_eq!(lines[0]["score"], Value::Null);
     assert!(lines[1..].iter().all(|line| line.get("metadata").is_none()));
+}
+
+#[test]
+fn lines_say_the_verdict_where_that_is_asked_for() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("scores.jsonl");
+    accept_all(&mut ScoresSink::create(&path).unwrap().with_verdicts(), &decided()[..2]);
+    let lines = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = lines.lines().collect();
+    assert!(lines[0].contains(r#""reason":null,"verdict":"kept","caption_length""#), "{lines:?}");
+    let rejected = r#""reason":"low_similarity","verdict":"rejected","caption_length""#;
+    assert!(lines[1].contains(rejected), "{lines:?}");
+}
+
+/// What somebody who reads the stream has got.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Heard {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn each_line_of_a_stream_is_handed_over_as_it_is_made() {
+    let heard = Heard::default();
+    let mut sink = ScoresSink::over(Box::new(heard.clone()), Path::new("stream"));
+    for lines in 1..4 {
+        sink.accept(&kept("a")).unwrap();
+        let text = heard.0.lock().unwrap().clone();
+        assert!(text.ends_with(b"\n"));
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), lines);
+    }
 }
 
 #[test]
@@ -101,9 +141,7 @@ impl Write for Small {
 #[test]
 fn full_disk_is_an_error() {
     let mut sink = ScoresSink::over(Box::new(Small(100)), Path::new("small"));
-    sink.accept(&kept("a")).unwrap();
-    let error = sink.finish(RunEnd::Complete).unwrap_err();
-    assert_eq!(to(&error), "small");
+    assert_eq!(to(&sink.accept(&kept("a")).unwrap_err()), "small");
 
     let mut sink = ScoresSink::over(Box::new(Small(100_000)), Path::new("small"));
     let error = (0..10_000).find_map(|_| sink.accept(&kept("a")).err()).unwrap();
@@ -117,6 +155,5 @@ fn full_disk_is_an_error() {
 fn full_device_is_an_error() {
     let Some(full) = super::full_device() else { return };
     let mut sink = ScoresSink::create(full).unwrap();
-    sink.accept(&kept("a")).unwrap();
-    assert_eq!(to(&sink.finish(RunEnd::Complete).unwrap_err()), "/dev/full");
+    assert_eq!(to(&sink.accept(&kept("a")).unwrap_err()), "/dev/full");
 }

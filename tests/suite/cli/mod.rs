@@ -9,6 +9,7 @@ mod model;
 mod odd;
 mod outputs;
 mod progress;
+mod score;
 #[cfg(unix)]
 mod stop;
 mod summaries;

@@ -48,6 +48,16 @@ fn a_model_without_a_threshold_asks_for_one() {
     let output = run(pairgate(["filter", &pairs(), "--model", &bundle, "-o", &kept]), 2);
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("--threshold") && error.contains("--keep"), "{error}");
+    // One pair is scored all the same, and nothing is said that is not known.
+    let picture = text(&data("pairs/sunset.jpg"));
+    let one = ["score", &picture, "--caption", "the sun sets", "--model", &bundle];
+    let told = String::from_utf8(run(pairgate(one), 0).stdout).unwrap();
+    assert!(told.contains("score ") && told.contains("verdict     none"), "{told}");
+    assert!(!told.contains("percentile"), "{told}");
+    let json = summary(&run(pairgate(one.iter().chain(&["--json"])), 0));
+    for field in ["percentile", "verdict", "threshold", "threshold_by"] {
+        assert!(json[field].is_null(), "{field}: {json}");
+    }
 }
 
 #[test]

@@ -24,6 +24,15 @@ fn urls_say_where_the_broker_is() {
     }
 }
 
+#[cfg(feature = "mqtts")]
+#[test]
+fn tls_has_a_port_of_its_own() {
+    let secure = broker("MQTTS://user@broker/site").unwrap();
+    assert!(secure.is_secure() && secure.to_string() == "broker:8883");
+    assert_eq!(broker("mqtts://10.0.0.7:1884").unwrap().to_string(), "10.0.0.7:1884");
+    assert!(!broker("mqtt://broker").unwrap().is_secure());
+}
+
 #[test]
 fn urls_that_cannot_be_used_say_why() {
     use AddressError::*;
@@ -34,7 +43,7 @@ fn urls_that_cannot_be_used_say_why() {
         ("broker:1883", Scheme),
         ("http://broker", Scheme),
         ("mqtt:/broker", Scheme),
-        ("mqtts://broker", Transport),
+        ("ssl://broker", Transport),
         ("wss://broker/mqtt", Transport),
         ("mqtt://", Host),
         ("mqtt:///prefix", Host),
@@ -78,6 +87,8 @@ fn urls_that_cannot_be_used_say_why() {
     ] {
         assert_eq!(broker(url).err(), Some(wanted), "{url:?}");
     }
+    let of_tls = if cfg!(feature = "mqtts") { SecureHost } else { Plain };
+    assert_eq!(broker("mqtts://[::1]").err(), Some(of_tls));
     assert!(broker("mqtt://h/?").unwrap_err().to_string().contains("%3F"));
 }
 
@@ -97,7 +108,7 @@ fn a_node_is_one_level_of_a_topic() {
 fn passwords_are_not_shown() {
     let shown = broker("mqtt://user:s3cret@host/x").unwrap();
     assert!(!format!("{shown} {shown:?}").contains("s3cret"));
-    for url in ["mqtt://user:s3cret/@host", "mqtt://user:s3cret%@host", "mqtts://u:s3cret@host"] {
+    for url in ["mqtt://user:s3cret/@host", "mqtt://user:s3cret%@host", "wss://u:s3cret@host"] {
         let error = broker(url).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}");
     }

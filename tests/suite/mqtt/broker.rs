@@ -38,7 +38,8 @@ impl Mosquitto {
         Self::configured("allow_anonymous false\npassword_file passwords\n", configure)
     }
 
-    fn configured(settings: &str, prepare: impl Fn(&Path)) -> Option<Self> {
+    /// One with these settings; `prepare` may put files into its folder.
+    pub fn configured(settings: &str, prepare: impl Fn(&Path)) -> Option<Self> {
         let mosquitto = program("mosquitto").or_else(skip)?;
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
@@ -69,7 +70,7 @@ pub fn free_port() -> u16 {
 }
 
 /// The program's path: Debian keeps it where only root looks.
-fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     folders.map(|folder| folder.join(name)).find(|file| file.is_file())

@@ -97,7 +97,7 @@ fn a_message_tells_of_the_pair_and_never_shows_it() {
     let mut bench = Bench::new(broker.port, 10, |_| {});
     bench.accept(&judged("a/b.c", b"\xef\xbb\xbfa beach", br#"{"url": "x", "n": NaN}"#));
     let delivery = bench.close();
-    assert_eq!(delivery, Delivery { delivered: 1, dropped: 0, undelivered: 0 });
+    assert_eq!(delivery, Delivery { delivered: 1, dropped: 0, refused: 0, undelivered: 0 });
     wait_until("the message", || listener.heard("kept").len() == 1);
     let heard = &listener.heard("kept")[0];
     assert_eq!(heard.topic, "test/bench/kept");
@@ -149,7 +149,7 @@ fn a_pair_is_told_of_after_its_shard() {
         wait_until("published pairs", || listener.heard("kept").len() >= published);
         assert_eq!(listener.heard("kept").len(), published);
     }
-    assert_eq!(bench.close(), Delivery { delivered: 10, dropped: 0, undelivered: 0 });
+    assert_eq!(bench.close(), Delivery { delivered: 10, dropped: 0, refused: 0, undelivered: 0 });
     wait_until("all pairs", || listener.heard("kept").len() == 10);
     assert!(listener.heard("kept").iter().all(|heard| heard.shard_exists));
     let paths = listener.kept("path");
@@ -170,7 +170,7 @@ fn a_shard_that_never_got_its_name_is_not_told_of() {
     bench.outcome.counts.subtract(&lost);
     bench.outcome.unstored = lost.decided();
     let delivery = bench.link.take().unwrap().close(Counters::from(&bench.outcome));
-    assert_eq!(delivery, Delivery { delivered: 2, dropped: 0, undelivered: 0 });
+    assert_eq!(delivery, Delivery { delivered: 2, dropped: 0, refused: 0, undelivered: 0 });
     let last = listener.wait_for_counters(|counters| counters["ended"] == true);
     assert_eq!(
         (&last["read"], &last["kept"], &last["unstored"]),
@@ -197,7 +197,7 @@ fn an_outage_loses_nothing_that_the_queue_can_hold() {
     listener.wait_for_status("offline");
     (40..80).for_each(|number| bench.accept(&pair(number)));
     relay.open();
-    assert_eq!(bench.close(), Delivery { delivered: 80, dropped: 0, undelivered: 0 });
+    assert_eq!(bench.close(), Delivery { delivered: 80, dropped: 0, refused: 0, undelivered: 0 });
     listener.wait_for_counters(|counters| counters["ended"] == true && counters["kept"] == 80);
     listener.wait_for_status("offline");
     assert_eq!(listener.statuses(), ["online", "offline", "online", "offline"]);
@@ -262,4 +262,83 @@ fn a_run_that_comes_back_takes_its_place_over() {
     let retained = |level: &str| late.heard(level).iter().all(|heard: &Heard| heard.retained);
     late.wait_for_counters(|counters| counters["ended"] == true);
     assert!(retained("status") && retained("counters"));
+}
+
+/// A broker that takes no packet of more than 4096 bytes.
+fn small_broker() -> Option<Mosquitto> {
+    Mosquitto::configured("allow_anonymous true\nmax_packet_size 4096\n", |_| {})
+}
+
+/// A pair whose message has about so many bytes.
+fn sized(number: usize, bytes: usize) -> Judged {
+    let metadata = format!(r#"{{"url": "{}"}}"#, "x".repeat(bytes));
+    judged(&format!("{number:05}"), b"a beach", metadata.as_bytes())
+}
+
+#[test]
+fn what_the_broker_refuses_is_counted_and_the_others_arrive() {
+    let Some(broker) = small_broker() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 1, |settings| {
+        settings.patience = Duration::from_secs(60);
+    });
+    // Two of them are refused by trying; what is larger than they are is not tried.
+    let large = [(3, 5000), (7, 4500), (8, 6000), (20, 7000), (39, 8000)];
+    for number in 0..40 {
+        let found = large.iter().find(|(large, _)| *large == number);
+        bench.accept(&found.map_or_else(|| pair(number), |(_, bytes)| sized(number, *bytes)));
+    }
+    let delivery = bench.close();
+    let refused = large.len() as u64;
+    let delivered = 40 - refused;
+    assert_eq!(delivery, Delivery { delivered, dropped: 0, refused, undelivered: 0 });
+    let last = listener.wait_for_counters(|counters| counters["ended"] == true);
+    assert_eq!((&last["refused"], &last["dropped"]), (&refused.into(), &refused.into()));
+    let kept = listener.kept("key");
+    let mut told = keys(&kept);
+    told.sort_unstable();
+    told.dedup();
+    let small = (0..40).filter(|number| large.iter().all(|(large, _)| large != number));
+    assert_eq!(told, small.map(|number| format!("{number:05}")).collect::<Vec<_>>());
+    listener.wait_for_status("offline");
+    let connections = listener.statuses().iter().filter(|status| *status == "online").count();
+    assert!(connections <= 6, "{connections} connections for two refused messages");
+}
+
+/// Pairs that were on their way when a connection was lost are not what it was lost for.
+#[test]
+fn outages_one_after_the_other_refuse_nothing() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let relay = Relay::to(broker.port);
+    let mut bench = Bench::new(relay.port, 1, |settings| {
+        settings.patience = Duration::from_secs(60);
+    });
+    for round in 0..4 {
+        relay.open();
+        let from = 20 * round;
+        (from..from + 20).for_each(|number| bench.accept(&pair(number)));
+        wait_until("some of them", || listener.heard("kept").len() > from);
+        relay.cut();
+    }
+    relay.open();
+    let delivery = bench.close();
+    assert_eq!(delivery, Delivery { delivered: 80, dropped: 0, refused: 0, undelivered: 0 });
+}
+
+/// One to which the counters are too large as well: status is all that it is told.
+#[test]
+fn a_broker_that_refuses_all_but_the_status_is_left_alone() {
+    let settings = "allow_anonymous true\nmax_packet_size 120\n";
+    let Some(broker) = Mosquitto::configured(settings, |_| {}) else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 1, |settings| {
+        settings.patience = Duration::from_secs(60);
+    });
+    (0..20).for_each(|number| bench.accept(&pair(number)));
+    let delivery = bench.close();
+    assert_eq!(delivery, Delivery { delivered: 0, dropped: 0, refused: 20, undelivered: 0 });
+    listener.wait_for_status("offline");
+    let connections = listener.statuses().iter().filter(|status| *status == "online").count();
+    assert!(connections <= 10, "{connections} connections");
 }

@@ -249,7 +249,7 @@ fn an_address_that_cannot_be_used_ends_the_run_before_it_begins() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("kept");
     for (url, node, wanted) in [
-        ("mqtts://host", "n", "plain TCP"),
+        ("wss://host", "n", "plain TCP"),
         ("mqtt://user:s3cret@host:port", "n", "port"),
         ("mqtt://host", "a/b", "--mqtt-node \"a/b\""),
     ] {

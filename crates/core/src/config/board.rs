@@ -18,6 +18,9 @@ pub enum OnFull {
     Block,
 }
 
+/// Milliseconds without a picture after which a camera counts as broken, by default.
+const MAX_SILENCE_MS: u64 = 600_000;
+
 /// How frames become pairs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -41,10 +44,15 @@ pub struct CaptureConfig {
     pub place: String<64>,
     /// What `{sensor}` stands for.
     pub sensor: String<64>,
+    /// Longest time without a picture that can be read, after which the camera counts as broken; 0:
+    /// as long as it takes. Not in a packed config.
+    #[serde(with = "silence")]
+    pub max_silence_ms: u64,
 }
 
 impl Default for CaptureConfig {
-    /// Every frame, 8 places, the newest shed, no rule, the caption that comes with the frame.
+    /// Every frame, 8 places, the newest shed, no rule, the caption that comes with the frame, ten
+    /// minutes without a picture.
     fn default() -> Self {
         Self {
             interval_ms: 0,
@@ -56,6 +64,30 @@ impl Default for CaptureConfig {
             caption: String::try_from("{label}").unwrap_or_default(),
             place: String::new(),
             sensor: String::new(),
+            max_silence_ms: MAX_SILENCE_MS,
+        }
+    }
+}
+
+/// A time that takes no bytes in a packed config.
+mod silence {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::super::units::milliseconds;
+
+    pub fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() {
+            milliseconds::serialize(value, to)
+        } else {
+            to.serialize_unit()
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        if from.is_human_readable() {
+            milliseconds::deserialize(from)
+        } else {
+            <()>::deserialize(from).map(|()| super::MAX_SILENCE_MS)
         }
     }
 }

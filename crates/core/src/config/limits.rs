@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::units;
+use super::{in_files, units};
 
 /// Bounds on an image, checked on its header before any pixel is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,8 @@ pub struct ImageLimits {
     /// Bytes that decoding one image may allocate.
     #[serde(with = "units::bytes")]
     pub max_decode_bytes: u64,
-    /// At which resolution images are decoded.
+    /// At which resolution images are decoded. Not in a packed config: firmware decodes nothing.
+    #[serde(with = "in_files")]
     pub decode: DecodeMode,
 }
 

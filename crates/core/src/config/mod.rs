@@ -5,6 +5,7 @@
 //! reads them in layers and names the line of what is wrong; [`packed`] is the form that firmware reads.
 
 mod board;
+pub(crate) mod in_files;
 mod limits;
 mod memory;
 pub mod packed;
@@ -48,7 +49,7 @@ pub struct Config {
     /// When to back off.
     pub thermal: ThermalConfig,
     /// Whether a share's threshold follows the scores. Not in a packed config.
-    #[serde(rename = "follow", with = "tracker::in_files")]
+    #[serde(rename = "follow", with = "in_files")]
     pub tracker: TrackerConfig,
 }
 
@@ -78,8 +79,9 @@ impl Config {
         self.need(0).without_capture().check(self.memory.ceiling_bytes)
     }
 
-    fn limit_rows(&self) -> [Row; 10] {
+    fn limit_rows(&self) -> [Row; 11] {
         let Self { memory, image, sample, rules, .. } = self;
+        let least_words = if rules.max_words == 0 { 0.0 } else { rules.min_words.into() };
         [
             ("memory.ceiling_bytes", memory.ceiling_bytes as f64, 0.0, 1e13),
             ("image.max_side", image.max_side.into(), 1.0, 65_535.0),
@@ -91,6 +93,8 @@ impl Config {
             ("rules.min_chars", rules.min_chars.into(), 0.0, 1e6),
             ("rules.min_side", rules.min_side.into(), 0.0, 65_535.0),
             ("rules.max_aspect", rules.max_aspect, 1.0, 1e9),
+            // Not below the fewest: no caption would pass.
+            ("rules.max_words", rules.max_words.into(), least_words, 1e6),
         ]
     }
 
@@ -127,13 +131,14 @@ impl Config {
         ]
     }
 
-    fn board_rows(&self) -> [Row; 7] {
+    fn board_rows(&self) -> [Row; 8] {
         let Self { capture, thermal, .. } = self;
         [
             ("capture.interval_ms", capture.interval_ms as f64, 0.0, 1e12),
             ("capture.places", capture.places.into(), 1.0, 255.0),
             ("capture.min_change", capture.min_change.into(), 0.0, 255.0),
             ("capture.min_sharpness", capture.min_sharpness.into(), 0.0, 65_025.0),
+            ("capture.max_silence_ms", capture.max_silence_ms as f64, 0.0, 1e12),
             ("thermal.warm_c", thermal.warm_c.into(), -40.0, 150.0),
             // Not below warm: a board would stop before it slows down.
             ("thermal.hot_c", thermal.hot_c.into(), thermal.warm_c.into(), 150.0),

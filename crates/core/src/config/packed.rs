@@ -16,7 +16,7 @@ use crate::wire::CRC32C;
 /// First bytes of a packed config.
 pub const MAGIC: &[u8; 4] = b"PGCF";
 /// The layout of the payload.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 2;
 /// Bytes that a packed config never passes.
 pub const MAX_BYTES: usize = 2048;
 
@@ -25,9 +25,14 @@ const HEADER: usize = 10;
 /// Writes `config` to the front of `buffer`, of [`MAX_BYTES`] at most, and gives the part used.
 ///
 /// # Errors
-/// [`ConfigError::Packed`] if the buffer is too small.
+/// [`ConfigError::Packed`] if the buffer is too small, or the config has rules that a packed one does
+/// not hold: firmware would pass what they reject.
 pub fn pack<'b>(config: &Config, buffer: &'b mut [u8]) -> Result<&'b [u8], ConfigError> {
     let small = ConfigError::Packed { why: "the buffer is too small" };
+    if config.rules.max_words != 0 || !config.rules.languages.is_any() {
+        let why = "it holds no rules.max_words and no rules.languages: leave them at 0 and []";
+        return Err(ConfigError::Packed { why });
+    }
     let body = buffer.get_mut(HEADER..).ok_or(small)?;
     let length = postcard::to_slice(config, body).map_err(|_| small)?.len();
     buffer[..4].copy_from_slice(MAGIC);

@@ -35,22 +35,3 @@ impl Default for TrackerConfig {
         }
     }
 }
-
-/// A field that is in files for people, and takes no bytes in a packed config.
-pub(super) mod in_files {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::TrackerConfig;
-
-    pub fn serialize<S: Serializer>(value: &TrackerConfig, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() { value.serialize(to) } else { to.serialize_unit() }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TrackerConfig, D::Error> {
-        if from.is_human_readable() {
-            TrackerConfig::deserialize(from)
-        } else {
-            <()>::deserialize(from).map(|()| TrackerConfig::default())
-        }
-    }
-}

@@ -1,6 +1,7 @@
 //! The cheap rules.
 
 use pairgate_core::decision::Reason;
+use pairgate_core::language::{Language, Languages};
 use pairgate_core::pair::Size;
 use pairgate_core::rules::Rules;
 
@@ -21,4 +22,32 @@ fn basic_rules_hold_at_their_edges() {
 fn no_rules_pass_everything() {
     assert_eq!(Rules::NONE.caption_fault(""), None);
     assert_eq!(Rules::NONE.size_fault(Size::new(1, 60_000)), None);
+}
+
+#[test]
+fn most_words_hold_at_their_edge_and_answer_last() {
+    let rules = Rules { max_words: 3, min_chars: 20, ..Rules::BASIC };
+    let faults = |caption| rules.caption_faults(caption).collect::<Vec<_>>();
+    assert_eq!(faults("one two threeeeeeeeee"), []);
+    assert_eq!(faults("one two three four five"), [Reason::CaptionTooManyWords]);
+    let both = [Reason::CaptionTooShort, Reason::CaptionTooManyWords];
+    assert_eq!(faults("a b c d"), both);
+    let without_least = Rules { max_words: 1, ..Rules::NONE };
+    assert_eq!(without_least.caption_fault("a b"), Some(Reason::CaptionTooManyWords));
+    assert_eq!(without_least.caption_fault(" a "), None);
+}
+
+#[test]
+fn languages_are_a_set_of_codes() {
+    assert!(Languages::ANY.is_any() && Languages::ANY.has(Language::Hindi));
+    let both = Languages::ANY.with(Language::German).with(Language::Arabic);
+    assert!(both.has(Language::German) && !both.has(Language::English));
+    assert_eq!(both.codes().collect::<Vec<_>>(), ["ar", "de"]);
+    assert_eq!(format!("{both:?}"), r#"["ar", "de"]"#);
+    for (code, language) in Language::ALL {
+        assert_eq!(Language::of_code(code), Some(language));
+        assert_eq!(Languages::ANY.with(language).codes().collect::<Vec<_>>(), [code]);
+        assert!(Language::EXPECTED.contains(code));
+    }
+    assert_eq!(Language::of_code("xx"), None);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
-use crate::cli::args::{InputArgs, RulesArg, fraction};
+use crate::cli::args::{InputArgs, RuleArgs, fraction};
 
 /// Find the threshold that keeps a share of the pairs.
 ///
@@ -59,11 +59,8 @@ pub struct CalibrateArgs {
         help_heading = PASSES
     )]
     pub confidence: f64,
-    /// Rules of pairs that count.
-    ///
-    /// Default: the config's, else basic.
-    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
-    pub rules: Option<RulesArg>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
     /// The inputs are sketches: their scores together.
     ///
     /// They were written by --sketch.

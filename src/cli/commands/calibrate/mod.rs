@@ -127,7 +127,7 @@ impl Pool {
         args: &CalibrateArgs,
         inputs: &[PathBuf],
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let session = Session::start(&args.input, args.rules)?;
+        let session = Session::start(&args.input, &args.rules)?;
         self.claim(&inputs[0], session.model.digest())?;
         let settings =
             GateSettings { policy: Policy::default(), ..GateSettings::of(&session.config) };

@@ -16,7 +16,8 @@ const CAPTION: &str = "Caption";
 /// Take a camera's frames, caption them, and keep the good pairs.
 ///
 /// It goes on until the camera ends or Ctrl-C. The camera never waits: a frame that finds no place
-/// is left out and counted. An output folder is gone on with, also after the power has failed.
+/// is left out and counted; a recorded file does wait. A camera without pictures ends the run after
+/// the config's capture.max_silence_ms. An output folder is gone on with, also after the power has failed.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "\
@@ -71,7 +72,7 @@ pub struct CaptureArgs {
     pub caption: Option<String>,
     /// Where labels come from: a file or a named pipe.
     ///
-    /// A file's text is the label, of a pipe the last line is.
+    /// A file's text is the label, of a pipe the last line is. One that is missing is waited for.
     #[arg(long, value_name = "PATH", help_heading = CAPTION)]
     pub labels: Option<PathBuf>,
     /// What {place} stands for.

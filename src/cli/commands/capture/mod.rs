@@ -17,7 +17,8 @@ use crate::capture::caption::{Labels, Template};
 use crate::capture::change::FrameRules;
 use crate::capture::intake::{Captured, Start};
 use crate::capture::mjpeg::MjpegSource;
-use crate::capture::queue::FrameQueue;
+use crate::capture::queue::{FrameQueue, Taken};
+use crate::capture::silence::Silence;
 use crate::capture::taker::{Pace, Taker};
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::Plan;
@@ -37,7 +38,7 @@ use crate::source::{Meter, Source};
 use crate::store::{StoreOptions, StoreSink};
 
 pub use args::CaptureArgs;
-use pairgate_core::config::Config;
+use pairgate_core::config::{Config, OnFull};
 use pairgate_core::pair::Size;
 
 /// Bytes of a pipe that are read at once.
@@ -75,11 +76,26 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let stop = session.signals.stop.clone();
     let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
     let pace = Pace::new(Duration::from_millis(config.capture.interval_ms), backoff);
-    let queue = FrameQueue::new(config.capture.places as usize, config.capture.on_full);
-    let taker = Taker::start(camera, queue.clone(), pace, stop.clone())?;
+    // A file can wait, whatever is said of cameras.
+    let waits = is_plain_file(&args.camera);
+    let on_full = if waits { OnFull::Block } else { config.capture.on_full };
+    let pace = if waits { pace.patient() } else { pace };
+    let silence = Silence::new(&args.camera.to_string_lossy(), longest_silence(args, config));
+    sinks.push(silence.sink());
+    let queue = FrameQueue::new(config.capture.places as usize, on_full);
+    let taker = Taker::start(camera, queue.clone(), pace, silence.clone(), stop.clone())?;
     let rules = FrameRules::new(&config.capture, config.image);
     let start = Start::new();
-    let source = Captured { queue: queue.clone(), taker, rules, template, labels, start, stop };
+    let source = Captured {
+        queue: queue.clone(),
+        taker,
+        rules,
+        template,
+        labels,
+        start,
+        silence: silence.clone(),
+        stop,
+    };
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
@@ -96,7 +112,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let outcome = run.through(gates, |counts| progress.show(counts));
     drop(progress);
-    summary.taken = Some(queue.taken());
+    summary.taken = Some(Taken { silences: silence.silences(), ..queue.taken() });
     summary.set_tracked(decider.tracker());
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);
@@ -145,6 +161,33 @@ fn open_camera(args: &CaptureArgs, config: &Config) -> Result<Box<dyn Source>, B
         FormatArg::Auto => Box::new(MjpegSource::new(reader, &from, config.sample)),
         FormatArg::Frames => Box::new(FramesSource::new(reader, &from, config.sample)),
     })
+}
+
+/// How long the camera may give no picture. A file has an end, and a microcontroller's pairs may be
+/// rare.
+fn longest_silence(args: &CaptureArgs, config: &Config) -> Option<Duration> {
+    let limit = Duration::from_millis(config.capture.max_silence_ms);
+    let watched = args.format == FormatArg::Auto && !is_plain_file(&args.camera);
+    // Frames within the interval are left out unseen.
+    let interval = Duration::from_millis(config.capture.interval_ms);
+    (watched && !limit.is_zero()).then(|| limit.saturating_add(interval))
+}
+
+/// Whether frames are read from a plain file, by its path or as standard input.
+fn is_plain_file(path: &Path) -> bool {
+    let found = if path == Path::new("-") { stdin_metadata() } else { fs::metadata(path) };
+    found.is_ok_and(|found| found.is_file())
+}
+
+#[cfg(unix)]
+fn stdin_metadata() -> io::Result<fs::Metadata> {
+    use std::os::fd::AsFd;
+    File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
+}
+
+#[cfg(not(unix))]
+fn stdin_metadata() -> io::Result<fs::Metadata> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn open_stream(path: &Path) -> io::Result<Box<dyn Read + Send>> {

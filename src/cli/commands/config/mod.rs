@@ -32,6 +32,7 @@ pub fn run(command: &ConfigCommand) -> Result<ExitCode, Box<dyn Error>> {
 fn check(args: &ConfigArgs) -> Result<(), Box<dyn Error>> {
     let layers = settings::of_layers(&args.layers)?;
     let config = layers.resolve()?;
+    settings::check_languages(&layers, &config)?;
     let need = need_of(&config)?;
     need.check(config.memory.ceiling_bytes).map_err(|error| layers.blame(&error))?;
     if args.json {

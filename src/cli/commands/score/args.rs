@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::args::headings::{OUTPUT, PASSES};
-use crate::cli::args::{InputArgs, RulesArg};
+use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
+use crate::cli::args::{InputArgs, RuleArgs, threshold};
 use crate::cli::outputs;
 
 /// Score every pair and copy nothing: JSON lines, Parquet or CSV.
 ///
 /// One line or row a pair, with its key, its score or null, the reason that speaks against it or
-/// null, and the sample's metadata. Pairs that break a rule are scored too.
+/// null, and the sample's metadata. Pairs that break a rule are scored too. With --caption one
+/// picture is scored, and its score printed.
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "\
 Example: pairgate score shards/ -o scores.parquet      (--help shows more)",
     after_long_help = "\
 Examples:
+  pairgate score photo.jpg --caption 'a dog on a beach'
   pairgate score shards/ -o scores.jsonl
   pairgate score shards/ -o scores.parquet     for pandas, polars, DuckDB; or .csv
   pairgate score shards/ -o scores.pairgate && \\
@@ -38,16 +40,34 @@ pub struct ScoreArgs {
         short,
         long,
         value_name = "FILE",
+        conflicts_with = "caption",
         value_parser = PathBufValueParser::new().try_map(outputs::scores_file),
         help_heading = OUTPUT
     )]
-    pub output: PathBuf,
-    /// Print the summary as JSON.
+    pub output: Option<PathBuf>,
+    /// The caption of one picture, which IN is.
+    ///
+    /// Its score is printed, with the percentile that it has under the model's calibration, the
+    /// verdict, and the reason that speaks against the pair. With - the picture is read from standard
+    /// input.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, help_heading = INPUT)]
+    pub caption: Option<String>,
+    /// Print the summary, or the answer, as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Rules noted as a reason.
+    /// Lowest score that passes, -1 to 1.
     ///
-    /// Default: the config's, else basic.
-    #[arg(long, value_enum, value_name = "RULES", help_heading = PASSES)]
-    pub rules: Option<RulesArg>,
+    /// Each line or row then says the verdict: kept, rejected or failed. Default: none; of one
+    /// picture the config's, else the model's recommended one.
+    #[arg(
+        short,
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
+    pub threshold: Option<f32>,
+    #[command(flatten)]
+    pub rules: RuleArgs,
 }

@@ -1,6 +1,7 @@
 //! `pairgate score`: every pair's score, and nothing copied.
 
 mod args;
+mod one;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -25,14 +26,23 @@ use pairgate_core::policy::Policy;
 
 /// Runs the command.
 pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let to_stdout = args.output == Path::new("-");
+    let output = match (&args.caption, &args.output) {
+        (Some(caption), _) => return one::run(args, caption),
+        (None, Some(output)) => output.as_path(),
+        (None, None) => {
+            let why = "say where the scores go: --output FILE, which may be -; the score of one \
+                       picture is printed with --caption TEXT";
+            return Err(why.into());
+        }
+    };
+    let to_stdout = output == Path::new("-");
     if to_stdout && args.json {
         return Err("--json and -o - would both write to standard output: name a file".into());
     }
     if !to_stdout {
-        check_file(&args.output)?;
+        check_file(output)?;
     }
-    let session = Session::start(&args.input, args.rules)?;
+    let session = Session::start(&args.input, &args.rules)?;
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");
@@ -40,21 +50,22 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     let inputs = session.open_paths(args.input.options(), &paths)?;
     let settings = GateSettings {
-        policy: Policy::default(),
+        policy: Policy { threshold: args.threshold, ..Policy::default() },
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
     };
-    let table = Format::of(&args.output).map_or(0, Format::memory);
+    let table = Format::of(output).map_or(0, Format::memory);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
     let mut terms = Terms::of(&session.model, &settings);
     terms.read_as(args.input.options().named());
     let header = Header::new(terms, names.collect());
-    let mut sink = sink(&args.output, header)?;
-    let mut summary = Summary::start(&session.model, &settings, "nothing against");
+    let mut sink = sink(output, header)?;
+    let passing = if args.threshold.is_some() { "kept" } else { "nothing against" };
+    let mut summary = Summary::start(&session.model, &settings, passing);
     summary.to_stderr = to_stdout;
-    summary.output = if to_stdout { Output::Stream } else { Output::File(args.output.clone()) };
-    summary.next = next(args, &paths).into_iter().collect();
+    summary.output = if to_stdout { Output::Stream } else { Output::File(output.to_owned()) };
+    summary.next = next(args, output, &paths).into_iter().collect();
     let mut decider = Fixed(settings.policy);
     let pass = Pass::Scoring;
     let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
@@ -63,18 +74,22 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// What to do with the scores: keep the best of the pairs.
-fn next(args: &ScoreArgs, inputs: &[PathBuf]) -> Option<Command> {
-    if args.output.extension().is_some_and(|extension| extension == "pairgate") {
-        return Some(Command::new(&["replay"]).path(&args.output).words(&["--keep", "15%"]));
+fn next(args: &ScoreArgs, output: &Path, inputs: &[PathBuf]) -> Option<Command> {
+    if output.extension().is_some_and(|extension| extension == "pairgate") {
+        return Some(Command::new(&["replay"]).path(output).words(&["--keep", "15%"]));
     }
     let can_be_read = args.input.format == FormatArg::Auto && can_be_named(inputs);
-    if !can_be_read || args.output == Path::new("-") {
+    if !can_be_read || output == Path::new("-") {
         return None;
     }
     let filter = Command::new(&["filter"]).inputs(&[], inputs);
     let filter = filter.option("--image-root", args.input.images.image_root.as_deref());
     let filter = filter.option("--model", args.input.model.model.as_deref());
-    Some(filter.words(&["--keep", "15%", "-o", "kept"]))
+    let filter = match args.threshold {
+        Some(threshold) => filter.words(&["--threshold", &threshold.to_string()]),
+        None => filter.words(&["--keep", "15%"]),
+    };
+    Some(filter.words(&["-o", "kept"]))
 }
 
 /// The form of the output, by its name.
@@ -85,6 +100,9 @@ fn sink(output: &Path, header: Header) -> Result<Box<dyn Sink>, IoError> {
     Ok(match output.extension() {
         Some(extension) if extension == "pairgate" => {
             Box::new(JournalSink::create(output, &header)?)
+        }
+        _ if header.terms.threshold.is_some() => {
+            Box::new(ScoresSink::create(output)?.with_verdicts())
         }
         _ => Box::new(ScoresSink::create(output)?),
     })

@@ -283,3 +283,21 @@ fn extensions_tell_the_format() {
     assert_eq!(of("b.csv"), Some(Format::Csv));
     assert_eq!([of("-"), of("b.jsonl"), of("parquet"), of(".csv"), of("b.pairgate")], [None; 5]);
 }
+
+#[test]
+fn a_table_under_a_threshold_has_a_column_for_the_verdict() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    let terms = Terms { threshold: Some(0.5), ..terms() };
+    let mut sink = TableSink::create(&path, Format::Csv, terms).unwrap();
+    let mut pairs = decided();
+    pairs.truncate(2);
+    pairs[0].sample.members.push(member("json", br#"{"verdict":"theirs"}"#));
+    accept_all(&mut sink, &pairs);
+    let table = read_csv(&path);
+    let names = ["uid", "key", "shard", "score", "reason", "verdict", "width", "height"];
+    assert_eq!(table.0[..8], names);
+    assert_eq!(column(&table, "verdict"), ["kept", "rejected"]);
+    assert_eq!(column(&table, "metadata_verdict"), ["theirs", ""]);
+    assert_eq!(column(&table, "caption_length"), ["9", "0"]);
+}
