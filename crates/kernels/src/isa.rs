@@ -172,19 +172,19 @@ impl fmt::Display for Isa {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2")]
 fn run_avx2<T: Task>(set: Avx2, task: T) -> T::Output {
     task.run(set)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avxvnni")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2,avxvnni")]
 fn run_avxvnni<T: Task>(set: AvxVnni, task: T) -> T::Output {
     task.run(set)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx2,fma,bmi1,bmi2,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 fn run_avx512vnni<T: Task>(set: Avx512Vnni, task: T) -> T::Output {
     task.run(set)
 }

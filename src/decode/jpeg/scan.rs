@@ -1,6 +1,8 @@
 //! The scan of a baseline file: units of blocks, decoded in their order, row by row.
 
 use libjpeg_turbo_rs::simd::{self, SimdRoutines};
+use pairgate_kernels::arch::Arch;
+use pairgate_kernels::{Isa, Task};
 
 use super::baseline::{Baseline, Component};
 use super::bits::Bits;
@@ -31,7 +33,23 @@ pub(super) fn decode(
     }
     pixels.resize(length, 0);
     let mut scan = Scan::new(file, side, Wanted { columns, rows })?;
-    scan.run(pixels.chunks_exact_mut(3 * columns.length()))
+    Isa::chosen()
+        .run(Run { scan: &mut scan, pixels: pixels.chunks_exact_mut(3 * columns.length()) })
+}
+
+/// The decoding of a scan to rows of pixels: plain Rust, for each instruction set as it does best.
+struct Run<'s, 'a, Rows> {
+    scan: &'s mut Scan<'a>,
+    pixels: Rows,
+}
+
+impl<'p, Rows: Iterator<Item = &'p mut [u8]>> Task for Run<'_, '_, Rows> {
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn run<A: Arch>(self, _: A) -> Option<()> {
+        self.scan.run(self.pixels)
+    }
 }
 
 /// What is wanted, in pixels of the reduced image.
@@ -82,6 +100,7 @@ impl<'a> Scan<'a> {
         Some(Self { file, kernels, unit, units, columns, rows, height, wanted, planes })
     }
 
+    #[inline(always)]
     fn run<'p>(&mut self, mut pixels: impl Iterator<Item = &'p mut [u8]>) -> Option<()> {
         let mut bits = Bits::new(self.file.data);
         let mut left = self.file.restart_interval;
@@ -129,6 +148,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Writes a row of pixels.
+    #[inline(always)]
     fn emit(&mut self, row: usize, y: usize, pixels: &mut [u8]) {
         let first = self.columns.start * self.unit.0;
         let Span { start, end } = self.wanted.columns;

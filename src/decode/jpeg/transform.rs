@@ -51,6 +51,7 @@ impl Steps {
         }
     }
 
+    #[inline(always)]
     fn is_tame(&self, block: &[i16; 64]) -> bool {
         let Some(narrow) = &self.narrow else { return false };
         let magnitudes = block.iter().zip(narrow);

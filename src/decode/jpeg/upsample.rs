@@ -2,8 +2,6 @@
 //! of half the resolution by a triangle filter ("fancy upsampling"), with libjpeg's rounding.
 
 use libjpeg_turbo_rs::simd::SimdRoutines;
-use pairgate_kernels::arch::Arch;
-use pairgate_kernels::{Isa, Task};
 
 use super::strip::Strip;
 
@@ -34,6 +32,7 @@ impl Upsampling {
 
 impl Upsampler {
     /// Row `row` of the image from the first held column on; `unit` is the row of units at work.
+    #[inline(always)]
     pub fn row<'a>(
         &'a mut self,
         kernels: &SimdRoutines,
@@ -60,7 +59,7 @@ impl Upsampler {
             }
             (2, 2, true) => {
                 let Self { sums, row } = self;
-                Isa::chosen().run(Blend { near, beside: beside(), sums, row });
+                blend(near, beside(), sums, row);
             }
             _ => repeat(near, &mut self.row),
         }
@@ -76,36 +75,23 @@ fn blend_down(near: &[u8], beside: &[u8], bias: u16, row: &mut Vec<u8>) {
 }
 
 /// The same, and then from left to right.
-struct Blend<'a> {
-    near: &'a [u8],
-    beside: &'a [u8],
-    sums: &'a mut Vec<u16>,
-    row: &'a mut Vec<u8>,
-}
-
-impl Task for Blend<'_> {
-    type Output = ();
-
-    /// Plain Rust, which the compiler makes vector code of for each instruction set.
-    #[inline(always)]
-    fn run<A: Arch>(self, _: A) {
-        let Self { near, beside, sums, row } = self;
-        let count = near.len();
-        // The first and the last sum are there twice: at the edges, a sample blends with itself.
-        sums.resize(count + 2, 0);
-        row.resize(2 * count, 0);
-        let sum = |near: &u8, beside: &u8| 3 * u16::from(*near) + u16::from(*beside);
-        for (sum_at, (near, beside)) in sums[1..].iter_mut().zip(near.iter().zip(beside)) {
-            *sum_at = sum(near, beside);
-        }
-        sums[0] = sums[1];
-        sums[count + 1] = sums[count];
-        let (left, middle, right) = (&sums[..count], &sums[1..=count], &sums[2..]);
-        let neighbours = left.iter().zip(middle).zip(right);
-        for (pair, ((left, sum), right)) in row.as_chunks_mut::<2>().0.iter_mut().zip(neighbours) {
-            pair[0] = ((3 * sum + left + 8) >> 4) as u8;
-            pair[1] = ((3 * sum + right + 7) >> 4) as u8;
-        }
+#[inline(always)]
+fn blend(near: &[u8], beside: &[u8], sums: &mut Vec<u16>, row: &mut Vec<u8>) {
+    let count = near.len();
+    // The first and the last sum are there twice: at the edges, a sample blends with itself.
+    sums.resize(count + 2, 0);
+    row.resize(2 * count, 0);
+    let sum = |near: &u8, beside: &u8| 3 * u16::from(*near) + u16::from(*beside);
+    for (sum_at, (near, beside)) in sums[1..].iter_mut().zip(near.iter().zip(beside)) {
+        *sum_at = sum(near, beside);
+    }
+    sums[0] = sums[1];
+    sums[count + 1] = sums[count];
+    let (left, middle, right) = (&sums[..count], &sums[1..=count], &sums[2..]);
+    let neighbours = left.iter().zip(middle).zip(right);
+    for (pair, ((left, sum), right)) in row.as_chunks_mut::<2>().0.iter_mut().zip(neighbours) {
+        pair[0] = ((3 * sum + left + 8) >> 4) as u8;
+        pair[1] = ((3 * sum + right + 7) >> 4) as u8;
     }
 }
 

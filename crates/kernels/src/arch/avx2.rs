@@ -272,7 +272,11 @@ pub struct Avx2(());
 impl Avx2 {
     /// The set, if the machine has it.
     pub fn detect() -> Option<Self> {
-        let here = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        // Processors with AVX2 have the bit instructions too; data of bits are read by them.
+        let here = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2");
         here.then_some(Self(()))
     }
 }
