@@ -15,11 +15,12 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::Layout;
+use super::orientation::Carriers;
 
 const END_OF_IMAGE: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;
-const EXIF_SEGMENT: u8 = 0xe1;
-const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+/// EXIF, or XMP.
+const APP1: u8 = 0xe1;
 
 /// What the markers say.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +54,7 @@ struct Frame<'a> {
 /// where it is no JPEG that can be decoded.
 pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
     let markers = Markers { bytes, position: 2 };
-    let (mut frame, mut orientation, mut coefficients) = (None, None, None);
+    let (mut frame, mut coefficients, mut carriers) = (None, None, Carriers::default());
     let mut complete = false;
     for (marker, segment) in markers {
         match marker {
@@ -66,11 +67,7 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
                 return Err(Reason::Undecodable);
             }
-            EXIF_SEGMENT if orientation.is_none() => {
-                orientation = segment
-                    .strip_prefix(EXIF_PREFIX)
-                    .map(|exif| Orientation::from_exif_chunk(exif).unwrap_or(UNTURNED));
-            }
+            APP1 if coefficients.is_none() => carriers.add_app1(segment),
             START_OF_SCAN if coefficients.is_none() => {
                 let frame = frame.as_ref().ok_or(Reason::Undecodable)?;
                 coefficients = Some(frame.coefficients(segment));
@@ -80,15 +77,13 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
     }
     match (frame, coefficients) {
         (Some(Frame { size: stored, .. }), Some(coefficients)) => {
-            let orientation = orientation.unwrap_or(UNTURNED);
+            let orientation = carriers.orientation();
             Ok(Outline { stored, orientation, coefficients, complete })
         }
         _ if complete => Err(Reason::Undecodable),
         _ => Err(Reason::ImageTruncated),
     }
 }
-
-const UNTURNED: Orientation = Orientation::NoTransforms;
 
 /// Decodes to RGB; `pixels` holds 3 bytes for each pixel of the frame.
 pub(super) fn decode(bytes: &[u8], limits: &ImageLimits, pixels: &mut [u8]) -> Result<(), Reason> {

@@ -35,8 +35,16 @@ pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.
-const IMAGE_EXTENSIONS: [&str; 10] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff"];
+const IMAGE_EXTENSIONS: [&str; 13] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif",
+];
+
+/// Extensions of pictures of formats that are not decoded: a pair with one of them alone is counted
+/// under a reason, not passed over.
+const REFUSED_EXTENSIONS: [&str; 16] = [
+    "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx", "jxr", "svg", "svgz", "psd", "ico", "ppm",
+    "pgm", "pbm", "pnm",
+];
 
 /// Extensions of captions, in the order in which they are preferred.
 const CAPTION_EXTENSIONS: [&str; 3] = ["txt", "text", "caption"];
@@ -65,16 +73,18 @@ pub struct Sample {
 
 impl Sample {
     /// The encoded image: the first member whose extension is an image's, else the first whose
-    /// extension ends in one (`seg.png`).
+    /// extension ends in one (`seg.png`); without one, the same among formats that are refused.
     pub fn image(&self) -> Option<&[u8]> {
-        let named = |exact: bool| {
+        let named = |known: &[&str], exact: bool| {
             self.members.iter().find(|member| {
                 let extension = member.extension.as_str();
                 let last = extension.rsplit('.').next().unwrap_or(extension);
-                is_image(if exact { extension } else { last })
+                known.contains(&if exact { extension } else { last })
             })
         };
-        named(true).or_else(|| named(false)).map(|member| member.data.as_slice())
+        let among = |known| named(known, true).or_else(|| named(known, false));
+        let member = among(&IMAGE_EXTENSIONS).or_else(|| among(&REFUSED_EXTENSIONS));
+        member.map(|member| member.data.as_slice())
     }
 
     /// What the sample's `.json` member says of the pair; empty where it has none.
@@ -162,9 +172,9 @@ pub(crate) fn is_json_object(json: &[u8]) -> bool {
     !Metadata::parse(json).invalid
 }
 
-/// Whether `extension`, in lower case, is an image's.
+/// Whether `extension`, in lower case, is an image's, decoded or refused.
 pub(crate) fn is_image(extension: &str) -> bool {
-    IMAGE_EXTENSIONS.contains(&extension)
+    IMAGE_EXTENSIONS.contains(&extension) || REFUSED_EXTENSIONS.contains(&extension)
 }
 
 /// The fault of a sample whose file with this extension is there but cannot be read.
