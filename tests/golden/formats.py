@@ -687,6 +687,27 @@ def jpeg_tiffs():
             yield f"jpeg-{mode.lower()}-rows{rows}.tif", save(RINGS.convert(mode), "TIFF", compression="jpeg", quality=95, tiffinfo={278: rows})
 
 
+def avifs():
+    """AVIF by Pillow's own encoder: its pictures, compared within a few levels."""
+    alpha = RINGS.copy()
+    alpha.putalpha(OPACITY)
+    for subsampling in ("4:2:0", "4:2:2", "4:4:4", "4:0:0"):
+        for span in ("full", "limited"):
+            name = f"avif-{subsampling.replace(':', '')}-{span}.avif"
+            yield name, save(RINGS, "AVIF", subsampling=subsampling, range=span, quality=80)
+    yield "avif-lossless.avif", save(RINGS, "AVIF", subsampling="4:4:4", quality=100)
+    yield "avif-alpha.avif", save(alpha, "AVIF", quality=80)
+    yield "avif-alpha-444.avif", save(alpha, "AVIF", quality=80, subsampling="4:4:4")
+    for value in range(1, 9):
+        yield f"avif-turned{value}.avif", save(RINGS, "AVIF", quality=60, exif=orientation(value))
+    yield "avif-xmp.avif", save(RINGS, "AVIF", quality=60, xmp=xmp_of(6))
+    # Pillow's encoder makes boxes of EXIF; EXIF alone turns nothing.
+    turned = save(RINGS, "AVIF", quality=60, exif=orientation(1))
+    yield "avif-exif-alone.avif", turned.replace(orientation(1).tobytes()[6:], orientation(6).tobytes()[6:])
+    yield "avif-two-frames.avif", save(RINGS, "AVIF", quality=60, save_all=True, append_images=[RINGS.rotate(180)])
+    yield "avif-bytes-after.avif", save(RINGS, "AVIF", quality=60) + b"more" * 9
+
+
 def known_but_refused():
     yield "photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
     yield "photo.heif", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heix" + bytes(40)
@@ -717,7 +738,7 @@ def expected(name, data, like):
 
 MAKERS = (
     greys, palettes, colours, layouts, faxes, chroma, jpeg_tiffs, tiff_orientations,
-    png_orientations, webp_orientations, jpeg_orientations, odd_pngs, gifs,
+    png_orientations, webp_orientations, jpeg_orientations, odd_pngs, gifs, avifs,
 )
 
 

@@ -96,8 +96,11 @@ fn odd_files() -> Vec<Odd> {
         rest = after;
         Odd { name: name.into(), bytes: bytes.into(), expected: expected.into() }
     });
-    let odd = odd.collect();
+    let mut odd: Vec<Odd> = odd.collect();
     assert!(rest.is_empty(), "the files end with the lines");
+    // Its decoder is not in every build.
+    let has_avif = cfg!(all(feature = "avif", not(target_arch = "arm")));
+    odd.retain(|file| has_avif || !file.name.ends_with(".avif"));
     odd
 }
 
@@ -125,6 +128,24 @@ fn odd_files_decode_as_in_pil_or_in_browsers() {
         .map(|(file, told)| format!("{}: {told}, not {}", file.name, file.expected))
         .collect();
     assert!(wrong.is_empty(), "{} {wrong:#?}", wrong.len());
+}
+
+/// What is cut off a file is missed, or was not needed. EXIF and XMP may be lost with the end of a
+/// file that is decoded nevertheless, as Pillow and browsers decode it.
+#[test]
+fn cut_odd_files_are_refused_or_decoded() {
+    let limits = ImageLimits::default();
+    for Odd { name, bytes, .. } in odd_files() {
+        if name.contains("turned") || !name.ends_with(".avif") && !name.ends_with(".tif") {
+            continue;
+        }
+        let whole = read(&bytes, &limits);
+        for length in (0..bytes.len()).step_by(41) {
+            let cut = read(&bytes[..length], &limits);
+            let refused = cut.is_err();
+            assert!(refused || cut == whole, "{name} cut at {length} of {}", bytes.len());
+        }
+    }
 }
 
 /// A cut file is refused as such, or has lost nothing that is shown.

@@ -11,8 +11,12 @@ pub(super) struct Colours {
     how: How,
     /// Bits that are dropped before anything else.
     drop: u32,
-    /// Luma keeps ten bits.
-    ten: bool,
+    /// Luma keeps more than 8 bits.
+    wide: bool,
+    /// Chroma is not interpolated.
+    nearest: bool,
+    /// Opacity of more than 8 bits is rounded, not cut.
+    pub rounds_opacity: bool,
     full_range: bool,
     luma: Vec<u16>,
     chroma: [Vec<u16>; 2],
@@ -53,11 +57,18 @@ impl Colours {
         let grey = picture.chroma.is_none();
         let how = how(matrix, primaries, full_range, grey, has_alpha)?;
         let fixed = matches!(how, How::Fixed(_));
-        let ten = fixed && has_alpha && !grey && picture.bits == 10;
+        // Pictures with opacity have paths of their own in libavif.
+        let wide = match (picture.bits, picture.chroma) {
+            (10, Some(_)) | (12, Some((1, 1))) => fixed && has_alpha,
+            _ => false,
+        };
+        let nearest = wide && picture.bits == 12;
         Ok(Self {
             how,
-            drop: if fixed && !ten { picture.bits - 8 } else { 0 },
-            ten,
+            drop: if fixed && !wide { picture.bits - 8 } else { 0 },
+            wide,
+            nearest,
+            rounds_opacity: !fixed || grey || nearest,
             full_range,
             luma: vec![0; picture.size.width as usize],
             chroma: [(); 2].map(|()| vec![0; picture.size.width as usize]),
@@ -87,6 +98,7 @@ impl Colours {
         let (across, down) = picture.chroma.unwrap_or((0, 0));
         let rows = picture.sides(1).1;
         let (near, far) = if down == 0 { (y, y) } else { neighbours(y, rows) };
+        let far = if self.nearest { near } else { far };
         for plane in 0..2 {
             picture.samples(plane + 1, near, &mut self.near);
             picture.samples(plane + 1, far, &mut self.far);
@@ -98,8 +110,10 @@ impl Colours {
                 into.copy_from_slice(near);
                 continue;
             }
+            let last = into.len() - 1;
             for (x, into) in into.iter_mut().enumerate() {
                 let (here, beside) = neighbours(x, near.len());
+                let beside = if x == last || self.nearest { here } else { beside };
                 let column = |x: usize| 3 * u32::from(near[x]) + u32::from(far[x]);
                 *into = ((3 * column(here) + column(beside) + 8) >> 4) as u16;
             }
@@ -109,8 +123,13 @@ impl Colours {
     fn rgb(&self, luma: u16, cb: u16, cr: u16, bits: u32, grey: bool) -> [u8; 3] {
         match self.how {
             How::Fixed(fixed) => {
-                let (luma, cb, cr) = match self.ten {
-                    true => (u32::from(luma) << 6 | u32::from(luma) >> 4, cb >> 2, cr >> 2),
+                let luma_bits = u32::from(luma);
+                let (luma, cb, cr) = match self.wide {
+                    true => {
+                        // Sixteen bits, the highest again in place of those that are missing.
+                        let luma = luma_bits << (16 - bits) | luma_bits >> (2 * bits - 16);
+                        (luma, cb >> (bits - 8), cr >> (bits - 8))
+                    }
                     false => (u32::from(luma >> self.drop) * 0x0101, cb, cr),
                 };
                 let (cb, cr) = if grey { (128, 128) } else { (cb, cr) };
@@ -153,9 +172,9 @@ fn how(
         // Grey alone goes another way.
         _ if grey && !has_alpha => How::Float(0.299, 0.114),
         0 => How::Identity,
-        1 => How::Fixed(Fixed::of(0.2126, 0.0722, full_range)),
-        2 | 5 | 6 => How::Fixed(Fixed::of(0.299, 0.114, full_range)),
-        9 => How::Fixed(Fixed::of(0.2627, 0.0593, full_range)),
+        1 => How::Fixed(Fixed::of(0.2126, 0.0722, full_range, 1.164)),
+        2 | 5 | 6 => How::Fixed(Fixed::of(0.299, 0.114, full_range, 1.164)),
+        9 => How::Fixed(Fixed::of(0.2627, 0.0593, full_range, 1.164384)),
         4 => How::Float(0.30, 0.11),
         7 => How::Float(0.212, 0.087),
         8 => How::GreenOrange,
@@ -167,8 +186,10 @@ fn how(
 }
 
 impl Fixed {
-    fn of(red: f64, blue: f64, full_range: bool) -> Self {
-        let (luma, chroma): (f64, f64) = if full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+    /// `limited` is 255 / 219, with as many digits as libyuv has it.
+    fn of(red: f64, blue: f64, full_range: bool, limited: f64) -> Self {
+        let (luma, chroma): (f64, f64) =
+            if full_range { (1.0, 1.0) } else { (limited, 255.0 / 224.0) };
         let green = 1.0 - red - blue;
         let factor = |factor: f64| (factor * chroma * 64.0).round() as i32;
         // Products of bytes: no factor is above 2.
@@ -219,12 +240,12 @@ fn of_floats(how: How, y: f32, cb: f32, cr: f32, grey: bool) -> [f32; 3] {
 }
 
 /// The luma of row `y` as opacities.
-pub(super) fn opacities(picture: &Picture, y: usize, into: &mut [u8]) {
+pub(super) fn opacities(picture: &Picture, y: usize, rounds: bool, into: &mut [u8]) {
     let mut row = vec![0; into.len()];
     picture.samples(0, y, &mut row);
     for (into, sample) in into.iter_mut().zip(row) {
         *into = match (picture.bits, picture.full_range) {
-            (8, true) => sample as u8,
+            (bits, true) if !rounds => (sample >> (bits - 8)) as u8,
             (bits, full_range) => {
                 (0.5 + level(sample, bits, full_range, false).clamp(0.0, 1.0) * 255.0) as u8
             }

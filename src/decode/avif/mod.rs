@@ -59,8 +59,12 @@ pub(super) fn decode(
     empty(&mut into.pixels, into.size.pixels().saturating_mul(3))?;
     let opacity = file.alpha_of(&primary);
     let colours = decoded(&file, &primary, limits)?;
+    if colours.size != into.size {
+        return Err(Reason::Undecodable);
+    }
     let mut rows = Colours::of(&colours, primary.colours, opacity.is_some())?;
     rows.write(&colours, &mut into.pixels);
+    let rounds = rows.rounds_opacity;
     drop(colours);
     if let Some(item) = opacity {
         if item.size.is_some_and(|size| size != into.size) {
@@ -70,7 +74,8 @@ pub(super) fn decode(
         if opacity.size != into.size {
             return Err(Reason::Undecodable);
         }
-        lay_over_white(&opacity, file.is_multiplied(&primary, &item), into);
+        let multiplied = file.is_multiplied(&primary, &item);
+        lay_over_white(&opacity, multiplied, rounds, into);
     }
     Ok(())
 }
@@ -140,11 +145,11 @@ fn cut(reason: Reason, is_cut: bool) -> Reason {
 }
 
 /// Lays the colours over white, by the luma of `opacity`.
-fn lay_over_white(opacity: &Picture, multiplied: bool, into: &mut Rgb8) {
+fn lay_over_white(opacity: &Picture, multiplied: bool, rounds: bool, into: &mut Rgb8) {
     let Size { width, .. } = into.size;
     let mut levels = vec![0; width as usize];
     for (y, row) in into.pixels.chunks_exact_mut(3 * width as usize).enumerate() {
-        colour::opacities(opacity, y, &mut levels);
+        colour::opacities(opacity, y, rounds, &mut levels);
         for (pixel, &a) in row.as_chunks_mut::<3>().0.iter_mut().zip(&levels) {
             *pixel = pixel.map(|level| {
                 let level = if multiplied { divided(level, a) } else { level };
@@ -154,10 +159,13 @@ fn lay_over_white(opacity: &Picture, multiplied: bool, into: &mut Rgb8) {
     }
 }
 
-/// A level that was multiplied by its opacity.
+/// A level that was multiplied by its opacity, as libyuv divides it again.
 fn divided(level: u8, opacity: u8) -> u8 {
-    match u32::from(opacity) {
+    let factor = match u32::from(opacity) {
         0 => 0,
-        opacity => ((u32::from(level) * 255 + opacity / 2) / opacity).min(255) as u8,
-    }
+        1 => 0xffff,
+        255 => 0x100,
+        opacity => 0x10000 / opacity,
+    };
+    (u32::from(level) * 257 * factor >> 16).min(255) as u8
 }
