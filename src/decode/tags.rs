@@ -110,7 +110,7 @@ impl Entry<'_> {
     /// How many values there are; 0 where they lie past the file's end or are of an unknown kind.
     pub fn len(&self) -> usize {
         let each = bytes_each(self.kind) as usize;
-        if each == 0 { 0 } else { self.data.unwrap_or_default().len() / each }
+        self.data.unwrap_or_default().len().checked_div(each).unwrap_or(0)
     }
 
     /// Value `index` where it is a whole number from 0.

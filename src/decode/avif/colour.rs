@@ -205,7 +205,7 @@ impl Fixed {
 
     /// `luma` has 16 bits, chroma 8.
     fn rgb(&self, luma: u32, cb: i32, cr: i32) -> [u8; 3] {
-        let light = (luma * self.luma >> 16) as i32 + self.black;
+        let light = ((luma * self.luma) >> 16) as i32 + self.black;
         let (cb, cr) = (cb - 128, cr - 128);
         let green = light - (self.green[0] * cb + self.green[1] * cr);
         [light + self.red * cr, green, light + self.blue * cb]

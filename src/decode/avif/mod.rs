@@ -167,5 +167,5 @@ fn divided(level: u8, opacity: u8) -> u8 {
         255 => 0x100,
         opacity => 0x10000 / opacity,
     };
-    (u32::from(level) * 257 * factor >> 16).min(255) as u8
+    ((u32::from(level) * 257 * factor) >> 16).min(255) as u8
 }

@@ -146,7 +146,8 @@ impl Picture {
                 && u64::from(cell) * (count as u64 - 1) < u64::from(side)
         };
         let (across, down) = cell.chroma.unwrap_or((0, 0));
-        let splits = cell.size.width % (1 << across) != 0 || cell.size.height % (1 << down) != 0;
+        let splits = !cell.size.width.is_multiple_of(1 << across)
+            || !cell.size.height.is_multiple_of(1 << down);
         if !covers(cell.size.width, columns, size.width)
             || !covers(cell.size.height, rows, size.height)
             || splits

@@ -4,6 +4,8 @@ use pairgate_core::decision::Reason;
 
 use crate::decode::tags::{Entry, Tagged};
 
+const XMP: u16 = 700;
+
 /// Tags of one page; of a tag's repetitions the last counts. What is a list stays in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Directory<'a> {
@@ -56,15 +58,19 @@ pub(super) fn whole(list: List<'_>, index: usize) -> Option<u64> {
 
 impl<'a> Directory<'a> {
     /// # Errors
-    /// [`Reason::ImageTruncated`] where the directory lies past the file's end, or sides are
-    /// missing in one that is cut; [`Reason::Undecodable`] where there are none.
+    /// [`Reason::ImageTruncated`] where the directory, or values that the pixels need, lie past the
+    /// file's end; [`Reason::Undecodable`] where there are no sides.
     pub fn read(file: &Tagged<'a>, offset: u64) -> Result<Self, Reason> {
         let mut entries = file.entries(offset);
         let mut lists = Lists::default();
         for entry in &mut entries {
             lists.add(entry);
         }
-        let missing = if entries.is_cut() { Reason::ImageTruncated } else { Reason::Undecodable };
+        // Of what is lost with the file's end, nobody knows what it said of the pixels.
+        if entries.is_cut() || lists.is_cut {
+            return Err(Reason::ImageTruncated);
+        }
+        let missing = Reason::Undecodable;
         let side = |list: List<'_>| whole(list, 0).and_then(|side| u32::try_from(side).ok());
         let one = |list: List<'_>, default: u64| whole(list, 0).unwrap_or(default);
         let (width, height) =
@@ -104,6 +110,8 @@ struct Lists<'a> {
     tile_width: List<'a>,
     tile_height: List<'a>,
     rest: Directory<'a>,
+    /// Values that count lie past the file's end.
+    is_cut: bool,
 }
 
 impl Default for Directory<'_> {
@@ -173,9 +181,10 @@ impl<'a> Lists<'a> {
             529 => &mut rest.ycbcr_coefficients,
             530 => &mut rest.ycbcr_subsampling,
             532 => &mut rest.reference_black_white,
-            700 => &mut rest.xmp,
+            XMP => &mut rest.xmp,
             _ => return,
         };
         *place = Some(entry);
+        self.is_cut |= entry.tag != XMP && entry.data.is_none();
     }
 }
