@@ -708,6 +708,120 @@ def avifs():
     yield "avif-bytes-after.avif", save(RINGS, "AVIF", quality=60) + b"more" * 9
 
 
+def tiles_of_jpeg():
+    """Tiles of JPEG that share their tables, and both forms of the first kind of JPEG."""
+    im = picture("gradient", 48, 32)
+    for name, options, photometric in (("ycbcr", {}, 6), ("rgb", {"keep_rgb": True}, 2)):
+        parts, tables = [], b""
+        for top in range(0, 32, 16):
+            for left in range(0, 48, 16):
+                stream = save(im.crop((left, top, left + 16, top + 16)), "JPEG", quality=95, subsampling="4:4:4", **options)
+                tables, scan = abbreviated(stream)
+                parts.append(scan)
+        page = tags(photometric, [8] * 3, 7, t322=(SHORT, [16]), t323=(SHORT, [16]), t347=(UNDEFINED, tables), t530=(SHORT, [1, 1]))
+        yield f"jpeg-tiles-{name}.tif", tiff(page, parts, size=(48, 32), tiled=True)
+    for subsampling, factors in (("4:4:4", [1, 1]), ("4:2:0", [2, 2])):
+        stream = save(im, "JPEG", quality=95, subsampling=subsampling)
+        page = tags(6, [8] * 3, 6, t530=(SHORT, factors), t278=(SHORT, [32]))
+        # The stream lies behind the header of 8 bytes.
+        whole = {**page, 513: (LONG, [8]), 514: (LONG, [len(stream)])}
+        yield f"jpeg-old-stream-{factors[0]}.tif", tiff(whole, [stream], size=(48, 32))
+        yield f"jpeg-old-tables-{factors[0]}.tif", old_tables(stream, page, (48, 32))
+
+
+def segments(stream):
+    """Markers before the scan, with what they hold, and the scan's own segment and data."""
+    at = 2
+    while True:
+        marker, length = stream[at + 1], struct.unpack(">H", stream[at + 2 : at + 4])[0]
+        data = stream[at + 4 : at + 2 + length]
+        at += 2 + length
+        yield marker, data, stream[at:]
+        if marker == 0xDA:
+            return
+
+
+def abbreviated(stream):
+    """The tables of a JPEG as a stream of their own, and the rest without them."""
+    tables, rest = b"\xff\xd8", b"\xff\xd8"
+    for marker, data, after in segments(stream):
+        segment = b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data
+        if marker in (0xDB, 0xC4):
+            tables += segment
+        elif marker < 0xE0:
+            rest += segment + (after if marker == 0xDA else b"")
+    return tables + b"\xff\xd9", rest
+
+
+def old_tables(stream, page, size):
+    """Tables that tags point to, one after the other behind the file's header, and the bare scan."""
+    quantisation, huffman, scan = {}, {}, b""
+    for marker, data, after in segments(stream):
+        while marker == 0xDB and data:
+            quantisation[data[0]], data = data[1:65], data[65:]
+        while marker == 0xC4 and data:
+            length = 17 + sum(data[1:17])
+            huffman[data[0]], data = data[1:length], data[length:]
+        if marker == 0xDA:
+            scan = after[:-2]
+    place, behind = {}, b""
+    for kind, tables in ((519, [quantisation[i] for i in (0, 1, 1)]), (520, [huffman[i] for i in (0, 1, 1)]), (521, [huffman[i | 16] for i in (0, 1, 1)])):
+        place[kind] = []
+        for table in tables:
+            place[kind].append(8 + len(behind))
+            behind += table + b"\0" * (len(table) % 2)
+    more = {kind: (LONG, offsets) for kind, offsets in place.items()}
+    # One segment for all, whose strip begins behind the tables.
+    more[273], more[279] = (LONG, [8 + len(behind)]), (LONG, [len(scan)])
+    return tiff({**page, **more, 512: (SHORT, [1])}, [behind + scan], size=size)
+
+
+def box(kind, data, version=None):
+    data = (b"" if version is None else struct.pack(">L", version << 24)) + data
+    return struct.pack(">L4s", len(data) + 8, kind) + data
+
+
+def inside(data, *path):
+    """The contents of a box in boxes; those of `meta` and such begin behind a version."""
+    for kind in path:
+        at = data.index(kind) - 4
+        length = struct.unpack(">L", data[at : at + 4])[0]
+        data = data[at + 8 : at + length]
+    return data
+
+
+def avif_grids():
+    """Four pictures of 64 by 64, side by side, of which the last are cut off."""
+    size = (120, 100)
+    cells = [picture("rings", 128, 128).crop((x, y, x + 64, y + 64)) for y in (0, 64) for x in (0, 64)]
+    files = [save(cell, "AVIF", quality=80, subsampling="4:2:0") for cell in cells]
+    streams = [inside(data, b"mdat") for data in files]
+    properties = inside(files[0], b"ipco")
+    config, colour = box(b"av1C", inside(properties, b"av1C")), box(b"colr", inside(properties, b"colr"))
+    grid = struct.pack(">BBBBHH", 0, 0, 1, 1, *size)
+    sizes = [box(b"ispe", struct.pack(">LL", *side), 0) for side in (size, (64, 64))]
+    kinds = [b"grid"] + [b"av01"] * 4
+    infos = b"".join(box(b"infe", struct.pack(">HH4s", i + 1, 0, kind) + b"\0", 2) for i, kind in enumerate(kinds))
+    linked = struct.pack(">L", 5) + struct.pack(">HBBB", 1, 2, 1, 4) + b"".join(struct.pack(">HBBBB", i, 3, 2, 3, 4) for i in range(2, 6))
+    parts = [grid] + streams
+
+    def meta(start):
+        places, at = b"", start
+        for index, part in enumerate(parts):
+            places += struct.pack(">HHHLL", index + 1, 0, 1, at, len(part))
+            at += len(part)
+        iloc = box(b"iloc", struct.pack(">BBH", 0x44, 0, len(parts)) + places, 0)
+        iref = box(b"iref", box(b"dimg", struct.pack(">HH4H", 1, 4, 2, 3, 4, 5)), 0)
+        iprp = box(b"iprp", box(b"ipco", sizes[0] + sizes[1] + config + colour) + box(b"ipma", linked, 0))
+        pitm, iinf = box(b"pitm", struct.pack(">H", 1), 0), box(b"iinf", struct.pack(">H", 5) + infos, 0)
+        hdlr = box(b"hdlr", struct.pack(">L4s12xB", 0, b"pict", 0), 0)
+        return box(b"meta", hdlr + pitm + iloc + iinf + iref + iprp, 0)
+
+    head = box(b"ftyp", b"avif\0\0\0\0avifmif1miaf")
+    start = len(head) + len(meta(0)) + 8
+    yield "avif-grid.avif", head + meta(start) + box(b"mdat", b"".join(parts))
+
+
 def known_but_refused():
     yield "photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40)
     yield "photo.heif", b"\0\0\0\x18ftypmif1\0\0\0\0mif1heix" + bytes(40)
@@ -738,7 +852,7 @@ def expected(name, data, like):
 
 MAKERS = (
     greys, palettes, colours, layouts, faxes, chroma, jpeg_tiffs, tiff_orientations,
-    png_orientations, webp_orientations, jpeg_orientations, odd_pngs, gifs, avifs,
+    png_orientations, webp_orientations, jpeg_orientations, odd_pngs, gifs, avifs, avif_grids, tiles_of_jpeg,
 )
 
 

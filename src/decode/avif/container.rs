@@ -133,7 +133,7 @@ impl<'a> Container<'a> {
                 _ => {}
             }
         }
-        if self.associations.len() > 16 { Err(Reason::Undecodable) } else { Ok(()) }
+        if self.associations.len() > 4 { Err(Reason::Undecodable) } else { Ok(()) }
     }
 
     /// The item that is the picture.
@@ -445,6 +445,18 @@ impl Grid {
     /// [`Reason::Undecodable`] where it cannot be read.
     pub fn read(data: &[u8]) -> Result<Self, Reason> {
         Self::parse(data).ok_or(Reason::Undecodable)
+    }
+
+    /// Whether cells of this size cover the grid, none of them for nothing.
+    pub fn fits(&self, cell: Option<Size>) -> bool {
+        let covers = |cell: u32, count: usize, side: u32| {
+            let (cell, count) = (u64::from(cell), count as u64);
+            cell * count >= u64::from(side) && cell * (count - 1) < u64::from(side)
+        };
+        cell.is_some_and(|cell| {
+            covers(cell.width, self.columns, self.size.width)
+                && covers(cell.height, self.rows, self.size.height)
+        })
     }
 
     fn parse(data: &[u8]) -> Option<Self> {

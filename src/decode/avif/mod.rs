@@ -21,9 +21,10 @@ mod boxes;
 mod colour;
 mod container;
 mod picture;
+mod sequence;
 
-/// Pictures of a grid, as many as fit one byte a side would be 65,536.
-const MAX_CELLS: usize = 1024;
+/// Pictures of a grid; a format that states 256 to a side could have 65,536.
+const MAX_CELLS: usize = 256;
 
 /// Whether the brands say that it is one.
 pub(super) fn is_avif(bytes: &[u8]) -> bool {
@@ -111,7 +112,9 @@ fn orientation(file: &Container<'_>, primary: &Item) -> Orientation {
 fn decoded(file: &Container<'_>, item: &Item, limits: &ImageLimits) -> Result<Picture, Reason> {
     if item.kind == *b"av01" {
         let data = file.data(item)?;
-        return picture::decode(&data, limits).map_err(|reason| cut(reason, data.is_cut));
+        let size = item.size.ok_or(Reason::Undecodable)?;
+        let picture = picture::decode(&data, size, item.samples, limits);
+        return picture.map_err(|reason| cut(reason, data.is_cut));
     }
     if !item.is_grid() {
         log::warn!("a picture is an AVIF of derived pictures other than a grid, which is not read");
@@ -125,13 +128,16 @@ fn decoded(file: &Container<'_>, item: &Item, limits: &ImageLimits) -> Result<Pi
     }
     let mut whole: Option<Picture> = None;
     for (index, cell) in cells.iter().enumerate() {
-        if cell.is_grid() {
+        if cell.is_grid() || cell.size != cells[0].size || !grid.fits(cell.size) {
             return Err(Reason::Undecodable);
         }
         let part = decoded(file, cell, limits)?;
+        if Some(part.size) != cell.size {
+            return Err(Reason::Undecodable);
+        }
         let place = (index % grid.columns, index / grid.columns);
         if whole.is_none() {
-            whole = Some(Picture::of_cells(&part, size, (grid.columns, grid.rows))?);
+            whole = Some(Picture::of_cells(&part, size)?);
         }
         if let Some(whole) = &mut whole {
             whole.place(&part, place)?;

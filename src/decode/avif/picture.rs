@@ -6,9 +6,10 @@ use pairgate_core::pair::Size;
 use re_rav1d::dav1d::{Decoder, Error, PixelLayout, PlanarImageComponent, Settings, pixel};
 
 use super::boxes::Fields;
+use super::sequence;
 
 /// Frames in one item: of a picture in layers there are up to four.
-const MAX_FRAMES: usize = 8;
+const MAX_FRAMES: usize = 4;
 
 /// A decoded picture.
 pub(super) struct Picture {
@@ -44,19 +45,28 @@ impl Plane {
     }
 }
 
-/// Decodes the one picture in `data`.
+/// Decodes the one picture in `data`, which is of `size`. What the item says of its `samples` has
+/// been counted, so the stream may not have more.
 ///
 /// # Errors
 /// [`Reason::ImageTooLarge`] above the limits, [`Reason::Undecodable`] for damage.
-pub(super) fn decode(data: &[u8], limits: &ImageLimits) -> Result<Picture, Reason> {
-    if frames(data) > MAX_FRAMES {
+pub(super) fn decode(
+    data: &[u8],
+    size: Size,
+    samples: Option<(bool, u8)>,
+    limits: &ImageLimits,
+) -> Result<Picture, Reason> {
+    let units = Units::of(data);
+    let (wide, halves) = samples.unwrap_or((true, 6));
+    let more = (units.wide && !wide) || units.halves > halves;
+    if units.frames > MAX_FRAMES || more || size.pixels() > limits.max_pixels {
         return Err(Reason::Undecodable);
     }
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
-    settings.set_frame_size_limit(u32::try_from(limits.max_pixels).unwrap_or(u32::MAX));
+    settings.set_frame_size_limit(u32::try_from(size.pixels()).unwrap_or(u32::MAX));
     let mut decoder = Decoder::with_settings(&settings).map_err(|_| Reason::Undecodable)?;
     let mut sent = decoder.send_data(data.to_vec(), None, None, None);
     loop {
@@ -72,21 +82,39 @@ pub(super) fn decode(data: &[u8], limits: &ImageLimits) -> Result<Picture, Reaso
     }
 }
 
-/// How many frames the units of a stream begin: each costs the time of a picture.
-fn frames(data: &[u8]) -> usize {
-    let (mut fields, mut count) = (Fields(data), 0);
-    while let Some(head) = fields.number(1) {
-        let (kind, extended, sized) = (head >> 3 & 15, head & 4 != 0, head & 2 != 0);
-        // A frame's header, with the frame or without.
-        count += usize::from(matches!(kind, 3 | 6));
-        let _ = extended.then(|| fields.number(1));
-        let length = if sized { leb128(&mut fields) } else { None };
-        let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else { break };
-        if fields.bytes(length).is_none() {
-            break;
+/// What the units of a stream say before they are decoded.
+#[derive(Debug, Default)]
+struct Units {
+    /// How many frames they begin: each costs the time of a picture.
+    frames: usize,
+    /// Whether samples may be wider than 8 bits, and halves of one that a pixel may have.
+    wide: bool,
+    halves: u8,
+}
+
+impl Units {
+    fn of(data: &[u8]) -> Self {
+        let (mut fields, mut units) = (Fields(data), Self::default());
+        while let Some(head) = fields.number(1) {
+            let (kind, extended, sized) = (head >> 3 & 15, head & 4 != 0, head & 2 != 0);
+            let _ = extended.then(|| fields.number(1));
+            let length = if sized { leb128(&mut fields) } else { None };
+            let length = length.map_or(fields.0.len() as u64, |length| length);
+            let length = usize::try_from(length).unwrap_or(usize::MAX).min(fields.0.len());
+            let unit = fields.bytes(length).unwrap_or_default();
+            match kind {
+                1 => {
+                    let (wide, halves) = sequence::samples(unit);
+                    units.wide |= wide;
+                    units.halves = units.halves.max(halves);
+                }
+                // A frame's header, with the frame or without.
+                3 | 6 => units.frames += 1,
+                _ => {}
+            }
         }
+        units
     }
-    count
 }
 
 /// Seven bits a byte, the lowest first.
@@ -132,26 +160,15 @@ impl Picture {
         })
     }
 
-    /// A picture of `size` for cells such as `cell`, `columns` by `rows` of them.
+    /// A picture of `size` for cells such as `cell`.
     ///
     /// # Errors
-    /// [`Reason::Undecodable`] where they do not cover it, or chroma would be split.
-    pub fn of_cells(
-        cell: &Self,
-        size: Size,
-        (columns, rows): (usize, usize),
-    ) -> Result<Self, Reason> {
-        let covers = |cell: u32, count: usize, side: u32| {
-            u64::from(cell) * count as u64 >= u64::from(side)
-                && u64::from(cell) * (count as u64 - 1) < u64::from(side)
-        };
+    /// [`Reason::Undecodable`] where chroma would be split.
+    pub fn of_cells(cell: &Self, size: Size) -> Result<Self, Reason> {
         let (across, down) = cell.chroma.unwrap_or((0, 0));
         let splits = !cell.size.width.is_multiple_of(1 << across)
             || !cell.size.height.is_multiple_of(1 << down);
-        if !covers(cell.size.width, columns, size.width)
-            || !covers(cell.size.height, rows, size.height)
-            || splits
-        {
+        if splits {
             return Err(Reason::Undecodable);
         }
         let mut whole = Self { size, planes: Vec::new(), ..*cell };

@@ -264,16 +264,14 @@ impl Source<'_> {
         self.look(self.at, 11) == 0
     }
 
-    /// Whether there is an end-of-line code anywhere.
+    /// Whether there is an end-of-line code anywhere: eleven zeros or more, then a one.
     fn has_line_end(&self) -> bool {
-        let end = 8 * self.bytes.len();
         let mut zeros = 0;
-        for at in self.at..end {
-            let is_set = self.look(at, 1) == 1;
-            if is_set && zeros >= 11 {
+        for byte in (0..self.bytes.len()).map(|index| self.byte(index) as u8) {
+            if byte != 0 && zeros + byte.leading_zeros() >= 11 {
                 return true;
             }
-            zeros = if is_set { 0 } else { zeros + 1 };
+            zeros = if byte == 0 { (zeros + 8).min(11) } else { byte.trailing_zeros() };
         }
         false
     }

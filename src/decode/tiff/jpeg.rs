@@ -1,6 +1,8 @@
 //! Strips and tiles that are JPEG: put together with the page's tables to whole files, for the
 //! JPEG decoder.
 
+use std::ops::RangeInclusive;
+
 use pairgate_core::config::ImageLimits;
 use pairgate_core::decision::Reason;
 
@@ -36,22 +38,23 @@ pub(super) fn samples(
     }
     let tables = page.jpeg_tables.and_then(|list| list.data).unwrap_or_default();
     let file = assemble(tables, stored.bytes, is_luma_and_chroma);
-    let mut pixels = decode(&file, plan.segment.width, rows, limits)?;
+    let mut pixels = decode(&file, plan.segment.width, rows..=plan.segment.height, limits)?;
     if plan.together() == 1 {
         pixels = pixels.as_chunks::<3>().0.iter().map(|pixel| pixel[0]).collect();
     }
     Ok(pixels)
 }
 
-/// RGB of a picture that is `width` wide and at least `rows` high, of those rows.
+/// RGB of a picture that is `width` wide and as high as `heights` permits: of the fewest rows.
 pub(super) fn decode(
     file: &[u8],
     width: u32,
-    rows: u32,
+    heights: RangeInclusive<u32>,
     limits: &ImageLimits,
 ) -> Result<Vec<u8>, Reason> {
     let outline = jpeg::outline(file)?;
-    if outline.stored.width != width || outline.stored.height < rows {
+    let height = outline.stored.height;
+    if outline.stored.width != width || !heights.contains(&height) {
         return Err(Reason::Undecodable);
     }
     let layout = outline.layout();
@@ -59,9 +62,9 @@ pub(super) fn decode(
         return Err(Reason::ImageTooLarge);
     }
     let row = 3 * width as usize;
-    let mut pixels = vec![0; row * outline.stored.height as usize];
+    let mut pixels = vec![0; row * height as usize];
     jpeg::decode(file, limits, &mut pixels)?;
-    pixels.truncate(row * rows as usize);
+    pixels.truncate(row * *heights.start() as usize);
     Ok(pixels)
 }
 

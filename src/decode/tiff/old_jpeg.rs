@@ -11,6 +11,8 @@ use super::raster::stored;
 use super::refused;
 
 const BLOCK: u64 = 8;
+/// Headers and markers beside the strips.
+const SPARE_BYTES: usize = 64 << 10;
 
 /// Fills `into` with the plan's channels.
 ///
@@ -31,7 +33,8 @@ pub(super) fn read(
         Some(stream) => with_strips(stream, bytes, page, plan)?,
         None => of_tables(bytes, page, plan)?,
     };
-    let pixels = decode(&file, plan.size.width, plan.size.height, limits)?;
+    let height = plan.size.height;
+    let pixels = decode(&file, plan.size.width, height..=height.next_multiple_of(16), limits)?;
     match plan.channels() {
         1 => {
             let greys = pixels.as_chunks::<3>().0.iter().map(|pixel| pixel[0]);
@@ -82,7 +85,12 @@ fn add_strips(
         if index > 0 {
             file.extend_from_slice(&[0xff, 0xd0 + ((index - 1) % 8) as u8]);
         }
-        file.extend_from_slice(stored(bytes, page, plan, index)?.bytes);
+        let strip = stored(bytes, page, plan, index)?.bytes;
+        // Strips that repeat each other would make more bytes than the file has.
+        if file.len() + strip.len() > bytes.len() + SPARE_BYTES {
+            return Err(Reason::Undecodable);
+        }
+        file.extend_from_slice(strip);
     }
     file.extend_from_slice(&END_OF_IMAGE);
     Ok(())

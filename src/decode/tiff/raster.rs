@@ -33,11 +33,16 @@ pub(super) fn read(
         Meaning::YCbCr { .. } => Some(Tables::of(page)?),
         _ => None,
     };
+    // Data that are copied or searched before they are read: strips that repeat each other could
+    // make that endless.
+    let searched = matches!(page.compression, 2..=4 | 7 | 32771);
+    let mut left = if searched { bytes.len().saturating_mul(2) } else { usize::MAX };
     let mut raster = Raster { plan, into, row: Vec::new(), samples: Vec::new(), tables };
     for plane in 0..planes.min(plan.channels()) {
         for index in 0..columns * rows {
             let stored = stored(bytes, page, plan, plane * columns * rows + index)?;
             let place = Place::of(plan, plane, index);
+            left = left.checked_sub(stored.bytes.len()).ok_or(Reason::Undecodable)?;
             let mut data = codec::open(stored, place.height, page, plan, limits)?;
             let outcome = raster.segment(&mut *data, &place, page);
             outcome.map_err(|reason| if stored.cut { Reason::ImageTruncated } else { reason })?;
