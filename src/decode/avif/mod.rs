@@ -22,6 +22,7 @@ mod colour;
 mod container;
 mod picture;
 mod sequence;
+mod tables;
 
 /// Pictures of a grid; a format that states 256 to a side could have 65,536.
 const MAX_CELLS: usize = 256;
@@ -117,7 +118,8 @@ fn decoded(file: &Container<'_>, item: &Item, limits: &ImageLimits) -> Result<Pi
         return picture.map_err(|reason| cut(reason, data.is_cut));
     }
     if !item.is_grid() {
-        log::warn!("a picture is an AVIF of derived pictures other than a grid, which is not read");
+        let what = if item.kind == *b"hvc1" { "HEIC" } else { "an AVIF of a rare kind" };
+        log::warn!("a picture is {what}, which is not read");
         return Err(Reason::UnsupportedFormat);
     }
     let grid = container::Grid::read(&file.data(item)?)?;
