@@ -71,7 +71,7 @@ pub(super) fn decode(
     let mut sent = decoder.send_data(data.to_vec(), None, None, None);
     loop {
         match decoder.get_picture() {
-            Ok(picture) => return Picture::of(&picture, limits),
+            Ok(picture) => return Picture::of(&picture, units.colours, limits),
             Err(Error::Again) if sent == Err(Error::Again) => {}
             Err(_) => return Err(Reason::Undecodable),
         }
@@ -90,6 +90,8 @@ struct Units {
     /// Whether samples may be wider than 8 bits, and halves of one that a pixel may have.
     wide: bool,
     halves: u8,
+    /// Primaries and matrix.
+    colours: Option<(u64, u64)>,
 }
 
 impl Units {
@@ -104,9 +106,11 @@ impl Units {
             let unit = fields.bytes(length).unwrap_or_default();
             match kind {
                 1 => {
-                    let (wide, halves) = sequence::samples(unit);
-                    units.wide |= wide;
-                    units.halves = units.halves.max(halves);
+                    let sequence = sequence::read(unit);
+                    units.wide |= sequence.wide;
+                    units.halves = units.halves.max(sequence.halves);
+                    // A stream has one header; of repetitions the first counts.
+                    units.colours.get_or_insert((sequence.primaries, sequence.matrix));
                 }
                 // A frame's header, with the frame or without.
                 3 | 6 => units.frames += 1,
@@ -131,7 +135,11 @@ fn leb128(fields: &mut Fields<'_>) -> Option<u64> {
 }
 
 impl Picture {
-    fn of(picture: &re_rav1d::dav1d::Picture, limits: &ImageLimits) -> Result<Self, Reason> {
+    fn of(
+        picture: &re_rav1d::dav1d::Picture,
+        colours: Option<(u64, u64)>,
+        limits: &ImageLimits,
+    ) -> Result<Self, Reason> {
         use PlanarImageComponent::{U, V, Y};
         let size = Size::new(picture.width(), picture.height());
         if size.pixels() > limits.max_pixels {
@@ -144,6 +152,8 @@ impl Picture {
             PixelLayout::I422 => Some((1, 0)),
             PixelLayout::I444 => Some((0, 0)),
         };
+        let unknown = (sequence::UNSPECIFIED, sequence::UNSPECIFIED);
+        let (primaries, matrix) = colours.unwrap_or(unknown);
         let components: &[_] = if chroma.is_none() { &[Y] } else { &[Y, U, V] };
         let plane = |component: &PlanarImageComponent| Plane {
             stored: Stored::Decoded(picture.plane(*component)),
@@ -153,8 +163,8 @@ impl Picture {
             size,
             bits,
             chroma,
-            primaries: picture.color_primaries() as u64,
-            matrix: picture.matrix_coefficients() as u64,
+            primaries,
+            matrix,
             full_range: picture.color_range() == pixel::YUVRange::Full,
             planes: components.iter().map(plane).collect(),
         })

@@ -1,16 +1,33 @@
-//! The sequence header of an AV1 stream, as far as it says what samples there are: they are counted
-//! before they are allocated.
+//! The sequence header of an AV1 stream, as far as it says what samples there are, which are counted
+//! before they are allocated, and what colours.
 
-/// Whether samples are wider than 8 bits, and halves of one that a pixel has: 2 in grey, 3, 4 or 6
-/// in colour. Of a header that cannot be read, the most that its profile permits.
-pub(super) fn samples(header: &[u8]) -> (bool, u8) {
-    let mut bits = Bits { bytes: header, at: 0 };
-    let profile = bits.take(3).unwrap_or(2);
-    let most = (true, if profile == 0 { 3 } else { 6 });
-    parse(&mut bits, profile).unwrap_or(most)
+/// Colours of which nothing is said.
+pub(super) const UNSPECIFIED: u64 = 2;
+
+/// What a header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sequence {
+    /// Samples are wider than 8 bits.
+    pub wide: bool,
+    /// Halves of a sample that a pixel has: 2 in grey, 3, 4 or 6 in colour.
+    pub halves: u8,
+    pub primaries: u64,
+    pub matrix: u64,
 }
 
-fn parse(bits: &mut Bits<'_>, profile: u32) -> Option<(bool, u8)> {
+/// Reads a header; of one that cannot be read, the most that its profile permits.
+pub(super) fn read(header: &[u8]) -> Sequence {
+    let mut bits = Bits { bytes: header, at: 0 };
+    let profile = bits.take(3).unwrap_or(2);
+    parse(&mut bits, profile).unwrap_or(Sequence {
+        wide: true,
+        halves: if profile == 0 { 3 } else { 6 },
+        primaries: UNSPECIFIED,
+        matrix: UNSPECIFIED,
+    })
+}
+
+fn parse(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
     let _still = bits.take(1)?;
     let reduced = bits.flag()?;
     if reduced {
@@ -80,24 +97,36 @@ fn tools(bits: &mut Bits<'_>) -> Option<()> {
     if has_order { bits.skip(3) } else { Some(()) }
 }
 
-fn colours(bits: &mut Bits<'_>, profile: u32) -> Option<(bool, u8)> {
+fn colours(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
     let wide = bits.flag()?;
     let widest = profile == 2 && wide && bits.flag()?;
-    if profile != 1 && bits.flag()? {
-        return Some((wide, 2));
-    }
-    // Primaries, transfer and matrix: sRGB is never subsampled.
+    let grey = profile != 1 && bits.flag()?;
+    // Primaries, transfer and matrix.
     let stated = if bits.flag()? { Some(bits.take(24)?) } else { None };
+    let field = |shift: u32| stated.map_or(UNSPECIFIED, |all| u64::from(all >> shift & 255));
+    let halves = if grey { 2 } else { halves(bits, profile, widest, stated)? };
+    Some(Sequence { wide, halves, primaries: field(16), matrix: field(0) })
+}
+
+fn halves(bits: &mut Bits<'_>, profile: u32, widest: bool, stated: Option<u32>) -> Option<u8> {
+    // sRGB is never subsampled.
     if stated == Some(0x01_0d_00) {
-        return Some((wide, 6));
+        return Some(6);
     }
+    // Whether all levels are used.
     bits.skip(1)?;
     Some(match profile {
-        0 => (wide, 3),
-        1 => (wide, 6),
-        _ if !widest => (wide, 4),
-        _ if !bits.flag()? => (wide, 6),
-        _ => (wide, if bits.flag()? { 3 } else { 4 }),
+        0 => 3,
+        1 => 6,
+        _ if !widest => 4,
+        _ if !bits.flag()? => 6,
+        _ => {
+            if bits.flag()? {
+                3
+            } else {
+                4
+            }
+        }
     })
 }
 
