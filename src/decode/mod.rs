@@ -3,21 +3,22 @@
 //! The format is what the bytes say, never what a name says. [`probe`] reads headers only, so that
 //! the size rules and the limits answer before a pixel is decoded; [`decode`] follows PIL:
 //! orientation is applied, transparency is laid over white, of an animation the first frame is
-//! taken, of a TIFF the first page, and 16-bit samples keep their high byte.
+//! taken, of a TIFF the first page, and 16-bit samples keep their high byte. Damage that the pixels
+//! do not need to be whole for, such as that of texts, profiles and checksums, loses no picture.
 //!
 //! # What is refused
-//! - [`Reason::UnknownFormat`]: what is no JPEG, PNG, WebP, GIF, BMP or TIFF (BigTIFF included).
+//! - [`Reason::UnknownFormat`]: what is no picture, as far as its first bytes say.
+//! - [`Reason::UnsupportedFormat`]: a format that is known and not decoded (HEIC, SVG, JPEG XL and
+//!   others), and layouts of TIFF that are not. The log names it.
 //! - [`Reason::ImageTooLarge`]: a side, an area or the memory to decode above the limits. The
 //!   memory is counted for each format: coefficients of a progressive JPEG, opacity, 16-bit
 //!   samples, the second copy of an image that is turned by 90 degrees.
 //! - [`Reason::ImageTruncated`]: data that end too early. A JPEG must reach its end-of-image
-//!   marker, a WebP the length in its header, a PNG the chunk after its pixels; a GIF, BMP or TIFF
-//!   must hold all its pixels, but may lack what comes after them. Bytes after the end are
-//!   ignored. PIL draws the lines at nearly the same places, and like PIL this does not see that
-//!   a JPEG's data were cut where someone has since written an end-of-image marker.
+//!   marker, a WebP the length in its header; a PNG, GIF, BMP or TIFF must hold all its pixels, but
+//!   may lack what comes after them. Bytes after the end are ignored. PIL draws the lines at nearly
+//!   the same places, and like PIL this does not see that a JPEG's data were cut where someone has since written an end-of-image marker.
 //! - [`Reason::Undecodable`]: all other damage, and by choice JPEG other than 8-bit Huffman with
-//!   1, 3 or 4 components, TIFF with a palette, YCbCr or samples other than 1-, 8- or 16-bit
-//!   integers, and any image that makes its decoder panic.
+//!   1, 3 or 4 components, and any image that makes its decoder panic.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,16 +29,25 @@ use image::{ImageDecoder, ImageError, ImageFormat, ImageResult, Limits};
 use pairgate_core::config::{DecodeMode, ImageLimits};
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
-use watched::Watched;
+use pieces::Pieces;
 
 pub use part::{Part, Region, Wanted};
 
+#[cfg(all(feature = "avif", not(target_arch = "arm")))]
+mod avif;
+#[cfg(not(all(feature = "avif", not(target_arch = "arm"))))]
+#[path = "no_avif.rs"]
+mod avif;
+mod gif;
 mod jpeg;
+mod orientation;
 mod part;
+mod pieces;
 mod pixels;
 mod png;
+mod refused;
+mod tags;
 mod tiff;
-mod watched;
 mod webp;
 
 /// A decoded image.
@@ -63,13 +73,21 @@ pub struct Header {
 /// Reads the header of an image and holds it against the limits; no pixel is decoded.
 ///
 /// # Errors
-/// [`Reason::UnknownFormat`] where the bytes are no JPEG, PNG, WebP, GIF, BMP or TIFF, an empty
-/// file included; [`Reason::ImageTooLarge`] above a limit; [`Reason::ImageTruncated`] where the
+/// [`Reason::UnknownFormat`] where the bytes are no picture's, an empty file included;
+/// [`Reason::UnsupportedFormat`] where they are one's that is not decoded;
+/// [`Reason::ImageTooLarge`] above a limit; [`Reason::ImageTruncated`] where the
 /// file is seen to end too early; [`Reason::Undecodable`] for any other damage.
 pub fn probe(bytes: &[u8], limits: &ImageLimits) -> Result<Header, Reason> {
-    let format = sniff(bytes).ok_or(Reason::UnknownFormat)?;
+    let Some(format) = sniff(bytes) else {
+        let name = refused::name(bytes).ok_or(Reason::UnknownFormat)?;
+        log::warn!("a picture is {name}, which is not read");
+        return Err(Reason::UnsupportedFormat);
+    };
     guarded(|| match format {
         ImageFormat::Jpeg => probe_jpeg(bytes, limits),
+        ImageFormat::Png => png::probe(bytes, limits),
+        ImageFormat::Avif => avif::probe(bytes, limits),
+        ImageFormat::Tiff => tiff::probe(bytes, limits),
         _ => probe_other(bytes, format, limits),
     })
 }
@@ -109,13 +127,7 @@ pub fn decode_part(
 ) -> Result<(), Reason> {
     let outcome = guarded(|| match header.format {
         ImageFormat::Jpeg => decode_jpeg(bytes, header, limits, wanted, into),
-        _ => {
-            let Part { image, .. } = into;
-            decode_other(bytes, header, limits, image)?;
-            let image = std::mem::take(image);
-            *into = Part { whole: header.size, image, ..Part::default() };
-            Ok(())
-        }
+        _ => decode_whole(bytes, header, limits, into),
     });
     match outcome {
         Ok(()) => pixels::turn(&mut into.image, header.orientation),
@@ -167,7 +179,8 @@ fn sniff(bytes: &[u8]) -> Option<ImageFormat> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(ImageFormat::Gif),
         [b'B', b'M', ..] => Some(ImageFormat::Bmp),
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(ImageFormat::Tiff),
+        _ if avif::is_avif(bytes) => Some(ImageFormat::Avif),
+        _ if tags::Tagged::open(bytes).is_some() => Some(ImageFormat::Tiff),
         _ => None,
     }
 }
@@ -213,12 +226,28 @@ fn decode_jpeg(
     Ok(())
 }
 
+fn decode_whole(
+    bytes: &[u8],
+    header: &Header,
+    limits: &ImageLimits,
+    into: &mut Part,
+) -> Result<(), Reason> {
+    let mut image = std::mem::take(&mut into.image);
+    match header.format {
+        ImageFormat::Png => png::decode(bytes, header, limits, &mut image)?,
+        ImageFormat::Avif => avif::decode(bytes, header, limits, &mut image)?,
+        ImageFormat::Tiff => tiff::decode(bytes, header, limits, &mut image)?,
+        _ => decode_other(bytes, header, limits, &mut image)?,
+    }
+    *into = Part { whole: header.size, image, ..Part::default() };
+    Ok(())
+}
+
 fn probe_other(bytes: &[u8], format: ImageFormat, limits: &ImageLimits) -> Result<Header, Reason> {
+    let file = Screened::of(bytes, format)?;
     let ended = Cell::new(false);
-    let (mut decoder, layout) = open(bytes, format, limits, &ended)?;
-    // Damaged metadata do not make an image unreadable.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    layout.admit(format, dimensions(&*decoder), orientation, limits)
+    let (decoder, layout) = open(&file, format, &ended)?;
+    layout.admit(format, dimensions(&*decoder), file.orientation(), limits)
 }
 
 fn decode_other(
@@ -227,19 +256,15 @@ fn decode_other(
     limits: &ImageLimits,
     into: &mut Rgb8,
 ) -> Result<(), Reason> {
+    let file = Screened::of(bytes, header.format)?;
     let ended = Cell::new(false);
     let reason = |error| reason(&error, &ended);
-    let (mut decoder, layout) = open(bytes, header.format, limits, &ended)?;
+    let (mut decoder, layout) = open(&file, header.format, &ended)?;
     let stored = dimensions(&*decoder);
     if stored != stored_size(header) {
         return Err(Reason::Undecodable);
     }
-    let rest = match header.format {
-        // Its own copy of the image comes off this, and what is left is held against lengths in
-        // the file that are read, not allocated; those that are have been screened.
-        ImageFormat::Tiff => layout.extra.saturating_add(limits.max_decode_bytes),
-        _ => limits.max_decode_bytes.saturating_sub(layout.working),
-    };
+    let rest = limits.max_decode_bytes.saturating_sub(layout.working);
     decoder.set_limits(decoder_limits(limits, rest)).map_err(reason)?;
     into.size = stored;
     empty(&mut into.pixels, layout.working)?;
@@ -250,17 +275,47 @@ fn decode_other(
 }
 
 /// What is known of a file before a decoder of `image` sees it.
-///
-/// # Errors
-/// The reason why it must not see it.
-fn screen(bytes: &[u8], format: ImageFormat) -> Result<webp::Outline<'_>, Reason> {
-    match format {
-        ImageFormat::WebP => return webp::outline(bytes),
-        ImageFormat::Png => png::check(bytes)?,
-        ImageFormat::Tiff => tiff::check(bytes)?,
-        _ => {}
+enum Screened<'a> {
+    Gif(gif::Outline<'a>),
+    WebP(webp::Outline<'a>),
+    Whole(&'a [u8]),
+}
+
+impl<'a> Screened<'a> {
+    /// # Errors
+    /// The reason why it must not see it.
+    fn of(bytes: &'a [u8], format: ImageFormat) -> Result<Self, Reason> {
+        Ok(match format {
+            ImageFormat::Gif => Self::Gif(gif::outline(bytes)?),
+            ImageFormat::WebP => Self::WebP(webp::outline(bytes)?),
+            _ => Self::Whole(bytes),
+        })
     }
-    Ok(webp::Outline { bytes, largest: Size::default(), extra: 0 })
+
+    /// What the decoder sees.
+    fn parts(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Gif(outline) => outline.parts(),
+            Self::WebP(outline) => outline.parts(),
+            Self::Whole(bytes) => vec![bytes],
+        }
+    }
+
+    fn orientation(&self) -> Orientation {
+        match self {
+            Self::WebP(outline) => outline.carriers.orientation(),
+            _ => Orientation::NoTransforms,
+        }
+    }
+
+    /// Sides of the largest picture in the file, and bytes for each pixel that the decoder holds
+    /// beside the image.
+    fn cost(&self) -> (Size, u64) {
+        match self {
+            Self::WebP(outline) => (outline.largest, outline.extra),
+            _ => (Size::default(), 0),
+        }
+    }
 }
 
 /// The size before the orientation is applied.
@@ -284,43 +339,31 @@ fn empty(pixels: &mut Vec<u8>, length: u64) -> Result<(), Reason> {
 
 /// The decoder of `image` for the format, its header read, and the memory that it will take.
 fn open<'a>(
-    bytes: &'a [u8],
+    file: &'a Screened<'_>,
     format: ImageFormat,
-    limits: &ImageLimits,
     ended: &'a Cell<bool>,
 ) -> Result<(Box<dyn ImageDecoder + 'a>, Layout), Reason> {
-    let outline = screen(bytes, format)?;
-    let decoder = open_screened(Watched::new(outline.bytes, ended), format, limits)
+    let decoder = open_screened(Pieces::new(file.parts(), ended), format)
         .map_err(|error| reason(&error, ended))?;
     let stored = dimensions(&*decoder);
-    let larger = outline.largest.width > stored.width || outline.largest.height > stored.height;
+    let (largest, extra) = file.cost();
+    let larger = largest.width > stored.width || largest.height > stored.height;
     if stored.pixels() == 0 || larger {
         return Err(Reason::Undecodable);
     }
-    let decoded = decoder.total_bytes();
-    let extra = match format {
-        // The decoder fills a buffer of its own first; that of CMYK has a fourth sample.
-        ImageFormat::Tiff => decoded.saturating_add(decoded / 3),
-        _ => stored.pixels().saturating_mul(outline.extra),
-    };
-    let working = decoded.max(stored.pixels().saturating_mul(3));
+    let extra = stored.pixels().saturating_mul(extra);
+    let working = decoder.total_bytes().max(stored.pixels().saturating_mul(3));
     Ok((decoder, Layout { working, extra }))
 }
 
 fn open_screened<'a>(
-    reader: Watched<'a>,
+    reader: Pieces<'a>,
     format: ImageFormat,
-    limits: &ImageLimits,
 ) -> ImageResult<Box<dyn ImageDecoder + 'a>> {
     Ok(match format {
-        ImageFormat::Png => {
-            let bounds = decoder_limits(limits, limits.metadata_bytes());
-            Box::new(codecs::png::PngDecoder::with_limits(reader, bounds)?)
-        }
         ImageFormat::WebP => Box::new(codecs::webp::WebPDecoder::new(reader)?),
         ImageFormat::Gif => Box::new(codecs::gif::GifDecoder::new(reader)?),
-        ImageFormat::Bmp => Box::new(codecs::bmp::BmpDecoder::new(reader)?),
-        _ => Box::new(codecs::tiff::TiffDecoder::new(reader)?),
+        _ => Box::new(codecs::bmp::BmpDecoder::new(reader)?),
     })
 }
 

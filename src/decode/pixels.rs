@@ -37,7 +37,11 @@ pub(super) fn to_rgb(pixels: &mut Vec<u8>, colour: ColorType, count: usize) -> R
 
 /// Converts in place: from the front where pixels shrink, from the back where they grow, so that
 /// no pixel is overwritten before it is read.
-fn convert<const N: usize>(pixels: &mut Vec<u8>, count: usize, rgb: impl Fn([u8; N]) -> [u8; 3]) {
+pub(super) fn convert<const N: usize>(
+    pixels: &mut Vec<u8>,
+    count: usize,
+    rgb: impl Fn([u8; N]) -> [u8; 3],
+) {
     pixels.resize(count * N.max(3), 0);
     let mut one = |i: usize| {
         let pixel: [u8; N] = std::array::from_fn(|k| pixels[i * N + k]);
@@ -57,7 +61,7 @@ fn high<const N: usize, const M: usize>(pixel: [u8; N]) -> [u8; M] {
 }
 
 /// `level` with opacity `alpha` over white, rounded to nearest as PIL's `paste` does.
-fn over_white(level: u8, alpha: u8) -> u8 {
+pub(super) fn over_white(level: u8, alpha: u8) -> u8 {
     let (level, alpha) = (u32::from(level), u32::from(alpha));
     ((level * alpha + 255 * (255 - alpha) + 127) / 255) as u8
 }

@@ -47,8 +47,16 @@ pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.
-const IMAGE_EXTENSIONS: [&str; 10] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff"];
+const IMAGE_EXTENSIONS: [&str; 13] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "avif",
+];
+
+/// Extensions of pictures of formats that are not decoded: a pair with one of them alone is counted
+/// under a reason, not passed over.
+const REFUSED_EXTENSIONS: [&str; 16] = [
+    "heic", "heif", "hif", "jxl", "jp2", "j2k", "jpx", "jxr", "svg", "svgz", "psd", "ico", "ppm",
+    "pgm", "pbm", "pnm",
+];
 
 /// Extensions of captions, in the order in which they are preferred.
 const CAPTION_EXTENSIONS: [&str; 3] = ["txt", "text", "caption"];
@@ -77,7 +85,7 @@ pub struct Sample {
 
 impl Sample {
     /// The encoded image: the first member whose extension is an image's, else the first whose
-    /// extension ends in one (`seg.png`).
+    /// extension ends in one (`seg.png`); without one, the same among formats that are refused.
     pub fn image(&self) -> Option<&[u8]> {
         image_among(&self.members).map(|member| member.data.as_slice())
     }
@@ -179,10 +187,13 @@ pub(crate) fn json_object(json: &[u8]) -> Option<Map<String, Value>> {
 
 /// The image among these members: see [`Sample::image`].
 fn image_among(members: &[Member]) -> Option<&Member> {
-    let named = |name: fn(&str) -> &str| {
-        members.iter().find(move |member| is_image(name(&member.extension)))
+    let named = |known: &[&str], exact: bool| {
+        members.iter().find(|Member { extension, .. }| {
+            known.contains(&if exact { extension.as_str() } else { extension_end(extension) })
+        })
     };
-    named(|extension| extension).or_else(|| named(extension_end))
+    let among = |known| named(known, true).or_else(|| named(known, false));
+    among(&IMAGE_EXTENSIONS).or_else(|| among(&REFUSED_EXTENSIONS))
 }
 
 /// The caption among these members: see [`Sample::pair`].
@@ -212,9 +223,9 @@ pub(crate) fn caption_of(members: &[Member], metadata: &Metadata) -> Option<Stri
     caption_among(members, metadata).map(|text| String::from_utf8_lossy(text).into_owned())
 }
 
-/// Whether `extension`, in lower case, is an image's.
+/// Whether `extension`, in lower case, is an image's, decoded or refused.
 pub(crate) fn is_image(extension: &str) -> bool {
-    IMAGE_EXTENSIONS.contains(&extension)
+    IMAGE_EXTENSIONS.contains(&extension) || REFUSED_EXTENSIONS.contains(&extension)
 }
 
 /// Whether `extension`, in lower case, is a caption's.

@@ -195,6 +195,9 @@ fn the_image_is_the_first_one_with_a_plain_extension() {
     assert_eq!(image(&[("seg.png", "s"), ("webp", "w"), ("jpg", "j")]).unwrap(), b"w");
     assert_eq!(image(&[("txt", "t"), ("seg.png", "s")]).unwrap(), b"s");
     assert_eq!(image(&[("png.txt", "t"), ("npy", "n")]), None);
+    // Those that are read go before those that are not.
+    assert_eq!(image(&[("heic", "h"), ("seg.png", "s")]).unwrap(), b"s");
+    assert_eq!(image(&[("svg", "v"), ("txt", "t")]).unwrap(), b"v");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub const BMP: Target =
     Target { name: "bmp", about: ABOUT, seeds: || seeds(&["bmp"]), run: picture };
 pub const TIFF: Target =
     Target { name: "tiff", about: ABOUT, seeds: || seeds(&["tif", "tiff"]), run: picture };
+pub const AVIF: Target =
+    Target { name: "avif", about: ABOUT, seeds: || seeds(&["avif"]), run: picture };
 
 const LIMITS: ImageLimits = ImageLimits {
     max_side: 4096,
@@ -56,6 +58,28 @@ fn seeds(extensions: &[&str]) -> Vec<Vec<u8>> {
     let folders = ["golden/files", "bits", "damaged"].map(|name| format!("tests/data/{name}"));
     let mut seeds: Vec<_> =
         folders.iter().flat_map(|folder| files::all_in(folder, extensions)).collect();
+    seeds.extend(odd_files(extensions));
     seeds.retain(|seed| seed.len() <= 32 << 10);
+    seeds
+}
+
+/// The files of `formats.bin`, by the lines of `formats.csv`: name, bytes, and what is right of it.
+fn odd_files(extensions: &[&str]) -> Vec<Vec<u8>> {
+    let golden = |name: &str| files::read(&files::repository("tests/data/golden").join(name));
+    let contents = golden("formats.bin");
+    let lines = String::from_utf8(golden("formats.csv")).expect("text");
+    let mut rest = &contents[..];
+    let mut seeds = Vec::new();
+    for line in lines.lines() {
+        let mut fields = line.split(',');
+        let (Some(name), Some(Ok(length))) = (fields.next(), fields.next().map(str::parse)) else {
+            panic!("a name and a length: {line}")
+        };
+        let (file, after) = rest.split_at(length);
+        rest = after;
+        if name.rsplit('.').next().is_some_and(|last| extensions.contains(&last)) {
+            seeds.push(file.to_vec());
+        }
+    }
     seeds
 }

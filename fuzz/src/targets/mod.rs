@@ -32,6 +32,7 @@ pub const ALL: &[Target] = &[
     images::GIF,
     images::BMP,
     images::TIFF,
+    images::AVIF,
     texts::CAPTION,
     texts::NAMES,
     models::BUNDLE,

@@ -17,6 +17,7 @@ use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
 
 use super::Layout;
+use super::orientation::Carriers;
 use super::part::Region;
 use baseline::Baseline;
 use markers::{END_OF_IMAGE, Markers, START_OF_SCAN};
@@ -35,8 +36,8 @@ mod strip;
 mod transform;
 mod upsample;
 
-const EXIF_SEGMENT: u8 = 0xe1;
-const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+/// EXIF, or XMP.
+const APP1: u8 = 0xe1;
 
 /// What the markers say.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +85,7 @@ struct Frame<'a> {
 /// where it is no JPEG that can be decoded.
 pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
     let markers = Markers::new(bytes);
-    let (mut frame, mut orientation, mut held) = (None, None, None);
+    let (mut frame, mut held, mut carriers) = (None, None, Carriers::default());
     let mut complete = false;
     for (marker, segment) in markers {
         match marker {
@@ -97,11 +98,7 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
                 return Err(Reason::Undecodable);
             }
-            EXIF_SEGMENT if orientation.is_none() => {
-                orientation = segment
-                    .strip_prefix(EXIF_PREFIX)
-                    .map(|exif| Orientation::from_exif_chunk(exif).unwrap_or(UNTURNED));
-            }
+            APP1 if held.is_none() => carriers.add_app1(segment),
             START_OF_SCAN if held.is_none() => {
                 let frame = frame.as_ref().ok_or(Reason::Undecodable)?;
                 held = Some((frame.coefficients(segment), frame.samples()));
@@ -116,15 +113,13 @@ pub(super) fn outline(bytes: &[u8]) -> Result<Outline, Reason> {
     }
     match (frame, held) {
         (Some(Frame { size: stored, .. }), Some((coefficients, samples))) => {
-            let orientation = orientation.unwrap_or(UNTURNED);
+            let orientation = carriers.orientation();
             Ok(Outline { stored, orientation, coefficients, samples, complete })
         }
         _ if complete => Err(Reason::Undecodable),
         _ => Err(Reason::ImageTruncated),
     }
 }
-
-const UNTURNED: Orientation = Orientation::NoTransforms;
 
 /// Decodes the region of an image of the size `stored`, reduced by `reduction`, to RGB rows in
 /// `pixels`; says which region that is, at the reduced resolution: the one asked for, or more.
