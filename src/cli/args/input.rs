@@ -11,9 +11,9 @@ use crate::source::{Captions, InputFormat, InputOptions};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
+    /// Folders, shards (.tar, .tar.gz), tables (.jsonl, .csv, .parquet..), or -.
     ///
-    /// Standard input is taken for a tar. With --format frames, inputs are files, devices or - of
+    /// Standard input is a tar, JSON lines, a JSON list or CSV, as its first bytes say. With --format frames, inputs are files, devices or - of
     /// frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
@@ -88,10 +88,10 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' image paths are relative to.
+    /// The folder that image paths in manifests and tables are relative to.
     ///
     /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
-    /// manifest's folder.
+    /// table's folder.
     #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
     /// What the picture is called: extensions or columns.

@@ -15,7 +15,7 @@ use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::{unread, wrong};
 use crate::disk::IoError;
-use crate::table::pages::{BoundedFile, RowValues, check_footer, column_reader, guarded};
+use crate::table::pages::{BoundedFile, check_footer, column_reader, guarded};
 
 /// What the numbers of a column are, as pandas compares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +166,7 @@ impl Table {
         let open = || Ok(self.reader.metadata().row_group(group).column(index).clone());
         let failed = |why| self.place(column.name()).failed(why);
         let chunk = guarded(open).map_err(failed)?;
-        let reader = column_reader(&self.file, &chunk, &RowValues::default()).map_err(failed)?;
+        let reader = column_reader(&self.file, &chunk, &Arc::default()).map_err(failed)?;
         let reader = T::get_column_reader(reader)
             .ok_or_else(|| self.place(column.name()).failed(wrong("it is of another type")))?;
         Ok(Typed::new(reader, column.max_def_level() > 0))

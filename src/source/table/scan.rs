@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
+/// The bytes of the byte order mark.
+const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 /// Depth of lists and objects that is followed.
 const MAX_DEPTH: u32 = 512;
 
@@ -9,6 +11,8 @@ const MAX_DEPTH: u32 = 512;
 #[derive(Debug)]
 pub(super) struct Scanner<R> {
     reader: BufReader<R>,
+    /// Whether nothing was read yet: there a byte order mark may stand.
+    is_fresh: bool,
 }
 
 /// A value's text.
@@ -39,7 +43,7 @@ enum Step {
 
 impl<R: Read> Scanner<R> {
     pub fn new(reader: R) -> Self {
-        Self { reader: BufReader::new(reader) }
+        Self { reader: BufReader::new(reader), is_fresh: true }
     }
 
     /// The next byte that is no white space, which stays unread; `None` at the end.
@@ -49,10 +53,13 @@ impl<R: Read> Scanner<R> {
             if bytes.is_empty() {
                 return Ok(None);
             }
-            let blank = bytes.iter().take_while(|byte| is_blank(**byte)).count();
+            // A mark may come in parts.
+            let is_passed = |byte: u8| is_blank(byte) || (self.is_fresh && MARK.contains(&byte));
+            let blank = bytes.iter().take_while(|byte| is_passed(**byte)).count();
             let found = bytes.get(blank).copied();
             self.reader.consume(blank);
             if found.is_some() {
+                self.is_fresh = false;
                 return Ok(found);
             }
         }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, Type as Physical};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::column::reader::{ColumnReader, get_column_reader};
+use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
@@ -41,8 +42,27 @@ const MAX_HEADER_BYTES: u64 = 1 << 20;
 /// Bytes of a file's footer at most.
 const MAX_FOOTER_BYTES: u64 = 64 << 20;
 
-/// Values of lists that were read since a row began; set to 0 by whoever reads rows.
-pub(crate) type RowValues = Arc<AtomicU64>;
+/// Bytes of all pages together, beside those that the file has for them, at most.
+const MAX_HELD_BYTES: u64 = 256 << 20;
+/// Bytes that a value of a dictionary takes, and a length that is held for a value.
+const DICTIONARY_VALUE: u64 = size_of::<ByteArray>() as u64;
+const LENGTHS: u64 = 2 * size_of::<i32>() as u64;
+
+/// What the columns that are read side by side hold.
+#[derive(Debug, Default)]
+pub(crate) struct Budget {
+    /// Values of lists since a row began.
+    row_values: AtomicU64,
+    /// Bytes beside those that the file has.
+    held: AtomicU64,
+}
+
+impl Budget {
+    /// A row begins.
+    pub fn begin_row(&self) {
+        self.row_values.store(0, Ordering::Relaxed);
+    }
+}
 
 /// The pages of one column of one row group.
 struct Pages {
@@ -54,7 +74,10 @@ struct Pages {
     end: u64,
     /// The next page's header, and where its data start.
     peeked: Option<(Header, u64)>,
-    row_values: RowValues,
+    budget: Arc<Budget>,
+    /// What the dictionary, and what the last page of data, take of the budget.
+    of_dictionary: u64,
+    of_data: u64,
 }
 
 /// Reads a column of a row group.
@@ -64,7 +87,7 @@ struct Pages {
 pub(crate) fn column_reader(
     file: &Arc<BoundedFile>,
     chunk: &ColumnChunkMetaData,
-    row_values: &RowValues,
+    budget: &Arc<Budget>,
 ) -> io::Result<ColumnReader> {
     guarded(|| {
         let (at, length) = chunk.byte_range();
@@ -76,7 +99,9 @@ pub(crate) fn column_reader(
             at,
             end: end.ok_or_else(|| wrong("the column lies outside the file"))?,
             peeked: None,
-            row_values: row_values.clone(),
+            budget: budget.clone(),
+            of_dictionary: 0,
+            of_data: 0,
         };
         Ok(get_column_reader(chunk.column_descr_ptr(), Box::new(pages)))
     })
@@ -136,11 +161,36 @@ impl Pages {
         Ok(self.peeked.clone())
     }
 
+    /// Counts what a page will hold, in place of the one before.
+    fn take_from_budget(&mut self, header: &Header) -> Result<()> {
+        let values = u64::from(header.values);
+        let of_values = match (header.kind, header.encoding) {
+            (Kind::Dictionary, _) => DICTIONARY_VALUE.saturating_mul(values),
+            (_, DELTA_LENGTHS | DELTA_STRINGS) => LENGTHS.saturating_mul(values),
+            _ => 0,
+        };
+        let in_file = header.packed.saturating_mul(MAX_RATIO) as u64;
+        let wanted = (header.unpacked as u64).saturating_add(of_values).saturating_sub(in_file);
+        let own = match header.kind {
+            Kind::Dictionary => &mut self.of_dictionary,
+            _ => &mut self.of_data,
+        };
+        self.budget.held.fetch_sub(std::mem::take(own), Ordering::Relaxed);
+        let others = self.budget.held.load(Ordering::Relaxed);
+        if others.saturating_add(wanted) > MAX_HELD_BYTES {
+            return Err(wrong("its pages claim more than 256 MiB beyond what lies in the file"));
+        }
+        *own = wanted;
+        self.budget.held.fetch_add(wanted, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn page(&mut self, header: &Header, start: u64) -> Result<Page> {
         let most = header.packed.saturating_mul(MAX_RATIO).clamp(FREE_BYTES, MAX_PAGE_BYTES);
         if header.unpacked > most {
             return Err(wrong(format!("a page claims {} bytes", header.unpacked)));
         }
+        self.take_from_budget(header)?;
         let packed = self.file.get_bytes(start, header.packed)?;
         let buf = self.unpacked(header, packed)?;
         let encoding = encoding(header.encoding)?;
@@ -150,7 +200,7 @@ impl Pages {
             return Ok(Page::DictionaryPage { buf, num_values, encoding, is_sorted });
         }
         if self.column.max_rep_level() > 0 {
-            let values = self.row_values.fetch_add(header.values.into(), Ordering::Relaxed);
+            let values = self.budget.row_values.fetch_add(header.values.into(), Ordering::Relaxed);
             if values.saturating_add(header.values.into()) > MAX_ROW_VALUES {
                 return Err(wrong("a list has more than 4,194,304 values"));
             }
@@ -245,6 +295,12 @@ impl Pages {
     }
 }
 
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.of_dictionary + self.of_data, Ordering::Relaxed);
+    }
+}
+
 impl Iterator for Pages {
     type Item = Result<Page>;
 
@@ -278,6 +334,10 @@ impl PageReader for Pages {
     }
 }
 
+/// Codes of encodings whose lengths are held.
+const DELTA_LENGTHS: i32 = 6;
+const DELTA_STRINGS: i32 = 7;
+
 #[expect(deprecated, reason = "old files have it")]
 fn encoding(code: i32) -> Result<Encoding> {
     Ok(match code {
@@ -286,8 +346,8 @@ fn encoding(code: i32) -> Result<Encoding> {
         3 => Encoding::RLE,
         4 => Encoding::BIT_PACKED,
         5 => Encoding::DELTA_BINARY_PACKED,
-        6 => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-        7 => Encoding::DELTA_BYTE_ARRAY,
+        DELTA_LENGTHS => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+        DELTA_STRINGS => Encoding::DELTA_BYTE_ARRAY,
         8 => Encoding::RLE_DICTIONARY,
         9 => Encoding::BYTE_STREAM_SPLIT,
         _ => return Err(wrong(format!("the encoding {code} is not known"))),

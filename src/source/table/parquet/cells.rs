@@ -10,7 +10,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::ColumnDescriptor;
 
-use crate::table::pages::{BoundedFile, RowValues, column_reader, guarded};
+use crate::table::pages::{BoundedFile, Budget, column_reader, guarded};
 
 /// A row's value in a column.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ struct Levels {
     value: i16,
     element: i16,
     is_list: bool,
+    /// Whether the whole column may be null.
+    may_be_null: bool,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
 }
@@ -58,7 +60,8 @@ impl Leaf {
     pub fn new(
         file: &Arc<BoundedFile>,
         chunk: &ColumnChunkMetaData,
-        row_values: &RowValues,
+        may_be_null: bool,
+        budget: &Arc<Budget>,
     ) -> io::Result<Self> {
         let column = chunk.column_descr();
         let is_optional = column.self_type().get_basic_info().repetition() == Repetition::OPTIONAL;
@@ -66,10 +69,11 @@ impl Leaf {
             value: column.max_def_level(),
             element: column.max_def_level() - i16::from(is_optional),
             is_list: column.max_rep_level() > 0,
+            may_be_null,
             definitions: Vec::new(),
             repetitions: Vec::new(),
         };
-        Ok(Self { reader: column_reader(file, chunk, row_values)?, kind: kind(column), levels })
+        Ok(Self { reader: column_reader(file, chunk, budget)?, kind: kind(column), levels })
     }
 
     /// The next row's value.
@@ -134,6 +138,9 @@ impl Levels {
         if !self.is_list {
             let is_there = self.value == 0 || self.definitions.first() == Some(&self.value);
             return if is_there { next().map(cell) } else { Ok(Cell::Null) };
+        }
+        if self.may_be_null && self.definitions.first() == Some(&0) {
+            return Ok(Cell::Null);
         }
         let mut list = Vec::new();
         for &level in &self.definitions {

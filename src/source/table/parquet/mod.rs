@@ -11,7 +11,6 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use pairgate_core::config::SampleLimits;
 use parquet::file::metadata::ParquetMetaData;
@@ -24,7 +23,7 @@ use super::object::without_marks;
 use super::picture::extension_of;
 use super::row::{Fault, Item, ObjectText, Picture, Row, Rows, picture_of, quoted, with_captions};
 use crate::source::inputs::Meter;
-use crate::table::pages::{BoundedFile, RowValues, check_footer, guarded};
+use crate::table::pages::{BoundedFile, Budget, check_footer, guarded};
 use cells::{Cell, Leaf};
 use schema::{Root, Shape, roots};
 
@@ -39,7 +38,7 @@ pub(in crate::source) struct ParquetRows {
     columns: Columns,
     meter: Arc<Meter>,
     max_bytes: u64,
-    row_values: RowValues,
+    budget: Arc<Budget>,
     /// The next row group, and the rows that are left of the one that is read.
     group: usize,
     left: u64,
@@ -93,7 +92,7 @@ impl ParquetRows {
             columns,
             meter,
             max_bytes: limits.max_sample_bytes,
-            row_values: RowValues::default(),
+            budget: Arc::default(),
             group: 0,
             left: 0,
             leaves: Vec::new(),
@@ -110,9 +109,10 @@ impl ParquetRows {
         self.left = u64::try_from(group.num_rows()).map_err(io::Error::other)?;
         self.leaves.clear();
         self.leaves.resize_with(group.num_columns(), || None);
-        for place in self.roots.iter().flat_map(Root::leaves) {
+        let leaves = self.roots.iter().flat_map(|root| root.leaves().map(move |leaf| (root, leaf)));
+        for (root, place) in leaves {
             let Some(chunk) = group.columns().get(place) else { continue };
-            let leaf = Leaf::new(&self.file, chunk, &self.row_values)?;
+            let leaf = Leaf::new(&self.file, chunk, root.may_be_null, &self.budget)?;
             if let Some(reader) = self.leaves.get_mut(place) {
                 *reader = Some(leaf);
             }
@@ -129,7 +129,7 @@ impl ParquetRows {
     fn row(&mut self) -> io::Result<Item> {
         let number = self.number;
         self.number += 1;
-        self.row_values.store(0, Ordering::Relaxed);
+        self.budget.begin_row();
         let mut cells = Vec::with_capacity(self.roots.len());
         for root in &self.roots {
             let cell = root.read(&mut self.leaves);

@@ -1,12 +1,14 @@
 //! What a table's columns look like.
 
 use parquet::basic::Repetition;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 /// A column of the table.
 #[derive(Debug)]
 pub(super) struct Root {
     pub name: String,
+    /// Whether rows may have null in its place.
+    pub may_be_null: bool,
     pub shape: Shape,
 }
 
@@ -25,14 +27,18 @@ pub(super) enum Shape {
 /// The columns of a schema, in its order.
 pub(super) fn roots(schema: &SchemaDescriptor) -> Vec<Root> {
     let fields = schema.root_schema().get_fields();
-    let named = fields.iter().map(|field| field.name().to_owned());
-    let mut roots: Vec<(String, Vec<usize>)> = named.map(|name| (name, Vec::new())).collect();
+    let mut leaves = vec![Vec::new(); fields.len()];
     for place in 0..schema.num_columns() {
-        if let Some((_, leaves)) = roots.get_mut(schema.get_column_root_idx(place)) {
-            leaves.push(place);
+        if let Some(of_root) = leaves.get_mut(schema.get_column_root_idx(place)) {
+            of_root.push(place);
         }
     }
-    roots.into_iter().map(|(name, leaves)| Root { shape: shape(schema, &leaves), name }).collect()
+    let root = |(field, leaves): (&TypePtr, Vec<usize>)| Root {
+        name: field.name().to_owned(),
+        may_be_null: field.is_optional(),
+        shape: shape(schema, &leaves),
+    };
+    fields.iter().zip(leaves).map(root).collect()
 }
 
 fn shape(schema: &SchemaDescriptor, leaves: &[usize]) -> Shape {
