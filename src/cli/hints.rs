@@ -96,4 +96,4 @@ pub const fn of(reason: Reason) -> Option<Hint> {
 
 /// What is said where the inputs held no pair at all.
 pub const NO_PAIRS: &str = "no pairs were found: an input is a folder of images with captions beside\n\
-                            them (NAME.jpg, NAME.txt), a shard (.tar) or a table (.jsonl, .csv, .parquet)";
+                            them (NAME.jpg, NAME.txt), a shard (.tar) or a table (.jsonl, .parquet)";

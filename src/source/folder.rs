@@ -441,8 +441,16 @@ impl Listed {
     /// Sees whether it belongs to one of the images alone: `a.jpg.txt` to `a.jpg`.
     fn bind(&mut self, images: &HashSet<OsString>) {
         let is_other = !is_image(&self.extension) && !self.extension.is_empty();
-        if is_other && !self.is_tar && images.contains(&self.stem) {
-            let image = std::mem::take(&mut self.stem);
+        if !is_other || self.is_tar {
+            return;
+        }
+        // The extension may be written otherwise: a.JPG and a.jpg.txt.
+        let path = Path::new(&self.stem);
+        let extension = path.extension().unwrap_or_default();
+        let cases = [extension.to_ascii_lowercase(), extension.to_ascii_uppercase()];
+        let others = cases.map(|extension| path.with_extension(extension).into_os_string());
+        let found = std::iter::once(&self.stem).chain(&others).find(|name| images.contains(*name));
+        if let Some(image) = found.cloned() {
             self.stem = Path::new(&image).file_stem().unwrap_or(&image).to_owned();
             self.of = Some(image);
         }

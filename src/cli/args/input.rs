@@ -11,7 +11,7 @@ use crate::source::{Captions, InputFormat, InputOptions};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, shards (.tar, .tar.gz), tables (.jsonl, .csv, .parquet..), or -.
+    /// Folders, shards (.tar), tables (.jsonl, .csv, .parquet), or -.
     ///
     /// Standard input is a tar, JSON lines, a JSON list or CSV, as its first bytes say. With --format frames, inputs are files, devices or - of
     /// frames.

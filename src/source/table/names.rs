@@ -25,6 +25,7 @@ const IMAGES: &[&str] = &[
     "image_name",
     "img_name",
     "image_filename",
+    "image_file_name",
     "file",
     "images",
 ];

@@ -17,7 +17,10 @@ pub(in crate::source) fn extension_of(bytes: &[u8]) -> Option<&'static str> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "webp",
         [b'G', b'I', b'F', b'8', ..] => "gif",
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => "tiff",
-        [b'B', b'M', ..] => "bmp",
+        [b'B', b'M', rest @ ..] if is_bmp(rest) => "bmp",
+        [0xff, 0x0a, ..] | [0, 0, 0, 0x0c, b'J', b'X', b'L', b' ', ..] => "jxl",
+        [0, 0, 0, 0x0c, b'j', b'P', b' ', b' ', ..] => "jp2",
+        [b'<', b's', b'v', b'g', b' ' | b'>', ..] => "svg",
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.get(..4)? {
             b"avif" | b"avis" => "avif",
             b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => "heic",
@@ -25,6 +28,11 @@ pub(in crate::source) fn extension_of(bytes: &[u8]) -> Option<&'static str> {
         },
         _ => return None,
     })
+}
+
+/// Whether a bitmap's second header follows its first two letters, which begin texts too.
+fn is_bmp(rest: &[u8]) -> bool {
+    matches!(rest.get(12..16), Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0]))
 }
 
 /// The extension of a sample's member that is its picture: the path's where it is an image's, else

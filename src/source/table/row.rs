@@ -15,6 +15,9 @@ use crate::disk::IoError;
 use crate::source::builder::SampleBuilder;
 use crate::source::{Sample, Source};
 
+/// Bytes of a path at most, as systems have it.
+const LONGEST_PATH: usize = 4096;
+
 /// One row, whatever table it is of.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Row {
@@ -143,6 +146,10 @@ impl<R: Rows> TableSource<R> {
     fn add_file(&mut self, sample: &mut SampleBuilder, number: u64, named: &str) {
         if named.starts_with("https://") || named.starts_with("http://") {
             self.told.fault(number, NOTHING_IS_DOWNLOADED);
+            return sample.note(Reason::ImageMissing);
+        }
+        if named.len() > LONGEST_PATH {
+            self.told.fault(number, "its image is neither a picture nor a path");
             return sample.note(Reason::ImageMissing);
         }
         let found = self.images.find(named);

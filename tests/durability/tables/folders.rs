@@ -17,6 +17,8 @@ fn what_has_an_images_whole_name_in_front_is_its_own() {
         ("c.png.png", PNG),
         ("c.png.txt", b"an image called c.png.png"),
         ("d.jpg.txt", b"nothing"),
+        ("e.JPG", PNG),
+        ("e.jpg.txt", b"a fish"),
     ]);
     let samples = read(folder.path());
     let captions: Vec<_> = samples
@@ -27,8 +29,13 @@ fn what_has_an_images_whole_name_in_front_is_its_own() {
             format!("{}: {}", sample.key, String::from_utf8_lossy(caption))
         })
         .collect();
-    let expected =
-        ["a: a dog", "b: a cat", "b_png: not so near", "c_png: an image called c.png.png"];
+    let expected = [
+        "a: a dog",
+        "b: a cat",
+        "b_png: not so near",
+        "c_png: an image called c.png.png",
+        "e: a fish",
+    ];
     assert_eq!(captions, expected);
     assert!(samples[0].member("json").is_some());
 }

@@ -27,9 +27,6 @@ use crate::table::pages::{BoundedFile, Budget, check_footer, guarded};
 use cells::{Cell, Leaf};
 use schema::{Root, Shape, roots};
 
-/// Bytes of a column of text that are taken for a path at most.
-const LONGEST_PATH: usize = 4096;
-
 /// The rows of a table.
 pub(in crate::source) struct ParquetRows {
     file: Arc<BoundedFile>,
@@ -220,8 +217,8 @@ fn picture(cell: &Cell) -> Option<Picture> {
     match cell {
         Cell::Bytes(bytes) => {
             let data = bytes.data();
-            let is_path = extension_of(data).is_none() && data.len() <= LONGEST_PATH;
-            let text = std::str::from_utf8(data).ok().filter(|_| is_path || !data.contains(&0));
+            let is_picture = extension_of(data).is_some() || data.contains(&0);
+            let text = std::str::from_utf8(data).ok().filter(|_| !is_picture);
             Some(match text {
                 Some(text) => picture_of(text.to_owned()),
                 None => Picture::Bytes(data.to_vec(), String::new()),
