@@ -21,6 +21,13 @@ fn a_table_without_an_image_is_one_bad_pair() {
     }
 }
 
+/// A few kilobytes that unpack to 36 columns of 8 MiB each.
+#[test]
+fn a_table_that_unpacks_to_more_than_it_may_ends() {
+    let samples = read(&tables().join("bomb.parquet"));
+    assert_eq!(lines(&samples), [": !archive_torn"]);
+}
+
 #[test]
 fn a_picture_above_the_limit_is_one_bad_pair() {
     let path = tables().join("snappy.parquet");
