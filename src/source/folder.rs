@@ -45,6 +45,9 @@ use crate::disk::IoError;
 /// Files that say what a folder's images are, the preferred one first.
 const METADATA: [&str; 3] = ["metadata.csv", "metadata.jsonl", "metadata.parquet"];
 
+/// Rows without an image after which a file is one of something else.
+const MOST_UNPROVEN: usize = 16;
+
 /// Reads the samples below a folder. It knows one folder's names at a time.
 pub struct FolderSource {
     root: PathBuf,
@@ -75,8 +78,10 @@ pub struct FolderSource {
 /// A folder's metadata.
 struct FolderTable {
     pairs: Box<dyn PairTable>,
-    /// Whether no pair of it was given yet.
-    is_fresh: bool,
+    /// Whether it told of an image: such a file may be of something else.
+    is_proven: bool,
+    /// Pairs to be given; before it is proven, rows that are none.
+    ready: VecDeque<Sample>,
 }
 
 /// A name in a folder. The order is by what belongs together, so that `a.jpg` and `a.txt` are
@@ -246,7 +251,7 @@ impl FolderSource {
             _ => TableKind::Parquet,
         };
         match kind.open(&path, reading, self.meter.clone()) {
-            Ok(pairs) => Some(FolderTable { pairs, is_fresh: true }),
+            Ok(pairs) => Some(FolderTable { pairs, is_proven: false, ready: VecDeque::new() }),
             Err(why) => {
                 log::warn!("{shard}: {why}; the images are read with what lies beside them");
                 None
@@ -257,23 +262,30 @@ impl FolderSource {
     /// The next pair of the folder's metadata; `None` at their end.
     fn next_of_table(&mut self) -> Result<Option<Sample>, IoError> {
         while let Some(table) = &mut self.table {
-            let Some(mut sample) = table.pairs.next()? else { break };
-            let is_first = std::mem::take(&mut table.is_fresh);
-            if is_first && sample.fault == Some(Reason::MetadataInvalid) {
-                // Such a file may tell of something else.
-                break;
+            if table.is_proven
+                && let Some(sample) = table.ready.pop_front()
+            {
+                return Ok(Some(sample));
             }
+            let is_proven = table.is_proven;
+            let Some(mut sample) = table.pairs.next()? else { break };
             let file = table.pairs.file().map(Path::to_owned);
             if sample.fault.is_none() && sample.member("txt").is_none() && file.is_some() {
                 // The caption may lie beside the image.
                 continue;
             }
+            let is_row = sample.fault != Some(Reason::MetadataInvalid);
             sample.shard = self.shard.clone();
             sample.key = self.key_of_row(&sample.key, file.as_deref());
             if let Some(file) = file {
                 self.named.insert(hash(&file));
             }
-            return Ok(Some(sample));
+            let Some(table) = &mut self.table else { break };
+            table.is_proven = is_proven || is_row;
+            table.ready.push_back(sample);
+            if !table.is_proven && table.ready.len() >= MOST_UNPROVEN {
+                break;
+            }
         }
         self.table = None;
         Ok(None)

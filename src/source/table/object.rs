@@ -92,7 +92,7 @@ impl Fields {
             Some((Cell::Texts(..), _)) => return Err(("it has several images, or none", json)),
             Some(_) => return Err(("its image is neither a path nor a picture", json)),
         };
-        let caption = captions.into_iter().next().map(String::into_bytes);
+        let caption = first(captions).map(String::into_bytes);
         Ok(Row { number, key, picture, caption, json: Some(json) })
     }
 
@@ -127,6 +127,12 @@ impl Cell {
             _ => None,
         }
     }
+}
+
+/// The first caption that says something.
+pub(super) fn first(mut captions: Vec<String>) -> Option<String> {
+    let place = captions.iter().position(|caption| !caption.trim().is_empty()).unwrap_or(0);
+    (place < captions.len()).then(|| captions.swap_remove(place))
 }
 
 /// The picture that a text is or names; one that it is leaves the object's text.

@@ -38,6 +38,7 @@ fn what_has_an_images_whole_name_in_front_is_its_own() {
     ];
     assert_eq!(captions, expected);
     assert!(samples[0].member("json").is_some());
+    assert!(samples.iter().all(|sample| sample.fault.is_none()));
 }
 
 #[test]
@@ -98,6 +99,17 @@ fn metadata_of_something_else_leave_a_folder_as_it_is() {
         let folder = folder(&[(name, text.as_bytes()), ("a.txt", b"beside")]);
         assert_eq!(lines(&read(folder.path())), ["a: beside"], "{name} {text}");
     }
+}
+
+#[test]
+fn a_bad_row_of_metadata_is_one_bad_pair() {
+    let table = b"no object\n{\"file_name\": \"a.png\", \"text\": \"a dog\"}\n{}\n";
+    let folder = folder(&[("metadata.jsonl", table)]);
+    let expected = ["000000000: !metadata_invalid", "a: a dog", "000000002: !metadata_invalid"];
+    assert_eq!(lines(&read(folder.path())), expected);
+    let many = "{\"a\": 1}\n".repeat(1000) + "{\"file_name\": \"a.png\", \"text\": \"a dog\"}\n";
+    let other = super::folder(&[("metadata.jsonl", many.as_bytes()), ("a.txt", b"beside")]);
+    assert_eq!(lines(&read(other.path())), ["a: beside"]);
 }
 
 #[test]

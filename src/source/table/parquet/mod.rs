@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use super::Names;
 use super::names::Columns;
-use super::object::without_marks;
+use super::object::{first, without_marks};
 use super::picture::extension_of;
 use super::row::{Fault, Item, ObjectText, Picture, Row, Rows, picture_of, quoted, with_captions};
 use crate::source::inputs::Meter;
@@ -171,7 +171,7 @@ impl ParquetRows {
         {
             json = with_captions(&json, &captions);
         }
-        let first = captions.into_iter().next().map(String::into_bytes);
+        let first = first(captions).map(String::into_bytes);
         let caption = caption_bytes.or(first);
         Item::Row(Row { number, key, picture, caption, json: Some(json) })
     }
