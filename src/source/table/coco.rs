@@ -1,5 +1,5 @@
 //! Captions as COCO has them: one object with a list of `images` and one of `annotations`, which
-//! name their image by its id.
+//! name their image by its id. In Karpathy's form of it the captions are the images' `sentences`.
 //!
 //! Either list may come first, so both are held until the file has been read; that is bounded.
 
@@ -8,8 +8,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::vec::IntoIter;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::row::{Item, Picture, Row, Rows, with_captions};
 use super::scan::{Scanner, Text, damaged};
@@ -37,22 +36,10 @@ pub(in crate::source) struct CocoRows<R> {
 struct Image {
     id: String,
     file_name: String,
+    /// Those of the image's own entry.
+    captions: Vec<String>,
     /// Its entry, as it is written.
     entry: Vec<u8>,
-}
-
-#[derive(Deserialize)]
-struct ImageEntry {
-    #[serde(default)]
-    id: Value,
-    file_name: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct AnnotationEntry {
-    #[serde(default)]
-    image_id: Value,
-    caption: Option<String>,
 }
 
 impl<R: Read> CocoRows<R> {
@@ -88,8 +75,9 @@ impl<R: Read> CocoRows<R> {
                 _ => drop(text.value(0)?),
             }
         }
+        let has_own = images.iter().any(|image| !image.captions.is_empty());
         self.images = images.into_iter();
-        let none = self.captions.is_empty() && self.images.len() > 0;
+        let none = self.captions.is_empty() && !has_own && self.images.len() > 0;
         Ok(none.then(|| Item::Note("no caption: its annotations have no `caption`".into())))
     }
 
@@ -97,22 +85,30 @@ impl<R: Read> CocoRows<R> {
         let Text::Whole(entry) = entry else {
             return Err(damaged("an image's entry is longer than 1 MiB"));
         };
-        let known = from_python_json::<ImageEntry>(&entry);
-        let known = known.ok_or_else(|| damaged("an image's entry is no object"))?;
-        let file_name = known.file_name.unwrap_or_default();
-        self.hold(entry.len() + file_name.len())?;
-        images.push(Image { id: id(&known.id), file_name, entry });
+        let known = object(&entry, "an image's entry is no object")?;
+        let name = text(&known, "file_name").or_else(|| text(&known, "filename"));
+        let name = name.unwrap_or_default();
+        let file_name = match text(&known, "filepath") {
+            Some(folder) if !name.is_empty() => format!("{folder}/{name}"),
+            _ => name.to_owned(),
+        };
+        let sentences = known.get("sentences").and_then(Value::as_array).into_iter().flatten();
+        let raw = |sentence: &Value| sentence.get("raw")?.as_str().map(str::to_owned);
+        let captions: Vec<String> = sentences.filter_map(raw).collect();
+        let sentences: usize = captions.iter().map(|caption| caption.len() + ENTRY_BYTES).sum();
+        self.hold(entry.len() + file_name.len() + sentences)?;
+        images.push(Image { id: id(known.get("id")), file_name, captions, entry });
         Ok(())
     }
 
     fn annotation(&mut self, entry: Text) -> io::Result<()> {
         // Outlines of things may be long; captions are not.
         let Text::Whole(entry) = entry else { return Ok(()) };
-        let known = from_python_json::<AnnotationEntry>(&entry);
-        let known = known.ok_or_else(|| damaged("an annotation is no object"))?;
-        if let Some(caption) = known.caption {
+        let known = object(&entry, "an annotation is no object")?;
+        if let Some(caption) = text(&known, "caption") {
             self.hold(caption.len())?;
-            self.captions.entry(id(&known.image_id)).or_default().push(caption);
+            let captions = self.captions.entry(id(known.get("image_id"))).or_default();
+            captions.push(caption.to_owned());
         }
         Ok(())
     }
@@ -128,7 +124,8 @@ impl<R: Read> CocoRows<R> {
     fn row(&mut self, image: Image) -> Row {
         let number = self.number;
         self.number += 1;
-        let captions = self.captions.get(&image.id).map(Vec::as_slice).unwrap_or_default();
+        let told = self.captions.get(&image.id).map(Vec::as_slice).unwrap_or_default();
+        let captions = if image.captions.is_empty() { told } else { &image.captions };
         let json = with_captions(&image.entry, captions);
         let stem = Path::new(&image.file_name).with_extension("");
         let key = key_from_stem(&stem.to_string_lossy());
@@ -172,7 +169,17 @@ fn each<R: Read>(
     Ok(())
 }
 
+fn object(entry: &[u8], otherwise: &str) -> io::Result<Map<String, Value>> {
+    from_python_json(entry).ok_or_else(|| damaged(otherwise))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    fields.get(name).and_then(Value::as_str)
+}
+
 /// An id as text: whole numbers and strings are the same where they look the same.
-fn id(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn id(value: Option<&Value>) -> String {
+    value.map_or_else(String::new, |value| {
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    })
 }

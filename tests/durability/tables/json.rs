@@ -126,6 +126,15 @@ fn cocos_lists_may_come_in_any_order() {
 }
 
 #[test]
+fn karpathys_sentences_are_captions() {
+    let text = r#"{"images": [{"filename": "a.png", "imgid": 0, "sentences": [{"raw": "a dog",
+        "tokens": ["a", "dog"]}, {"raw": "a cat"}]}, {"filepath": "sub", "filename": "b.png"}], "dataset": "x"}"#;
+    let samples = read_text("c.json", text);
+    assert_eq!(lines(&samples), ["a: a dog", "sub/b: !image_missing"]);
+    assert_eq!(json(&samples[0])["captions"], json!(["a dog", "a cat"]));
+}
+
+#[test]
 fn what_tells_of_a_shard_is_no_table() {
     let line = br#"{"image": "a.png", "caption": "a dog"}"#;
     let folder = folder(&[
