@@ -88,7 +88,7 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that image paths in manifests and tables are relative to.
+    /// The folder that image paths in tables start from.
     ///
     /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
     /// table's folder.
