@@ -42,7 +42,7 @@ pub const fn of(reason: Reason) -> Option<Hint> {
         ),
         Reason::CaptionMissing => over_half(
             "captions are NAME.txt beside NAME.jpg, or `caption` or `text` in NAME.json\n\
-             or in the manifest's line",
+             or in the table's row; --caption-key names another column",
         ),
         Reason::CaptionNotUtf8 => over_half("captions must be UTF-8: iconv -t UTF-8 converts them"),
         Reason::CaptionTooLong => {
@@ -65,7 +65,8 @@ pub const fn of(reason: Reason) -> Option<Hint> {
         Reason::SampleTooLarge => over_half("sample.max_sample_bytes of a --config sets the limit"),
         Reason::ArchiveTorn => over_half("was the shard copied whole? tar -t tells where it ends"),
         Reason::MetadataInvalid => over_half(
-            "a manifest's line is an object: {\"image\": \"a.jpg\", \"caption\": \"...\"}",
+            "a manifest's line is an object: {\"image\": \"a.jpg\", \"caption\": \"...\"};\n\
+             --image-key and --caption-key name other fields or columns",
         ),
         Reason::Unchanged => over_half("capture.min_change of a --config sets the limit"),
         Reason::Blurred => over_half("capture.min_sharpness of a --config sets the limit"),
@@ -95,4 +96,4 @@ pub const fn of(reason: Reason) -> Option<Hint> {
 
 /// What is said where the inputs held no pair at all.
 pub const NO_PAIRS: &str = "no pairs were found: an input is a folder of images with captions beside\n\
-                            them (NAME.jpg, NAME.txt), a shard (.tar) or a manifest (.jsonl)";
+                            them (NAME.jpg, NAME.txt), a shard (.tar) or a table (.jsonl, .parquet)";

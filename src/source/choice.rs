@@ -5,12 +5,10 @@
 //! an image's extension, and the caption is the `txt` member. A file whose name that takes is kept
 //! as `other.txt`, `other2.txt` and so on.
 
-use std::path::Path;
-
 use pairgate_core::decision::Reason;
 
 use super::inputs::InputOptions;
-use super::manifest::image_extension;
+use super::table::member_extension;
 use super::{Member, Sample, extension_end, image_among, json, without_bom};
 
 /// What was asked for.
@@ -47,7 +45,7 @@ impl Choice {
         let is_usual = image_among(members).is_some_and(|m| std::ptr::eq(m, &members[place]));
         if !is_usual {
             let Member { extension, data } = sample.members.remove(place);
-            let extension = image_extension(Path::new(&format!("_.{extension}")), &data);
+            let extension = member_extension(&format!("_.{extension}"), &data);
             give_way(&mut sample.members, &extension);
             sample.members.insert(0, Member { extension, data });
         }

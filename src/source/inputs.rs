@@ -17,14 +17,17 @@ use super::captions::Several;
 use super::choice::{Choice, plain_keys};
 use super::folder::{FolderSource, is_hidden};
 use super::frames::FramesSource;
-use super::manifest::{ManifestSource, folder_of};
+use super::table::Names;
+use super::table::kind::{Looked, Named, Reading, Stream, TableKind, look_at_file};
+use super::table::root::folder_of;
 use super::tar::TarSource;
+use super::unpack::Unpacked;
 use super::{Sample, Source};
 use crate::disk::IoError;
 
 const ACCEPTED: &str = "an input is a folder of images and captions, a WebDataset shard (.tar, \
-                        .tar.gz, .tar.zst, .tar.bz2, .tar.xz), a manifest (.jsonl, .ndjson), or - \
-                        for a shard on standard input";
+                        .tar.gz, .tar.zst, .tar.bz2, .tar.xz), a table (.jsonl, .ndjson, .json, .csv, \
+                        .tsv, .parquet), or - for a shard or JSON lines on standard input";
 
 /// How shards' names end.
 const TAR_NAMES: [&str; 10] = [
@@ -137,7 +140,9 @@ enum Kind {
     Folder,
     /// A tar, or frames.
     Stream,
-    Manifest,
+    Table(TableKind),
+    /// What stands beside a shard and tells of it.
+    PassedOver,
     /// A stream that can be read only once.
     Pipe,
     /// The same, on standard input.
@@ -165,6 +170,10 @@ pub struct Inputs {
     /// Inputs opened so far, and samples given of the current one.
     opened: u32,
     given: u64,
+    /// The current one.
+    begun: (PathBuf, Kind),
+    /// Whether it was said that tables beside shards are no inputs.
+    told_of_tables: bool,
 }
 
 impl Inputs {
@@ -212,7 +221,7 @@ impl Inputs {
         }
         let paths = &expand_paths(paths)?;
         let look_at =
-            |path: &PathBuf| Input::look_at(path, options.format).map_err(|why| failed(path, why));
+            |path: &PathBuf| Input::look_at(path, &options).map_err(|why| failed(path, why));
         let inputs = paths.iter().map(look_at);
         let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
         if inputs.iter().filter(|input| input.kind == Kind::Stdin).count() > 1 {
@@ -222,9 +231,19 @@ impl Inputs {
         let total_bytes = sized.sum();
         let meter = Arc::new(Meter { bytes_read: AtomicU64::new(0), total_bytes });
         let rest = inputs.into_iter();
-        let (current, begun_bytes, opened, given) = (None, 0, 0, 0);
-        let several = None;
-        Ok(Self { rest, current, begun_bytes, options, limits, meter, several, opened, given })
+        Ok(Self {
+            rest,
+            current: None,
+            begun_bytes: 0,
+            options,
+            limits,
+            meter,
+            several: None,
+            opened: 0,
+            given: 0,
+            begun: (PathBuf::new(), Kind::PassedOver),
+            told_of_tables: false,
+        })
     }
 
     /// Whether the inputs could be read a second time; asked before the first sample is read.
@@ -249,25 +268,23 @@ impl Inputs {
 
     fn start(&self, input: &Input) -> io::Result<Box<dyn Source>> {
         let Input { kind, path, .. } = input;
-        let (limits, name) = (self.limits, path.to_string_lossy());
+        let name = path.to_string_lossy();
         let file = || Ok::<_, io::Error>(Metered::new(File::open(path)?, self.meter.clone()));
         Ok(match kind {
-            Kind::Folder => self.chosen(FolderSource::metered(path, limits, self.meter.clone())),
-            Kind::Stream | Kind::Pipe => self.stream(file()?, &name),
-            Kind::Manifest => {
-                let root = self.options.image_root.as_deref().unwrap_or(folder_of(path));
-                Box::new(ManifestSource::new(file()?, &name, root, limits))
+            Kind::Folder => {
+                let (names, choice) = (self.names(), Choice::of(&self.options));
+                let meter = self.meter.clone();
+                Box::new(FolderSource::metered(path, self.limits, names, choice, meter))
             }
-            Kind::Stdin => self.stream(Metered::new(io::stdin(), self.meter.clone()), &name),
+            Kind::Stream => self.stream(file()?, &name),
+            Kind::PassedOver => Box::new(Nothing),
+            Kind::Table(kind) => {
+                let root = self.options.image_root.as_deref().unwrap_or(folder_of(path));
+                kind.open(path, self.reading(&name, root), self.meter.clone())?
+            }
+            Kind::Pipe => self.look_at(file()?, &name)?,
+            Kind::Stdin => self.look_at(Metered::new(io::stdin(), self.meter.clone()), &name)?,
         })
-    }
-
-    /// What a source of files gives, where picture and caption were chosen among them.
-    fn chosen(&self, source: impl Source + 'static) -> Box<dyn Source> {
-        match Choice::of(&self.options) {
-            Some(choice) => Box::new(Chosen { source, choice }),
-            None => Box::new(source),
-        }
     }
 
     /// The sample; `None` where it is a picture of several captions, which are then to be given.
@@ -285,12 +302,75 @@ impl Inputs {
         }
     }
 
-    /// What comes from `reader`, which is no folder and no manifest.
+    /// What comes from `reader`, which is no folder and no table.
     fn stream(&self, reader: impl Read + Send + 'static, name: &str) -> Box<dyn Source> {
         match self.options.format {
-            InputFormat::Auto => self.chosen(TarSource::new(reader, name, self.limits)),
+            InputFormat::Auto => {
+                let source = TarSource::new(reader, name, self.limits);
+                match Choice::of(&self.options) {
+                    Some(choice) => Box::new(Chosen { source, choice }),
+                    None => Box::new(source),
+                }
+            }
             InputFormat::Frames => Box::new(FramesSource::new(reader, name, self.limits)),
         }
+    }
+
+    /// What comes from `reader`, which has no name that tells it.
+    fn look_at(
+        &self,
+        reader: impl Read + Send + 'static,
+        name: &str,
+    ) -> io::Result<Box<dyn Source>> {
+        if self.options.format == InputFormat::Frames {
+            return Ok(self.stream(reader, name));
+        }
+        let (stream, reader) = Looked::at(Unpacked::new(reader), &self.names());
+        match stream {
+            Stream::Tar => Ok(self.stream(reader, name)),
+            Stream::Table(TableKind::Parquet) => Err(refused(
+                "a Parquet table is read from its end: write it to a file, and name that",
+            )),
+            Stream::Table(kind) => {
+                // What a stream names lies in the folder that the program runs in.
+                let root = self.options.image_root.as_deref().unwrap_or(Path::new(""));
+                Ok(kind.read(reader, self.reading(name, root))?)
+            }
+        }
+    }
+
+    /// Ends the current input, and says where it gave nothing.
+    fn end(&mut self) {
+        self.current = None;
+        let (path, kind) = &self.begun;
+        let name = path.display();
+        match kind {
+            Kind::PassedOver if self.told_of_tables => {}
+            Kind::PassedOver => {
+                self.told_of_tables = true;
+                log::warn!("{name}: it tells of the shard beside it; such tables are no pairs");
+            }
+            Kind::Folder if self.given == 0 => log::warn!("{name}: no pictures were found in it"),
+            _ if self.given == 0 => log::warn!("{name}: no pairs were found in it"),
+            _ => {}
+        }
+    }
+
+    fn names(&self) -> Names {
+        Names::new(&self.options.image_keys, &self.options.caption_keys)
+    }
+
+    fn reading<'a>(&self, shard: &'a str, root: &'a Path) -> Reading<'a> {
+        Reading { names: self.names(), shard, root, limits: self.limits }
+    }
+}
+
+/// An input that has no pairs.
+struct Nothing;
+
+impl Source for Nothing {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        Ok(None)
     }
 }
 
@@ -303,7 +383,7 @@ impl Source for Inputs {
             }
             if let Some(source) = &mut self.current {
                 match source.next()? {
-                    None => self.current = None,
+                    None => self.end(),
                     Some(sample) => match self.split(sample) {
                         Some(sample) => {
                             self.given += 1;
@@ -322,6 +402,7 @@ impl Source for Inputs {
             self.current = Some(source.map_err(|why| IoError::Read { from: from(), why })?);
             self.begun_bytes += input.bytes;
             (self.opened, self.given) = (self.opened + 1, 0);
+            self.begun = (input.path, input.kind);
         }
     }
 
@@ -343,7 +424,8 @@ impl<S: Source> Source for Chosen<S> {
 }
 
 impl Input {
-    fn look_at(path: &Path, format: InputFormat) -> io::Result<Self> {
+    fn look_at(path: &Path, options: &InputOptions) -> io::Result<Self> {
+        let format = options.format;
         let name = path.to_string_lossy();
         let input = |kind, bytes| Ok(Self { kind, path: path.to_owned(), bytes });
         if name == "-" {
@@ -378,12 +460,20 @@ impl Input {
         if format == InputFormat::Frames {
             return input(Kind::Stream, metadata.len());
         }
-        let file = File::open(path)?;
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if extension == "jsonl" || extension == "ndjson" {
-            return input(Kind::Manifest, metadata.len());
+        File::open(path)?;
+        if is_tar_name(path) {
+            return input(Kind::Stream, metadata.len());
         }
-        if is_tar_name(path) || matches!(Archive::new(file).step(), Ok(Step::Entry(_))) {
+        if let Some(named) = Named::of(path) {
+            let beside = tells_of_a_shard(path);
+            let kind = if beside { Kind::PassedOver } else { Kind::Table(named.kind(path)?) };
+            return input(kind, metadata.len());
+        }
+        let names = Names::new(&options.image_keys, &options.caption_keys);
+        if let Stream::Table(kind) = look_at_file(File::open(path)?, &names) {
+            return input(Kind::Table(kind), metadata.len());
+        }
+        if matches!(Archive::new(File::open(path)?).step(), Ok(Step::Entry(_))) {
             return input(Kind::Stream, metadata.len());
         }
         Err(refused(&format!("this kind of file is not read; {ACCEPTED}")))
@@ -392,6 +482,18 @@ impl Input {
     fn is_repeatable(&self) -> bool {
         !matches!(self.kind, Kind::Pipe | Kind::Stdin)
     }
+}
+
+/// Whether a table tells of the shard beside it: img2dataset writes `00000.parquet` and
+/// `00000_stats.json` beside `00000.tar` or the folder `00000`.
+pub(super) fn tells_of_a_shard(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let told = name.strip_suffix("_stats.json").map(|stem| (stem, true));
+    let stem = told.or_else(|| name.strip_suffix(".parquet").map(|stem| (stem, false)));
+    let Some((stem, is_stats)) = stem else { return false };
+    let beside = |end: &str| path.with_file_name(format!("{stem}{end}"));
+    let has_shard = TAR_NAMES.iter().any(|end| beside(end).is_file());
+    has_shard || beside("").is_dir() || (is_stats && beside(".parquet").is_file())
 }
 
 /// Whether the name is a shard's.

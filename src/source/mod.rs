@@ -5,9 +5,10 @@
 //! | [`tar::TarSource`] | a WebDataset shard, plain or packed, from a file or any reader |
 //! | [`folder::FolderSource`] | a folder of images with `.txt` and `.json` files beside them, and of shards |
 //! | [`manifest::ManifestSource`] | a JSON-lines file that names images and their captions |
+//! | the `table` rooms | JSON lists, CSV, TSV, COCO's captions, Parquet |
 //! | [`frames::FramesSource`] | the frames that a microcontroller sends, from a serial line, a pipe or a file |
 //! | [`capture::CaptureSource`] | a [`Ring`](pairgate_core::ring::Ring) that another thread fills |
-//! | [`Inputs`] | a list of paths of any of the first three, or all of the fourth, one after the other |
+//! | [`Inputs`] | a list of paths of any of the first four, or all of the fifth, one after the other |
 
 mod archive;
 mod braces;
@@ -25,6 +26,7 @@ mod metadata;
 mod pax;
 mod resume;
 mod scattered;
+mod table;
 pub mod tar;
 mod texts;
 mod unpack;

@@ -2,6 +2,8 @@
 
 mod column;
 #[cfg(feature = "parquet")]
+pub(crate) mod pages;
+#[cfg(feature = "parquet")]
 mod parquet;
 
 pub(crate) use column::{Cell, Column, Kind};

@@ -6,3 +6,4 @@ mod disk;
 mod odd;
 mod recording;
 mod sink;
+mod tables;

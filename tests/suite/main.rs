@@ -6,6 +6,7 @@ mod capture;
 mod cli;
 mod config;
 mod decode;
+mod forms;
 mod frames;
 mod full_size;
 mod gate;

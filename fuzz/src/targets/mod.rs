@@ -16,6 +16,9 @@ use crate::Target;
 pub const ALL: &[Target] = &[
     sources::TAR,
     sources::MANIFEST,
+    sources::CSV,
+    sources::LIST,
+    sources::PAIRS,
     sources::METADATA,
     streams::FRAMES,
     streams::MJPEG,

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use pairgate::source::manifest::ManifestSource;
 use pairgate::source::tar::TarSource;
-use pairgate::source::{Member, Metadata, Sample, Source};
+use pairgate::source::{Inputs, Member, Metadata, Sample, Source};
 use pairgate_core::config::SampleLimits;
 use pairgate_core::decision::Reason;
 
@@ -28,6 +28,27 @@ pub const MANIFEST: Target = Target {
     about: "a sample a line at most, and no image from outside the folder",
     seeds: manifests,
     run: manifest,
+};
+
+pub const CSV: Target = Target {
+    name: "csv",
+    about: "rows of CSV stay within the limits, and are the same however the bytes arrive",
+    seeds: || seeds_with(&["csv", "tsv"]),
+    run: |bytes| table("csv", bytes),
+};
+
+pub const LIST: Target = Target {
+    name: "json-list",
+    about: "elements of JSON lists, and COCO's images, stay within the limits",
+    seeds: || seeds_with(&["json"]),
+    run: |bytes| table("json", bytes),
+};
+
+pub const PAIRS: Target = Target {
+    name: "parquet-pairs",
+    about: "rows of Parquet stay within the limits, and a damaged table ends",
+    seeds: || seeds_with(&["parquet"]),
+    run: |bytes| table("parquet", bytes),
 };
 
 pub const METADATA: Target = Target {
@@ -165,6 +186,21 @@ fn manifests() -> Vec<Vec<u8>> {
         "{\"image\": \"/etc/hostname\", \"caption\": \"\\ud800\"}\n",
     );
     vec![lines.into(), files::read(&files::repository("tests/data/manifest.jsonl"))]
+}
+
+fn seeds_with(extensions: &[&str]) -> Vec<Vec<u8>> {
+    let mut seeds = files::all_in("tests/data/tables", extensions);
+    seeds.retain(|seed| seed.len() < 20_000);
+    seeds
+}
+
+/// The pairs of a table's file, which may be a table of any kind where it says so.
+fn table(extension: &str, bytes: &[u8]) {
+    fs::create_dir_all(files::work().join("tables")).expect("a folder can be made");
+    files::in_file("tables/p0.png", b"\x89PNG a picture");
+    let path = files::in_file(&format!("tables/table.{extension}"), bytes);
+    let mut inputs = Inputs::open(&[path], LIMITS).expect("it is there");
+    samples(&mut inputs);
 }
 
 fn metadata(bytes: &[u8]) {

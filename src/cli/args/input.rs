@@ -11,10 +11,11 @@ use crate::source::{Captions, InputFormat, InputOptions, expand_paths};
 
 #[derive(Debug, ClapArgs)]
 pub struct InputArgs {
-    /// Folders, shards (.tar, .tar.gz), manifests (.jsonl), or - for a tar.
+    /// Folders, shards (.tar), tables (.jsonl, .csv, .parquet), or -.
     ///
     /// Shards may be packed by gzip, zstd, bzip2 or xz. Many in one: '{00000..00099}.tar'. Standard
-    /// input is taken for a tar. With --format frames, inputs are files, devices or - of frames.
+    /// input is a tar, JSON lines, a JSON list or CSV, as its first bytes say. With --format frames,
+    /// inputs are files, devices or - of frames.
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
     /// How inputs are read.
@@ -89,10 +90,10 @@ impl InputArgs {
 /// Where manifests may name images.
 #[derive(Debug, ClapArgs)]
 pub struct ImageArgs {
-    /// The folder that manifests' images lie below.
+    /// The folder that image paths in tables start from.
     ///
-    /// Paths are relative to it, links resolved; absolute paths are taken too. Default: each
-    /// manifest's folder.
+    /// Images must lie below it, links resolved; absolute paths are taken too. Default: each
+    /// table's folder.
     #[arg(long, value_name = "DIR", help_heading = INPUT)]
     pub image_root: Option<PathBuf>,
     /// What the picture is called: extensions or columns.

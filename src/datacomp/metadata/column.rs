@@ -5,8 +5,8 @@ use std::io;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::DataType;
 
-use super::guarded;
 use crate::datacomp::wrong;
+use crate::table::pages::guarded;
 
 /// A reader of a flat column.
 pub(super) struct Typed<T: DataType> {

@@ -1,23 +1,21 @@
 //! Metadata tables: parquet files, read column by column in batches, without arrow.
 
-mod bounded;
 mod column;
 
 use std::fs::{self, File};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bounded::BoundedFile;
 use column::Typed;
 use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::{unread, wrong};
 use crate::disk::IoError;
+use crate::table::pages::{BoundedFile, check_footer, column_reader, guarded};
 
 /// What the numbers of a column are, as pandas compares them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +71,7 @@ pub fn tables_in(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IoError> {
 /// One table.
 pub struct Table {
     path: PathBuf,
+    file: Arc<BoundedFile>,
     reader: SerializedFileReader<BoundedFile>,
 }
 
@@ -83,9 +82,11 @@ impl Table {
     /// [`IoError::Read`] where it is no parquet file.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let file = File::open(path).map_err(unread(path))?;
+        check_footer(&file).map_err(unread(path))?;
+        let own = Arc::new(BoundedFile(file.try_clone().map_err(unread(path))?));
         let reader =
             guarded(|| SerializedFileReader::new(BoundedFile(file))).map_err(unread(path))?;
-        Ok(Self { path: path.to_owned(), reader })
+        Ok(Self { path: path.to_owned(), file: own, reader })
     }
 
     /// Rows of each row group.
@@ -162,8 +163,10 @@ impl Table {
         index: usize,
         column: &ColumnDescriptor,
     ) -> Result<Typed<T>, IoError> {
-        let open = || self.reader.get_row_group(group)?.get_column_reader(index);
-        let reader = guarded(open).map_err(|why| self.place(column.name()).failed(why))?;
+        let open = || Ok(self.reader.metadata().row_group(group).column(index).clone());
+        let failed = |why| self.place(column.name()).failed(why);
+        let chunk = guarded(open).map_err(failed)?;
+        let reader = column_reader(&self.file, &chunk, &Arc::default()).map_err(failed)?;
         let reader = T::get_column_reader(reader)
             .ok_or_else(|| self.place(column.name()).failed(wrong("it is of another type")))?;
         Ok(Typed::new(reader, column.max_def_level() > 0))
@@ -301,13 +304,5 @@ fn number_kind(column: &ColumnDescriptor) -> Option<NumberKind> {
             is_half.then_some(NumberKind::Half)
         }
         _ => None,
-    }
-}
-
-/// The reader takes some of what a damaged file says for granted; that is an error of the file here.
-fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> io::Result<T> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(read) => read.map_err(|why| wrong(why.to_string())),
-        Err(_) => Err(wrong("the reader gave up on it with a panic")),
     }
 }

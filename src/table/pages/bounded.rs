@@ -8,10 +8,10 @@ use parquet::file::reader::{ChunkReader, Length};
 
 /// A file whose end is an error where more of it is wanted: the reader of tables takes nothing for what it
 /// asked for, and goes on with as many fields as a damaged header says, billions of them.
-pub(super) struct BoundedFile(pub File);
+pub(crate) struct BoundedFile(pub File);
 
 /// What lies from some place on.
-pub(super) struct Rest(File);
+pub(crate) struct Rest(File);
 
 impl Read for Rest {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
