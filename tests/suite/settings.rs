@@ -25,6 +25,7 @@ const KEYS: &[(&str, &str, bool)] = &[
     ("follow.first_threshold", "0.25", true),
     ("follow.warm_up", "500", true),
     ("follow.window", "5000", true),
+    ("image.decode", "\"scaled\"", true),
     ("image.max_decode_bytes", "1000000", true),
     ("image.max_pixels", "1000000", true),
     ("image.max_side", "1000", true),

@@ -27,9 +27,10 @@ pub struct ModelArgs {
         help_heading = MODEL
     )]
     pub arithmetic: ArithmeticArg,
-    /// Resolution at which pictures are decoded.
+    /// Resolution to decode at.
     ///
-    /// Default: the config's, else exact.
+    /// Scaled, large JPEGs are decoded at a half, a quarter or an eighth, as long as the shorter side
+    /// stays at least twice the model's input. Default: the config's, else exact.
     #[arg(long, value_enum, value_name = "HOW", help_heading = MODEL)]
     pub decode: Option<DecodeArg>,
 }
