@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 32;
 /// The paths, those with braces expanded that do not exist as they are written.
 ///
 /// # Errors
-/// [`IoError::Read`], which names the path, for one that stands for more than [`MOST_PATHS`].
+/// [`IoError::Read`], which names the path, for one that stands for more than 100,000.
 pub fn expand_paths(paths: &[PathBuf]) -> Result<Vec<PathBuf>, IoError> {
     let mut all = Vec::new();
     for path in paths {

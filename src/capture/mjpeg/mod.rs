@@ -4,7 +4,7 @@
 //! between pictures, such as the headers of a multipart stream, are passed over. Pictures keep their
 //! bytes; Huffman tables, which many cameras leave out, are put in.
 //!
-//! A picture that is damaged costs itself alone: where another one starts, it ends ([`segment`]).
+//! A picture that is damaged costs itself alone: where another one starts, it ends (`segment.rs`).
 
 mod marker;
 mod segment;

@@ -45,15 +45,21 @@ pub(super) fn transform(block: &[i16; 64], steps: &[u16; 64]) -> [u8; 64] {
     }
     let mut samples = [0; 64];
     for (kept, samples) in kept.as_chunks::<8>().0.iter().zip(samples.as_chunks_mut::<8>().0) {
-        *samples = line(*kept).map(|value| {
-            let level = descale(value, CONSTANT_BITS + KEPT_BITS + 3);
-            (level.clamp(-128, 127) + 128) as u8
-        });
+        *samples = line(*kept).map(sample);
     }
     samples
 }
 
+/// The samples of a block whose coefficients are all in the first row.
+#[inline(always)]
+pub(super) fn transform_row(block: &[i16; 64], steps: &[u16; 64], samples: &mut [u8; 64]) {
+    let kept = |i: usize| block[i].wrapping_mul(steps[i] as i16).wrapping_shl(KEPT_BITS);
+    let row = line(std::array::from_fn(kept)).map(sample);
+    samples.as_chunks_mut::<8>().0.fill(row);
+}
+
 /// The transform of a line of 8, times the square root of 8, with [`CONSTANT_BITS`] fractional bits.
+#[inline(always)]
 fn line([s0, s1, s2, s3, s4, s5, s6, s7]: [i16; 8]) -> [i32; 8] {
     let shifted = |level: i16| i32::from(level) << CONSTANT_BITS;
     let sum = |[a, b]: [i16; 2], [by_a, by_b]: [i32; 2]| i32::from(a) * by_a + i32::from(b) * by_b;
@@ -82,7 +88,14 @@ fn line([s0, s1, s2, s3, s4, s5, s6, s7]: [i16; 8]) -> [i32; 8] {
     })
 }
 
+/// A sample of what the rows' transform gives.
+#[inline(always)]
+fn sample(value: i32) -> u8 {
+    (descale(value, CONSTANT_BITS + KEPT_BITS + 3).clamp(-128, 127) + 128) as u8
+}
+
 /// Rounds to 16 bits without `bits` of the fraction, and cuts off.
+#[inline(always)]
 fn descale(value: i32, bits: u32) -> i16 {
     let rounded = value.wrapping_add(1 << (bits - 1)) >> bits;
     rounded.clamp(i16::MIN.into(), i16::MAX.into()) as i16

@@ -154,18 +154,19 @@ impl<'a> Scan<'a> {
         let Span { start, end } = self.wanted.columns;
         let (start, end) = (start - first, end - first);
         let kernels = &self.kernels;
-        let mut samples = self.planes.iter_mut().map(|plane| {
-            let Plane { strip, upsampling, upsampler, .. } = plane;
-            &upsampler.row(kernels, *upsampling, strip, row, y)[start..end]
-        });
-        match (samples.next(), samples.next(), samples.next()) {
-            (Some(luma), Some(blue), Some(red)) => {
+        match &mut self.planes[..] {
+            [luma, blue, red] => {
+                let luma = &luma.row(kernels, row, y)[start..end];
+                let blue = &blue.row(kernels, row, y)[start..end];
+                let red = &red.row(kernels, row, y)[start..end];
                 kernels.ycbcr_to_rgb_row(luma, blue, red, pixels, end - start);
             }
-            (Some(luma), ..) => {
+            [grey] => {
+                let levels = &grey.row(kernels, row, y)[start..end];
                 let pixels = pixels.as_chunks_mut::<3>().0;
-                pixels.iter_mut().zip(luma).for_each(|(pixel, level)| *pixel = [*level; 3]);
+                pixels.iter_mut().zip(levels).for_each(|(pixel, level)| *pixel = [*level; 3]);
             }
+            // Files with other components are not read here.
             _ => {}
         }
     }
@@ -197,6 +198,12 @@ impl<'a> Plane<'a> {
         let skips = (side == 1 || !all).then(|| Skips::new(ac));
         let decoder = Decoder { dc, ac, skips, level: 0 };
         Some(Self { component, decoder, strip, upsampling, upsampler: Upsampler::default() })
+    }
+
+    /// Row `y` of the image, while the units of row `unit` are at work.
+    #[inline(always)]
+    fn row(&mut self, kernels: &SimdRoutines, unit: usize, y: usize) -> &[u8] {
+        self.upsampler.row(kernels, self.upsampling, &self.strip, unit, y)
     }
 
     /// Reads a component's blocks of a unit, and transforms them where the unit's column is given.

@@ -43,6 +43,8 @@ impl Steps {
             return;
         }
         match side {
+            // One wave across: the kernels have no way of their own for it.
+            8 if places == 2 => islow::transform_row(block, &self.steps, samples),
             8 if self.is_tame(block) => (kernels.idct_islow)(block, &self.steps, samples),
             8 => *samples = islow::transform(block, &self.steps),
             4 => reduced(samples, |out| idct_4x4(block, &self.steps, out)),
