@@ -23,7 +23,7 @@ passed=tests/data/arm_passed.sha256
 decides=(
     Cargo.lock crates/core/src crates/kernels/src models/default
     src/decode src/gate src/model src/prepare src/text
-    tests/suite/{bits,decode,gate,prepare,support,text}{,.rs} tests/data/bits{,.csv}
+    tests/suite/{bits,decode,gate,jpeg,prepare,support,text}{,.rs} tests/data/bits{,.csv}
 )
 # A digest of those of them that git knows, as they are in the working tree.
 digest() {
@@ -60,7 +60,7 @@ done
 # need of cargo's features.
 modules=() further=() features=()
 if [ $what = pairs ]; then
-    modules=(bits:: decode:: gate:: prepare:: text::)
+    modules=(bits:: decode:: gate:: jpeg:: prepare:: text::)
     further=(bits::)
     features=(--no-default-features --features cli)
 fi

@@ -27,7 +27,7 @@ pub struct ModelArgs {
         help_heading = MODEL
     )]
     pub arithmetic: ArithmeticArg,
-    /// Resolution to decode at.
+    /// Resolution to decode.
     ///
     /// Scaled, large JPEGs are decoded at a half, a quarter or an eighth, as long as the shorter side
     /// stays at least twice the model's input. Default: the config's, else exact.
