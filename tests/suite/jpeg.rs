@@ -215,6 +215,18 @@ fn parts_hold_the_pixels_of_the_whole() {
 }
 
 #[test]
+fn parts_of_files_of_other_colours_hold_the_same_pixels() {
+    for name in ["cmyk", "ycck", "cmyk-without-adobe", "rgb", "grey-progressive", "progressive-420"]
+    {
+        let path = format!("{}/tests/data/golden/files/{name}.jpg", env!("CARGO_MANIFEST_DIR"));
+        let bytes = fs::read(path).unwrap();
+        let region = Region { left: 9, top: 5, size: Size::new(5, 6) };
+        check_part(&bytes, region, u32::MAX);
+        check_part(&bytes, region, 8);
+    }
+}
+
+#[test]
 fn the_largest_reduction_that_fits_is_taken() {
     let (limits, bytes) = (ImageLimits::default(), generated(3));
     let header = probe(&bytes, &limits).unwrap();

@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
-use pairgate::decode::{Rgb8, decode, probe};
+use pairgate::decode::{Header, Part, Region, Rgb8, Wanted, decode, decode_part, probe};
 use pairgate_core::config::{DecodeMode, ImageLimits};
+use pairgate_core::pair::Size;
 
 use crate::{Target, files};
 
@@ -51,7 +52,38 @@ fn picture(bytes: &[u8]) {
             assert_eq!(decode(bytes, &header, &LIMITS, second), decoded);
             assert!(first == second, "a picture is the same each time");
         }
+        part(bytes, &header, first);
     });
+}
+
+/// The middle of a picture, alone and reduced.
+fn part(bytes: &[u8], header: &Header, whole: &Rgb8) {
+    let Size { width, height } = header.size;
+    let (left, top) = (width / 3, height / 3);
+    let size = Size::new((width / 3).max(1), (height / 3).max(1));
+    let wanted = Wanted { region: Region { left, top, size }, shorter_side: 8 };
+    for mode in [DecodeMode::Exact, DecodeMode::Scaled] {
+        let limits = ImageLimits { decode: mode, ..LIMITS };
+        let mut part = Part::default();
+        if decode_part(bytes, header, &limits, &wanted, &mut part).is_err() {
+            continue;
+        }
+        let Part { reduction, image, .. } = &part;
+        let ends = [part.left + image.size.width, part.top + image.size.height];
+        let needed = [(left + size.width) / reduction, (top + size.height) / reduction];
+        assert!(part.left <= left / reduction && part.top <= top / reduction, "{wanted:?}");
+        assert!(ends[0] >= needed[0] && ends[1] >= needed[1], "{wanted:?}");
+        if *reduction == 1 && whole.size == header.size {
+            let row = |image: &Rgb8, x: u32, y: u32| {
+                let at = 3 * (y as usize * image.size.width as usize + x as usize);
+                image.pixels[at..at + 3 * size.width as usize].to_vec()
+            };
+            for y in top..top + size.height {
+                let found = row(image, left - part.left, y - part.top);
+                assert!(found == row(whole, left, y), "row {y} of {wanted:?}");
+            }
+        }
+    }
 }
 
 fn seeds(extensions: &[&str]) -> Vec<Vec<u8>> {

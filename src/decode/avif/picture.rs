@@ -1,5 +1,7 @@
 //! Planes of luma and chroma: one picture's, as rav1d decodes it, or those of a grid together.
 
+use std::cell::Cell;
+
 use pairgate_core::config::ImageLimits;
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
@@ -10,6 +12,9 @@ use super::sequence;
 
 /// Frames in one item: of a picture in layers there are up to four.
 const MAX_FRAMES: usize = 4;
+
+/// Pixels of the largest picture after which a decoder keeps its buffers.
+const MOST_KEPT: u64 = 1 << 20;
 
 /// A decoded picture.
 pub(super) struct Picture {
@@ -58,20 +63,42 @@ pub(super) fn decode(
 ) -> Result<Picture, Reason> {
     let units = Units::of(data);
     let (wide, halves) = samples.unwrap_or((true, 6));
-    let more = (units.wide && !wide) || units.halves > halves;
+    let more = (units.wide && !wide) || units.halves > halves || units.pixels > size.pixels();
     if units.frames > MAX_FRAMES || more || size.pixels() > limits.max_pixels {
         return Err(Reason::Undecodable);
     }
+    let mut decoder = match IDLE.take() {
+        Some(decoder) => decoder,
+        None => Decoder::with_settings(&settings()).map_err(|_| Reason::Undecodable)?,
+    };
+    let picture =
+        run(&mut decoder, data).and_then(|picture| Picture::of(&picture, units.colours, limits));
+    decoder.flush();
+    if size.pixels() <= MOST_KEPT {
+        IDLE.set(Some(decoder));
+    }
+    picture
+}
+
+thread_local! {
+    /// The thread's decoder between two pictures. Beginning anew for each would take time, and leave the
+    /// heap in pieces, since rav1d loses a few bytes with each picture.
+    static IDLE: Cell<Option<Decoder>> = const { Cell::new(None) };
+}
+
+fn settings() -> Settings {
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
-    settings.set_frame_size_limit(u32::try_from(size.pixels()).unwrap_or(u32::MAX));
-    let mut decoder = Decoder::with_settings(&settings).map_err(|_| Reason::Undecodable)?;
+    settings
+}
+
+fn run(decoder: &mut Decoder, data: &[u8]) -> Result<re_rav1d::dav1d::Picture, Reason> {
     let mut sent = decoder.send_data(data.to_vec(), None, None, None);
     loop {
         match decoder.get_picture() {
-            Ok(picture) => return Picture::of(&picture, units.colours, limits),
+            Ok(picture) => return Ok(picture),
             Err(Error::Again) if sent == Err(Error::Again) => {}
             Err(_) => return Err(Reason::Undecodable),
         }
@@ -87,6 +114,8 @@ pub(super) fn decode(
 struct Units {
     /// How many frames they begin: each costs the time of a picture.
     frames: usize,
+    /// Pixels that a frame may have.
+    pixels: u64,
     /// Whether samples may be wider than 8 bits, and halves of one that a pixel may have.
     wide: bool,
     halves: u8,
@@ -107,6 +136,7 @@ impl Units {
             match kind {
                 1 => {
                     let sequence = sequence::read(unit);
+                    units.pixels = units.pixels.max(sequence.pixels);
                     units.wide |= sequence.wide;
                     units.halves = units.halves.max(sequence.halves);
                     // A stream has one header; of repetitions the first counts.

@@ -7,6 +7,8 @@ pub(super) const UNSPECIFIED: u64 = 2;
 /// What a header says.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sequence {
+    /// Pixels that a frame has at most.
+    pub pixels: u64,
     /// Samples are wider than 8 bits.
     pub wide: bool,
     /// Halves of a sample that a pixel has: 2 in grey, 3, 4 or 6 in colour.
@@ -20,6 +22,7 @@ pub(super) fn read(header: &[u8]) -> Sequence {
     let mut bits = Bits { bytes: header, at: 0 };
     let profile = bits.take(3).unwrap_or(2);
     parse(&mut bits, profile).unwrap_or(Sequence {
+        pixels: u64::MAX,
         wide: true,
         halves: if profile == 0 { 3 } else { 6 },
         primaries: UNSPECIFIED,
@@ -36,7 +39,7 @@ fn parse(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
         operating_points(bits)?;
     }
     let (width, height) = (bits.take(4)? + 1, bits.take(4)? + 1);
-    bits.skip(width + height)?;
+    let pixels = (u64::from(bits.take(width)?) + 1) * (u64::from(bits.take(height)?) + 1);
     if !reduced && bits.flag()? {
         // Numbers of frames.
         bits.skip(7)?;
@@ -47,7 +50,7 @@ fn parse(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
         tools(bits)?;
     }
     bits.skip(3)?;
-    colours(bits, profile)
+    colours(bits, profile, pixels)
 }
 
 /// Times, and what is said of each point at which the stream may be decoded.
@@ -97,7 +100,7 @@ fn tools(bits: &mut Bits<'_>) -> Option<()> {
     if has_order { bits.skip(3) } else { Some(()) }
 }
 
-fn colours(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
+fn colours(bits: &mut Bits<'_>, profile: u32, pixels: u64) -> Option<Sequence> {
     let wide = bits.flag()?;
     let widest = profile == 2 && wide && bits.flag()?;
     let grey = profile != 1 && bits.flag()?;
@@ -105,7 +108,7 @@ fn colours(bits: &mut Bits<'_>, profile: u32) -> Option<Sequence> {
     let stated = if bits.flag()? { Some(bits.take(24)?) } else { None };
     let field = |shift: u32| stated.map_or(UNSPECIFIED, |all| u64::from(all >> shift & 255));
     let halves = if grey { 2 } else { halves(bits, profile, widest, stated)? };
-    Some(Sequence { wide, halves, primaries: field(16), matrix: field(0) })
+    Some(Sequence { pixels, wide, halves, primaries: field(16), matrix: field(0) })
 }
 
 fn halves(bits: &mut Bits<'_>, profile: u32, widest: bool, stated: Option<u32>) -> Option<u8> {

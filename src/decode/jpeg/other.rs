@@ -2,8 +2,8 @@
 //! or colours, and damaged ones, of which libjpeg-turbo-rs says whether they can be decoded.
 
 use libjpeg_turbo_rs::{
-    DecodeLimits, Decoder, Image, JpegError, PixelFormat, RestartResyncStrategy, ResyncAction,
-    ScalingFactor,
+    ColorSpace, DecodeLimits, Decoder, Image, JpegError, PixelFormat, RestartResyncStrategy,
+    ResyncAction, ScalingFactor,
 };
 use pairgate_core::config::ImageLimits;
 use pairgate_core::decision::Reason;
@@ -74,6 +74,9 @@ fn run(
     decoder.set_resync_strategy(Strict);
     // A scan that was left out is not missing.
     decoder.set_block_smoothing(!is_short);
+    // Cut columns are exact of these colours alone.
+    let is_cut = decoder.jpeg_color_space() == ColorSpace::YCbCr;
+    let columns = if is_cut { columns } else { Span { start: 0, end: decoder.output_width() } };
     let across = decoder.header().components.iter().map(|c| c.horizontal_sampling).max();
     let unit = usize::from(across.unwrap_or(1)) * side;
     let width = decoder.output_width();
