@@ -42,8 +42,8 @@
 //! A shard's pairs are told of when it is closed, all at once. A broker that queues little for its
 //! subscribers (mosquitto: 1000 messages) asks for shards of no more pairs than that.
 //!
-//! A broker to which a message is too large ends the connection. That message is sent once more, alone;
-//! where the connection ends again it is counted as `refused`, and the others go on.
+//! A broker to which a message is too large ends the connection. That message is sent twice more, alone;
+//! where the connection ends each time it is counted as `refused`, and the others go on.
 //!
 //! # One run a node
 //! The client's id follows from prefix and node: a run that comes back after a power cut takes its

@@ -2,9 +2,12 @@
 //!
 //! MQTT 3.1.1 has no word for that: a broker to which a message is too large ends the connection, and
 //! ends the next one at the same message. So what was on its way when a connection ended is sent again
-//! alone; what ends a second one there is refused, and never sent again.
+//! alone; what ends a third one is refused, and never sent again. Two could be a bad line's doing.
 
 use super::in_flight::Payload;
+
+/// Connections that may end at a message before it is refused.
+const LOSSES: u32 = 2;
 
 /// Refused messages after which their size is taken for the reason.
 const SURE: u64 = 2;
@@ -86,7 +89,7 @@ impl Refusals {
         let mut sorted = Sorted::default();
         for payload in lost {
             match payload {
-                Payload::Kept(message) if is_alone && message.is_suspect() => {
+                Payload::Kept(message) if is_alone && message.losses >= LOSSES => {
                     let bytes = message.bytes.len();
                     self.kept += 1;
                     self.smallest = Some(self.smallest.map_or(bytes, |least| least.min(bytes)));
@@ -97,7 +100,7 @@ impl Refusals {
                     sorted.again.push(message);
                 }
                 Payload::Counters => {
-                    self.no_counters |= is_alone && self.suspects_counters();
+                    self.no_counters |= is_alone && self.counters_lost >= LOSSES;
                     self.counters_lost += 1;
                 }
                 Payload::Status => {}
