@@ -13,6 +13,8 @@ mod gate;
 mod import;
 mod int8;
 mod jpeg;
+#[cfg(feature = "language")]
+mod languages;
 mod manifest_paths;
 mod mcu;
 mod memory;
