@@ -55,8 +55,14 @@ class Pipeline:
         return peers.quartiles(self.seconds)[1]
 
 
+DRAFT = "PIPELINE_DRAFT"  # in the environment, which processes of their own have too
+
+
 def picture(jpeg: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(jpeg)).convert("RGB")
+    image = Image.open(io.BytesIO(jpeg))
+    if side := int(os.environ.get(DRAFT, 0)):
+        image.draft("RGB", (side, side))
+    return image.convert("RGB")
 
 
 def write_shard(out: Path, shards: list[Path], count: int) -> int:
@@ -234,6 +240,7 @@ def own_pipeline(given: argparse.Namespace, shard: Path) -> Pipeline:
     cpus, out = len(os.sched_getaffinity(0)), shard.with_suffix(".jsonl")
     command = [given.pairgate, "score", str(shard), "--model", str(given.bundle), "--workers",
                str(cpus), "--rules", "none", "--json", "--output", str(out)]
+    command += ["--decode", "scaled"] if given.draft else []
 
     def run() -> tuple[float, Scores]:
         made = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -328,6 +335,9 @@ def arguments() -> argparse.Namespace:
                         help="the same model's forms, made by prepare.py")
     parser.add_argument("--shards", type=Path, nargs="+", required=True, metavar="TAR")
     parser.add_argument("--pairs", type=int, default=256, help="how many of them [default: 256]")
+    parser.add_argument("--draft", type=int, default=0, metavar="SIDE",
+                        help="let Pillow decode JPEGs reduced, no side below SIDE (twice the model's "
+                             "input), and pairgate too: --decode scaled")
     parser.add_argument("--cpus", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--pairgate", default=str(peers.ROOT / "target/release/pairgate"),
@@ -339,6 +349,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     given = arguments()
+    os.environ[DRAFT] = str(given.draft)
     os.sched_setaffinity(0, peers.cores(given.cpus))
     report = peers.report(Bundle(given.bundle), given.commit, given.rounds)
     with tempfile.TemporaryDirectory() as folder:
