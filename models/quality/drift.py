@@ -11,6 +11,7 @@ Needs Python alone.
 import json
 import sys
 from pathlib import Path
+from statistics import correlation, fmean
 
 KEEP = 0.15
 
@@ -28,13 +29,6 @@ def ranks(values):
     return places
 
 
-def correlation(a, b):
-    mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
-    product = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b))
-    squares = [sum((x - mean) ** 2 for x in values) for values, mean in ((a, mean_a), (b, mean_b))]
-    return product / (squares[0] * squares[1]) ** 0.5
-
-
 def best(values):
     count = max(1, int(len(values) * KEEP))
     return set(sorted(range(len(values)), key=values.__getitem__, reverse=True)[:count])
@@ -47,7 +41,7 @@ def main():
     differences = [abs(x - y) for x, y in zip(a, b)]
     changed = len(best(a) - best(b))
     print(f"{len(pairs)} pairs of {len(first)} and {len(second)}")
-    print(f"difference: mean {sum(differences) / len(pairs):.4f}, largest {max(differences):.4f}")
+    print(f"difference: mean {fmean(differences):.4f}, largest {max(differences):.4f}")
     print(f"rank correlation {correlation(ranks(a), ranks(b)):.4f}")
     print(f"of the best {KEEP:.0%}, {changed} of {len(best(a))} are others")
 
