@@ -115,6 +115,7 @@
 //! | `language` (default) | the languages of captions, for `rules.languages` |
 //! | `mqtt` (default) | status, counters and kept pairs told to an MQTT broker |
 //! | `mqtts` (default) | the same over TLS |
+//! | `serve` (default) | `pairgate serve`; health, metrics and a page over HTTP |
 //!
 //! What a microcontroller's firmware needs of it is `no_std`, in the crate `pairgate-core`. Modules that
 //! are not shown here are for the program and its tests, and change without notice.
@@ -146,6 +147,9 @@ pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink};
 pub mod cli;
 
 // For the program and its tests.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod agent;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]
@@ -188,6 +192,8 @@ pub mod score_text;
 pub mod sink;
 #[doc(hidden)]
 pub mod source;
+#[doc(hidden)]
+pub mod spool;
 #[doc(hidden)]
 pub mod store;
 mod table;

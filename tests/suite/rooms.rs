@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "journal",
     "source",
     "store",
+    "spool",
     "decide",
     "datacomp",
     "sink",
@@ -30,6 +31,7 @@ const ROOMS: &[&str] = &[
     "capture",
     "replay",
     "report",
+    "agent",
     "cli",
 ];
 

@@ -1,0 +1,1 @@
+//! Commands that run on and on: what serves, what watches, and how they tell of themselves.
