@@ -1,1 +1,6 @@
 //! Commands that run on and on: what serves, what watches, and how they tell of themselves.
+
+#[cfg(feature = "serve")]
+pub mod http;
+#[cfg(feature = "serve")]
+pub mod serve;

@@ -45,6 +45,9 @@ pub enum Pass {
     Keeping,
     /// It takes frames and keeps, until it is stopped.
     Capturing,
+    /// It takes pairs that are sent, and keeps, until it is stopped.
+    #[cfg(feature = "serve")]
+    Serving,
 }
 
 impl Pass {
@@ -54,6 +57,8 @@ impl Pass {
             Self::Filtering => "filtering",
             Self::Keeping => "keeping",
             Self::Capturing => "capturing",
+            #[cfg(feature = "serve")]
+            Self::Serving => "serving",
         }
     }
 }

@@ -13,6 +13,7 @@
 //! - The end of the input, a failing part and a request to stop all end the run the same way: the
 //!   reader stops, and what it had read is judged, stored and counted.
 
+mod aside;
 mod error;
 mod worker;
 
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
 use pairgate_core::config::PipelineConfig;
 use pairgate_core::decision::Decision;
 use pairgate_core::pair::Position;
@@ -34,6 +35,7 @@ use crate::gate::Examine;
 use crate::sink::{Judged, RunEnd, Sink};
 use crate::source::{Sample, Source};
 
+pub use aside::Aside;
 pub use error::RunError;
 
 /// What a run is told from outside while it goes on.
@@ -148,6 +150,17 @@ impl Run<'_> {
     pub fn through<E: Examine + 'static>(
         self,
         examiners: Vec<E>,
+        watch: impl FnMut(&Counts),
+    ) -> Outcome {
+        self.through_beside(examiners, never(), watch)
+    }
+
+    /// The same, and beside the run's own pairs its workers examine those that come by `asides`, which
+    /// leave no trace in it. What still waits there when the run ends is dropped.
+    pub fn through_beside<E: Examine + 'static>(
+        self,
+        examiners: Vec<E>,
+        asides: Receiver<Aside>,
         mut watch: impl FnMut(&Counts),
     ) -> Outcome {
         let Self { source, decider, sink, config, signals, first_ticket } = self;
@@ -179,11 +192,17 @@ impl Run<'_> {
         if let Err(why) = spawned {
             drain.fail(RunError::Thread { name: "reader".into(), why });
         }
-        worker::spawn_all(examiners, config.batch, &shared, &tickets, &to_sink, &mut drain);
-        drop((tickets, to_sink));
+        let work = worker::Work { tickets, asides };
+        worker::spawn_all(examiners, config.batch, &shared, &work, &to_sink, &mut drain);
+        drop((work, to_sink));
         loop {
-            match messages.recv_timeout(IDLE) {
-                Ok(message) => drain.take(message),
+            match messages.recv_timeout(drain.patience()) {
+                Ok(message) => {
+                    drain.take(message);
+                    if messages.is_empty() {
+                        drain.settle_if_all_is_taken();
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => drain.idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -282,6 +301,8 @@ struct Drain<'s> {
     shared: Arc<Shared>,
     give_back: Sender<u64>,
     early: BTreeMap<u64, Examined>,
+    /// The first ticket, and the next one.
+    first: u64,
     next: u64,
     outcome: Outcome,
 }
@@ -292,10 +313,10 @@ impl<'s> Drain<'s> {
         sink: &'s mut dyn Sink,
         shared: Arc<Shared>,
         give_back: Sender<u64>,
-        next: u64,
+        first: u64,
     ) -> Self {
         let (early, outcome) = (BTreeMap::new(), Outcome::default());
-        Self { decider, sink, failed: false, shared, give_back, early, next, outcome }
+        Self { decider, sink, failed: false, shared, give_back, early, first, next: first, outcome }
     }
 
     fn take(&mut self, message: Message) {
@@ -314,9 +335,26 @@ impl<'s> Drain<'s> {
         }
     }
 
+    /// How long the next message is waited for.
+    fn patience(&self) -> Duration {
+        if self.failed { IDLE } else { self.sink.due_in().map_or(IDLE, |due| due.min(IDLE)) }
+    }
+
     fn idle(&mut self) {
+        self.ask(|sink| sink.idle());
+    }
+
+    /// Tells the sink where it has everything that was read so far.
+    fn settle_if_all_is_taken(&mut self) {
+        let taken = self.next - self.first;
+        if self.shared.read.load(Ordering::SeqCst) == taken {
+            self.ask(|sink| sink.settled());
+        }
+    }
+
+    fn ask(&mut self, what: impl FnOnce(&mut dyn Sink) -> Result<(), IoError>) {
         if !self.failed
-            && let Err(error) = self.sink.idle()
+            && let Err(error) = what(self.sink)
         {
             self.failed = true;
             self.fail(error);

@@ -1,43 +1,63 @@
 //! A worker thread: takes what is ready, up to a batch, and has it examined.
 
 use std::any::Any;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 use pairgate_core::decision::{Facts, Reason};
 use pairgate_core::pair::Uid;
 
-use super::{Drain, Message, Shared, Ticket};
+use super::{Aside, Drain, Message, Shared, Ticket};
 use crate::decide::Examined;
 use crate::gate::{Evidence, Examine, ExamineError};
 use crate::pipeline::RunError;
+use crate::source::Sample;
 
 /// How often a waiting worker looks whether the run is stopping.
 const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// Where workers find what to do.
+#[derive(Clone)]
+pub(super) struct Work {
+    /// The run's own pairs.
+    pub tickets: Receiver<Ticket>,
+    /// Those beside it.
+    pub asides: Receiver<Aside>,
+}
+
+/// One pair to examine.
+enum Job {
+    Own(Ticket),
+    Beside(Aside),
+}
+
+impl Job {
+    fn sample(&self) -> &Sample {
+        match self {
+            Self::Own(ticket) => &ticket.sample,
+            Self::Beside(aside) => &aside.sample,
+        }
+    }
+}
 
 pub(super) fn spawn_all<E: Examine + 'static>(
     examiners: Vec<E>,
     batch: usize,
     shared: &Arc<Shared>,
-    tickets: &Receiver<Ticket>,
+    work: &Work,
     to_sink: &Sender<Message>,
     drain: &mut Drain<'_>,
 ) {
     for (index, examiner) in examiners.into_iter().enumerate() {
         let name = format!("worker {index}");
-        let (shared, tickets, to_sink) = (shared.clone(), tickets.clone(), to_sink.clone());
-        let worker = Worker {
-            name: name.clone(),
-            examiner: Some(examiner),
-            batch,
-            shared,
-            tickets,
-            to_sink,
-        };
+        let (shared, work, to_sink) = (shared.clone(), work.clone(), to_sink.clone());
+        let worker =
+            Worker { name: name.clone(), examiner: Some(examiner), batch, shared, work, to_sink };
         let spawned = thread::Builder::new().name(name.clone()).spawn(move || worker.run());
         if let Err(why) = spawned {
             drain.fail(RunError::Thread { name, why });
@@ -51,7 +71,7 @@ struct Worker<E> {
     examiner: Option<E>,
     batch: usize,
     shared: Arc<Shared>,
-    tickets: Receiver<Ticket>,
+    work: Work,
     to_sink: Sender<Message>,
 }
 
@@ -59,23 +79,29 @@ impl<E: Examine> Worker<E> {
     fn run(mut self) {
         while let Some(first) = self.wait() {
             let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
-            let more = self.tickets.try_iter().take(if gentle { 0 } else { self.batch - 1 });
-            let batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
+            let more = if gentle { 0 } else { self.batch - 1 };
+            let own = self.work.tickets.try_iter().map(Job::Own);
+            let beside = self.work.asides.try_iter().map(Job::Beside);
+            let batch: Vec<Job> = iter::once(first).chain(own.chain(beside).take(more)).collect();
             let examined = self.examine_batch(batch);
-            if self.to_sink.send(Message::Batch(examined)).is_err() {
+            if !examined.is_empty() && self.to_sink.send(Message::Batch(examined)).is_err() {
                 return;
             }
         }
     }
 
-    fn wait(&self) -> Option<Ticket> {
+    fn wait(&mut self) -> Option<Job> {
         loop {
-            match self.tickets.recv_timeout(LOOK_UP) {
-                Ok(ticket) => return Some(ticket),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
+            select! {
+                recv(self.work.tickets) -> ticket => return ticket.ok().map(Job::Own),
+                recv(self.work.asides) -> aside => match aside {
+                    Ok(aside) => return Some(Job::Beside(aside)),
+                    // Nobody will ask any more; asked again, it would say so at once.
+                    Err(_) => self.work.asides = never(),
+                },
+                default(LOOK_UP) => {
                     // In this order: what the reader sent before it became idle is in the queue.
-                    if self.shared.reader_is_idle() && self.tickets.is_empty() {
+                    if self.shared.reader_is_idle() && self.work.tickets.is_empty() {
                         return None;
                     }
                 }
@@ -83,20 +109,29 @@ impl<E: Examine> Worker<E> {
         }
     }
 
-    fn examine_batch(&mut self, batch: Vec<Ticket>) -> Vec<Examined> {
+    /// The run's own pairs, examined; those beside it are answered.
+    fn examine_batch(&mut self, batch: Vec<Job>) -> Vec<Examined> {
         let found = self.examine(&batch);
+        let has_failed = found.is_none();
         let not_judged = (Uid::default(), Evidence::new(Reason::NotJudged, Facts::default()));
         let found = found.unwrap_or_else(|| vec![not_judged; batch.len()]);
-        let conclude = |(ticket, (uid, evidence)): (Ticket, (Uid, Evidence))| {
-            let Ticket { number, position, sample } = ticket;
-            Examined { ticket: number, position, sample, uid, evidence }
+        let conclude = |(job, (uid, evidence)): (Job, (Uid, Evidence))| match job {
+            Job::Own(Ticket { number, position, sample }) => {
+                Some(Examined { ticket: number, position, sample, uid, evidence })
+            }
+            Job::Beside(aside) => {
+                if !has_failed {
+                    aside.answer(uid, evidence);
+                }
+                None
+            }
         };
-        batch.into_iter().zip(found).map(conclude).collect()
+        batch.into_iter().zip(found).filter_map(conclude).collect()
     }
 
     /// Each pair's identity and evidence; `None` if the examiner has failed, now or earlier. Whatever
     /// is done with a stranger's bytes is done within the panic's boundary.
-    fn examine(&mut self, batch: &[Ticket]) -> Option<Vec<(Uid, Evidence)>> {
+    fn examine(&mut self, batch: &[Job]) -> Option<Vec<(Uid, Evidence)>> {
         let examiner = self.examiner.as_mut()?;
         // The examiner is not used again after a panic, so its state does not matter.
         let found = catch_unwind(AssertUnwindSafe(|| evidence(examiner, batch)));
@@ -119,10 +154,10 @@ impl<E: Examine> Worker<E> {
 
 fn evidence(
     examiner: &mut impl Examine,
-    batch: &[Ticket],
+    batch: &[Job],
 ) -> Result<Vec<(Uid, Evidence)>, ExamineError> {
-    let metadata: Vec<_> = batch.iter().map(|ticket| ticket.sample.metadata()).collect();
-    let samples = || batch.iter().map(|ticket| &ticket.sample).zip(&metadata);
+    let metadata: Vec<_> = batch.iter().map(|job| job.sample().metadata()).collect();
+    let samples = || batch.iter().map(Job::sample).zip(&metadata);
     let pairs: Vec<_> = samples().map(|(sample, about)| sample.pair(about)).collect();
     let found = examiner.examine(&pairs)?;
     assert_eq!(found.len(), pairs.len(), "every pair must be examined");

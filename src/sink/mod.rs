@@ -7,6 +7,8 @@ pub mod scores;
 pub mod table;
 mod target;
 
+use std::time::Duration;
+
 use pairgate_core::stats::Counts;
 
 use crate::disk::IoError;
@@ -32,6 +34,19 @@ impl Sink for Vec<Box<dyn Sink>> {
 
     fn idle(&mut self) -> Result<(), IoError> {
         self.iter_mut().try_for_each(|sink| sink.idle())
+    }
+
+    /// The first that is due.
+    fn due_in(&self) -> Option<Duration> {
+        self.iter().filter_map(|sink| sink.due_in()).min()
+    }
+
+    fn settled(&mut self) -> Result<(), IoError> {
+        self.iter_mut().try_for_each(|sink| sink.settled())
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        self.iter_mut().try_for_each(|sink| sink.sync())
     }
 
     /// All are finished, whatever one of them says; the first error is given.

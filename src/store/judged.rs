@@ -1,5 +1,7 @@
 //! A decided pair, and what takes decided pairs.
 
+use std::time::Duration;
+
 use pairgate_core::decision::{Decision, ReasonSet};
 use pairgate_core::pair::{Position, Uid};
 use pairgate_core::stats::Counts;
@@ -71,6 +73,29 @@ pub trait Sink: Send {
     /// # Errors
     /// As [`accept`](Self::accept).
     fn idle(&mut self) -> Result<(), IoError> {
+        Ok(())
+    }
+
+    /// Time until something is due by the clock, at which [`idle`](Self::idle) is to be called; `None`
+    /// where the usual second is soon enough.
+    fn due_in(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Called when everything that was read is decided and accepted, and nothing waits: whoever waits
+    /// for the disk need not wait for others.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn settled(&mut self) -> Result<(), IoError> {
+        Ok(())
+    }
+
+    /// Brings everything accepted to disk now, for a sink around this one.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn sync(&mut self) -> Result<(), IoError> {
         Ok(())
     }
 

@@ -364,6 +364,19 @@ impl Sink for StoreSink {
         })
     }
 
+    fn due_in(&self) -> Option<Duration> {
+        let limit = Duration::from_millis(self.config.sync_ms);
+        let since = self.unsynced.since.filter(|_| !limit.is_zero() && !self.failed)?;
+        Some(limit.saturating_sub(self.disk.elapsed().saturating_sub(since)))
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        match self.unsynced.since {
+            Some(_) => self.guarded(Self::sync_all),
+            None => Ok(()),
+        }
+    }
+
     fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
         if self.failed {
             return Ok(());

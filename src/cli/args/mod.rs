@@ -18,12 +18,14 @@ use super::commands::capture::CaptureArgs;
 use super::commands::config::ConfigCommand;
 use super::commands::filter::FilterArgs;
 use super::commands::journal::JournalCommand;
+use super::commands::judge::JudgeArgs;
 #[cfg(feature = "manual")]
 use super::commands::manual::{CompletionsArgs, ManArgs};
 use super::commands::model::ModelCommand;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
+use super::commands::serve::ServeArgs;
 use super::commands::subset::SubsetArgs;
 
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
@@ -65,6 +67,8 @@ pub enum Command {
     Filter(FilterArgs),
     Score(ScoreArgs),
     Capture(CaptureArgs),
+    Serve(ServeArgs),
+    Judge(JudgeArgs),
     Calibrate(CalibrateArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),

@@ -5,10 +5,12 @@ pub mod capture;
 pub mod config;
 pub mod filter;
 pub mod journal;
+pub mod judge;
 #[cfg(feature = "manual")]
 pub mod manual;
 pub mod model;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod serve;
 pub mod subset;

@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 pub mod packed;
 mod run;
+mod serve;
 mod tracker;
 mod units;
 
@@ -22,6 +23,7 @@ pub use board::{CaptureConfig, OnFull, ThermalConfig};
 pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
+pub use serve::ServeConfig;
 pub use tracker::TrackerConfig;
 
 /// Everything that can be set for a run.
@@ -51,6 +53,9 @@ pub struct Config {
     /// Whether a share's threshold follows the scores. Not in a packed config.
     #[serde(rename = "follow", with = "in_files")]
     pub tracker: TrackerConfig,
+    /// What the service takes at once. Not in a packed config.
+    #[serde(with = "in_files")]
+    pub serve: ServeConfig,
 }
 
 /// A key, its value and its range.
@@ -69,6 +74,7 @@ impl Config {
         check_rows(&self.run_rows())?;
         check_rows(&self.board_rows())?;
         check_rows(&self.tracker_rows())?;
+        check_rows(&self.serve_rows())?;
         if self.policy.threshold.is_some() && self.policy.keep.is_some() {
             return Err(ConfigError::Exclusive { key: "policy.keep", other: "policy.threshold" });
         }
@@ -143,6 +149,26 @@ impl Config {
             // Not below warm: a board would stop before it slows down.
             ("thermal.hot_c", thermal.hot_c.into(), thermal.warm_c.into(), 150.0),
             ("thermal.low_percent", thermal.low_percent.into(), 0.0, 100.0),
+        ]
+    }
+}
+
+impl Config {
+    fn serve_rows(&self) -> [Row; 10] {
+        let ServeConfig { queue, max_connections, max_bytes, max_streams, .. } = self.serve;
+        let ServeConfig { uid_window, sync_ms, header_ms, body_ms, idle_ms, drain_ms, .. } =
+            self.serve;
+        [
+            ("serve.queue", queue as f64, 1.0, 1e6),
+            ("serve.max_connections", max_connections as f64, 1.0, 65_535.0),
+            ("serve.max_bytes", max_bytes as f64, 65_536.0, 1e12),
+            ("serve.max_streams", max_streams as f64, 0.0, 1024.0),
+            ("serve.uid_window", uid_window as f64, 0.0, 1e8),
+            ("serve.sync_ms", sync_ms as f64, 0.0, 1e9),
+            ("serve.header_ms", header_ms as f64, 1.0, 1e9),
+            ("serve.body_ms", body_ms as f64, 1.0, 1e9),
+            ("serve.idle_ms", idle_ms as f64, 1.0, 1e9),
+            ("serve.drain_ms", drain_ms as f64, 0.0, 1e9),
         ]
     }
 }

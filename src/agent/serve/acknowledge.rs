@@ -1,0 +1,135 @@
+//! Answers wait for the disk.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pairgate_core::stats::Counts;
+
+use super::answer::{Answer, Place};
+use super::desk::Desk;
+use crate::disk::IoError;
+use crate::store::{Judged, RunEnd, ShardObserver, Sink};
+
+/// Hands decided pairs to a sink, and gives each its answer once the sink has it on disk: nobody is
+/// told that a pair is kept before that. Where nothing else waits, the sink is brought to disk at
+/// once. A failure is told to all that wait.
+pub struct Acknowledging<S> {
+    sink: S,
+    desk: Arc<Desk>,
+    stored: StoredNow,
+    /// Answers that wait for the disk, in the order of their tickets.
+    pending: VecDeque<(u64, Arc<Answer>)>,
+}
+
+impl<S: Sink> Acknowledging<S> {
+    /// Answers for what `sink` has on disk. `stored` is what the output folder tells its observer.
+    pub fn new(sink: S, desk: Arc<Desk>, stored: StoredNow) -> Self {
+        // A folder that is gone on with tells of pairs that it has already.
+        stored.take();
+        Self { sink, desk, stored, pending: VecDeque::new() }
+    }
+
+    /// Gives the answers that the disk has passed.
+    fn release(&mut self) {
+        let durable = self.sink.durable().unwrap_or(u64::MAX);
+        let count = self.pending.partition_point(|(ticket, _)| *ticket < durable);
+        if count > 0 {
+            self.desk.give(self.pending.drain(..count));
+        }
+    }
+
+    /// Runs a step of the sink, then gives what became durable by it.
+    fn after(&mut self, step: impl FnOnce(&mut S) -> Result<(), IoError>) -> Result<(), IoError> {
+        if let Err(error) = step(&mut self.sink) {
+            self.pending.clear();
+            self.desk.fail(&format!("the output failed: {error}"));
+            return Err(error);
+        }
+        self.release();
+        Ok(())
+    }
+}
+
+impl<S: Sink> Sink for Acknowledging<S> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
+        if let Some(threshold) = judged.threshold {
+            self.desk.set_threshold(threshold);
+        }
+        let (present, stored) = (self.desk.present(), self.stored.clone());
+        let pending = &mut self.pending;
+        if let Err(error) = self.sink.accept(judged) {
+            return self.after(|_| Err(error));
+        }
+        let threshold = present.policy.threshold;
+        let answer = Answer::of_judged(judged, stored.take(), threshold, present.names);
+        pending.push_back((judged.ticket, Arc::new(answer)));
+        self.release();
+        Ok(())
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.sink.wants_checkpoint()
+    }
+
+    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), IoError> {
+        self.after(|sink| sink.checkpoint(decider))
+    }
+
+    fn idle(&mut self) -> Result<(), IoError> {
+        self.after(S::idle)
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.sink.due_in()
+    }
+
+    fn settled(&mut self) -> Result<(), IoError> {
+        // Where nobody waits for an answer, the disk is left alone.
+        match self.pending.is_empty() {
+            true => self.after(S::settled),
+            false => self.after(S::sync),
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        self.after(S::sync)
+    }
+
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
+        let finished = self.after(|sink| sink.finish(end));
+        if end == RunEnd::Failed {
+            self.desk.fail("the service has failed");
+        }
+        finished
+    }
+
+    fn durable(&self) -> Option<u64> {
+        self.sink.durable()
+    }
+
+    fn lost(&self) -> Counts {
+        self.sink.lost()
+    }
+}
+
+/// Where the pair that was accepted last is stored.
+#[derive(Debug, Clone, Default)]
+pub struct StoredNow(Arc<Mutex<Option<Place>>>);
+
+impl StoredNow {
+    fn take(&self) -> Option<Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ShardObserver for StoredNow {
+    fn stored(&mut self, _: &Judged, shard: &Path, key: &str) {
+        let shard = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let place = Place { shard, key: key.to_owned() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    fn published(&mut self, _: &Path) {}
+}
