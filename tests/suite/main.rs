@@ -32,6 +32,8 @@ mod replay;
 mod report;
 mod rooms;
 mod score_text;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod share;
 mod source;

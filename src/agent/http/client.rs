@@ -65,7 +65,8 @@ impl Target {
     /// The system's; [`io::ErrorKind::TimedOut`]; one for what is no HTTP.
     pub fn ask(&self, request: Request<Body>, limit: Duration) -> io::Result<(StatusCode, Bytes)> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let answer = runtime.block_on(timeout(limit, self.answer(request)));
+        // Within the runtime, whose clock it runs by.
+        let answer = runtime.block_on(async { timeout(limit, self.answer(request)).await });
         answer.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")))
     }
 

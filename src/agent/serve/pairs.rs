@@ -120,7 +120,7 @@ fn read(
             Ok(slot) => Next::Pair(slot),
             Err(why) => break Some(why.to_string()),
         };
-        let sent = handle.block_on(timeout(UNREAD, slots.send(next)));
+        let sent = handle.block_on(async { timeout(UNREAD, slots.send(next)).await });
         if !matches!(sent, Ok(Ok(()))) {
             log::debug!("a stream's client does not read its answers");
             return;
@@ -128,7 +128,8 @@ fn read(
     };
     drop(tar);
     if let Some(why) = body.broken.take().or(broken) {
-        let _ = handle.block_on(timeout(UNREAD, slots.send(Next::Broken(why))));
+        let last = slots.send(Next::Broken(why));
+        let _ = handle.block_on(async { timeout(UNREAD, last).await });
     }
 }
 
