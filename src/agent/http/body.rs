@@ -85,18 +85,17 @@ pub async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, BoxError> {
     }
 }
 
-/// An answer's body, which another task writes piece by piece; an error cuts the connection off, so
-/// that a client does not take the part for the whole.
-#[derive(Debug)]
-pub struct Piped(mpsc::Receiver<Result<Bytes, BoxError>>);
+/// What an answer's body is written by.
+pub type Writer = mpsc::Sender<Result<Bytes, BoxError>>;
 
-impl Piped {
-    /// A body, and what it is written by; at most `pieces` of it wait.
-    pub fn new(pieces: usize) -> (mpsc::Sender<Result<Bytes, BoxError>>, Body) {
-        let (writer, reader) = mpsc::channel(pieces);
-        (writer, Body::new(Self(reader)))
-    }
+/// An answer's body that another task writes piece by piece, at most `pieces` of which wait. An error
+/// cuts the connection off, so that a client does not take the part for the whole.
+pub fn piped(pieces: usize) -> (Writer, Body) {
+    let (writer, reader) = mpsc::channel(pieces);
+    (writer, Body::new(Piped(reader)))
 }
+
+struct Piped(mpsc::Receiver<Result<Bytes, BoxError>>);
 
 impl HttpBody for Piped {
     type Data = Bytes;

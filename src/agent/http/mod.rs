@@ -26,7 +26,7 @@ use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-pub use body::{BodyTimeout, Piped, next_piece};
+pub use body::{BodyTimeout, Writer, next_piece, piped};
 pub use client::Target;
 pub use connection::is_body_timeout;
 pub use listener::{Address, Listener};

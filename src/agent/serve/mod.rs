@@ -40,6 +40,9 @@ use budget::Budget;
 /// What journals call the input.
 pub const SHARD: &str = "serve";
 
+/// Bytes that the allocator keeps for a thread: as a config's need has it.
+const THREAD_BYTES: u64 = 2 << 20;
+
 /// What the routes share.
 #[derive(Clone)]
 struct Service {
@@ -68,13 +71,13 @@ pub fn routes(desk: Arc<Desk>, limits: SampleLimits, config: &ServeConfig) -> Ro
 
 /// Bytes that the service takes at worst beside the pipeline.
 pub fn memory(limits: &SampleLimits, config: &ServeConfig) -> u64 {
-    // A stream holds a sample, and its unpacker a window.
-    let stream = limits.max_sample_bytes.saturating_add(pairs::STREAM_BYTES);
+    // A stream holds a sample, has a thread, and its unpacker a window.
+    let stream = limits.max_sample_bytes.saturating_add(pairs::STREAM_BYTES + THREAD_BYTES);
     let streams = (config.max_streams as u64).saturating_mul(stream);
     // A connection's buffers, both ways.
     let connections = (config.max_connections as u64).saturating_mul(128 << 10);
     let bodies = config.max_bytes.max(limits.max_sample_bytes.saturating_add(form::FORM_BYTES));
-    [streams, connections, bodies, Window::memory(config.uid_window)]
+    [THREAD_BYTES, streams, connections, bodies, Window::memory(config.uid_window)]
         .into_iter()
         .fold(0, u64::saturating_add)
 }

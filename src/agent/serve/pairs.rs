@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::desk::{Given, Refused, Slot};
 use super::{SHARD, Service};
-use crate::agent::http::{Piped, next_piece, refusal};
+use crate::agent::http::{Writer, next_piece, piped, refusal};
 use crate::source::tar::TarSource;
 use crate::source::{Sample, Source};
 
@@ -30,7 +30,7 @@ const ANSWERS: usize = 256;
 const UNREAD: Duration = Duration::from_secs(60);
 /// Bytes that a stream holds beside a sample: pieces of its body, what gzip and bzip2 refer back to,
 /// answers.
-pub const STREAM_BYTES: u64 = 8 << 20;
+pub const STREAM_BYTES: u64 = 5 << 20;
 
 /// Judges the pairs of a tar.
 pub async fn pairs(
@@ -60,7 +60,7 @@ pub async fn pairs(
     }
     let (pieces, reader) = mpsc::channel(PIECES);
     let (slots, waiting) = mpsc::channel(ANSWERS);
-    let (lines, answer) = Piped::new(1);
+    let (lines, answer) = piped(1);
     let reader = Pieces { pieces: reader, current: first, broken: None };
     tokio::spawn(feed(body, pieces));
     tokio::spawn(write(service.clone(), waiting, lines));
@@ -148,11 +148,7 @@ fn hand_over(service: &Service, sample: Sample, stores: bool) -> Result<Slot, Re
 
 /// Writes each answer as it comes. A stream that does not end well ends with a line that says why, and
 /// its answer is cut off, so that nobody takes it for whole.
-async fn write(
-    service: Service,
-    mut waiting: mpsc::Receiver<Next>,
-    lines: mpsc::Sender<Result<Bytes, axum::BoxError>>,
-) {
+async fn write(service: Service, mut waiting: mpsc::Receiver<Next>, lines: Writer) {
     while let Some(next) = waiting.recv().await {
         let given = match next {
             Next::Pair(slot) => service.desk.answer(slot).await.map_err(|why| why.to_string()),

@@ -177,3 +177,16 @@ fn who_does_not_read_holds_only_itself() {
     let _ = deaf.read_to_end(&mut rest);
     assert!(rest.starts_with(b"HTTP/1.1 200"));
 }
+
+/// The ceilings of the boards' configs leave room for the service.
+#[test]
+fn every_board_may_serve() {
+    for (name, _) in pairgate::config::BOARDS {
+        if !crate::cli::skipped_under_emulation("the memory that is measured is the emulator's too")
+        {
+            let service = Service::start(&["--board", name]);
+            assert_eq!(service.judge(&pair(&beach(), &[])).status, 200, "{name}");
+            service.end();
+        }
+    }
+}

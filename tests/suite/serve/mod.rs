@@ -51,7 +51,10 @@ impl Service {
     /// The same in a folder that is there.
     fn over(folder: TempDir, more: &[&str]) -> Self {
         let out = text(&folder.path().join("kept"));
-        let mut args = vec!["serve", "-o", &out, "-t=-1", "--rules", "none"];
+        let mut args = vec!["serve", "-o", &out, "-t=-1"];
+        if !more.contains(&"--rules") {
+            args.extend(["--rules", "none"]);
+        }
         if !more.contains(&"--listen") {
             args.extend(["--listen", "127.0.0.1:0"]);
         }
