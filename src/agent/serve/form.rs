@@ -78,6 +78,32 @@ pub async fn read(
     limits: &SampleLimits,
     held: &mut Held,
 ) -> Result<Form, Misfit> {
+    let fields = fields(&mut form, limits, held).await;
+    if fields.is_err() {
+        discard(form, limits.max_sample_bytes.saturating_add(FORM_BYTES)).await;
+    }
+    fields?.form(limits)
+}
+
+/// Reads what is left of a form that is refused, and holds nothing of it: a client that is still sending
+/// would not see why.
+async fn discard(mut form: Multipart, most: u64) {
+    let mut bytes = 0;
+    while let Ok(Some(mut field)) = form.next_field().await {
+        while let Ok(Some(piece)) = field.chunk().await {
+            bytes += piece.len() as u64;
+            if bytes > most {
+                return;
+            }
+        }
+    }
+}
+
+async fn fields(
+    form: &mut Multipart,
+    limits: &SampleLimits,
+    held: &mut Held,
+) -> Result<Fields, Misfit> {
     let mut fields = Fields::default();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -90,7 +116,7 @@ pub async fn read(
         }
         *place = Some(bytes(field, &name, most, limits, held).await?);
     }
-    fields.form(limits)
+    Ok(fields)
 }
 
 async fn bytes(
@@ -121,7 +147,10 @@ fn broken(error: &MultipartError) -> Misfit {
         let why = "no further piece of the body came in time".to_owned();
         return Misfit { status: StatusCode::REQUEST_TIMEOUT, why };
     }
-    Misfit { status: error.status(), why: error.body_text() }
+    // A body that broke off is the client's doing, whatever the parser calls it.
+    let is_ours = error.status().is_server_error();
+    let status = if is_ours { StatusCode::BAD_REQUEST } else { error.status() };
+    Misfit { status, why: error.body_text() }
 }
 
 impl Fields {

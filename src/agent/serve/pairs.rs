@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use super::desk::{Given, Refused, Slot};
 use super::{SHARD, Service};
-use crate::agent::http::{Writer, next_piece, piped, refusal};
+use crate::agent::http::{Writer, is_body_timeout, next_piece, piped, refusal};
 use crate::source::tar::TarSource;
 use crate::source::{Sample, Source};
 
@@ -52,6 +52,9 @@ pub async fn pairs(
     };
     let first = match next_piece(&mut body).await {
         Ok(first) => first.unwrap_or_default(),
+        Err(why) if is_body_timeout(&*why) => {
+            return refusal(StatusCode::REQUEST_TIMEOUT, &why.to_string());
+        }
         Err(why) => return refusal(StatusCode::BAD_REQUEST, &why.to_string()),
     };
     if holds_large_windows(&first) {

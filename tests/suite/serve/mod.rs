@@ -3,6 +3,7 @@
 mod access;
 mod acknowledge;
 mod answers;
+mod beside;
 mod ending;
 mod limits;
 mod streams;

@@ -1,5 +1,6 @@
 //! `pairgate judge`: one pair, asked of a service.
 
+#[cfg_attr(not(feature = "serve"), allow(dead_code))] // said, and then refused
 mod args;
 
 #[cfg_attr(not(feature = "serve"), path = "no_http.rs")]
