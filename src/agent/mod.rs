@@ -1,1 +1,3 @@
 //! Commands that run on and on: what serves, what watches, and how they tell of themselves.
+
+pub mod watch;

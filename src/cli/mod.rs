@@ -61,6 +61,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Filter(args) => commands::filter::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Capture(args) => commands::capture::run(args),
+        Command::Watch(args) => commands::watch::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),

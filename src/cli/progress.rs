@@ -45,6 +45,8 @@ pub enum Pass {
     Keeping,
     /// It takes frames and keeps, until it is stopped.
     Capturing,
+    /// It takes what appears in a folder, until it is stopped.
+    Watching,
 }
 
 impl Pass {
@@ -54,6 +56,7 @@ impl Pass {
             Self::Filtering => "filtering",
             Self::Keeping => "keeping",
             Self::Capturing => "capturing",
+            Self::Watching => "watching",
         }
     }
 }

@@ -71,6 +71,7 @@ impl GateSettings {
             storage: _,
             thermal: _,
             tracker: _,
+            spool: _,
         } = config;
         Self {
             image: *image,

@@ -21,6 +21,7 @@ pub mod frames;
 mod header;
 mod inputs;
 mod json;
+mod loose;
 pub mod manifest;
 mod metadata;
 mod pax;
@@ -45,6 +46,7 @@ use crate::disk::IoError;
 pub use braces::expand_paths;
 pub use inputs::{Captions, InputFormat, InputOptions, Inputs, Meter};
 pub(crate) use json::spliced;
+pub(crate) use loose::{LooseKind, ends_as_a_tar, read_loose};
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 

@@ -25,6 +25,7 @@ use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
 use super::commands::subset::SubsetArgs;
+use super::commands::watch::WatchArgs;
 
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
@@ -65,6 +66,7 @@ pub enum Command {
     Filter(FilterArgs),
     Score(ScoreArgs),
     Capture(CaptureArgs),
+    Watch(WatchArgs),
     Calibrate(CalibrateArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),

@@ -12,3 +12,4 @@ pub mod replay;
 pub mod report;
 pub mod score;
 pub mod subset;
+pub mod watch;

@@ -1,0 +1,1 @@
+//! Between a spool and an output folder: each pair is decided once, whatever is cut.
