@@ -41,3 +41,4 @@ mod subset;
 mod support;
 mod text;
 mod tracker;
+mod watch;
