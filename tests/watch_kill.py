@@ -81,6 +81,11 @@ class Program:
         code = self.process.wait(timeout=LONGEST_S)
         expect(code == 0, f"SIGTERM was answered with {code}, see {self.log}")
 
+    def is_up(self, output):
+        """Whether it has come so far that it hears signals: it holds the folder."""
+        lock = output / ".pairgate.lock"
+        return lock.is_file() and lock.read_text().strip() == str(self.process.pid)
+
     def wait_until(self, what, holds):
         begin = time.monotonic()
         while not holds():
@@ -185,6 +190,7 @@ class WatchRound:
         writer.join()
         expect(self.error is None, f"putting files: {self.error}")
         output = Output(self.program.arguments[0], self.out)
+        self.program.wait_until("its start", lambda: self.program.is_up(self.out))
         self.program.wait_until("all decided", lambda: len(output.records()) >= self.pairs)
         if self.after != "keep":
             self.program.wait_until("all gone", lambda: not self.left())
@@ -299,6 +305,7 @@ class CaptureRound:
         stop.set()
         feeder.join()
         output = Output(self.program.arguments[0], self.out)
+        self.program.wait_until("its start", lambda: self.program.is_up(self.out))
         self.program.wait_until("nothing waits", lambda: self.is_idle(output))
         self.program.stop()
         self.check(output)

@@ -1,7 +1,7 @@
 //! A pair of loose files that somebody else has found.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,7 +74,6 @@ pub(crate) fn read_loose(
 /// # Errors
 /// The system's.
 pub(crate) fn ends_as_a_tar(path: &Path) -> io::Result<bool> {
-    use std::io::{Read, Seek, SeekFrom};
     if extension(path) != "tar" {
         return Ok(true);
     }

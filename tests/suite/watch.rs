@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use pairgate::agent::watch::{After, Book, Done, WatchOptions, WatchSource};
+use pairgate::agent::watch::{After, Book, Done, WatchOptions, WatchSource, network_type};
 use pairgate::disk::Disk;
 use pairgate::source::{Sample, Source};
 use pairgate::store::WhenDurable;
@@ -85,7 +85,8 @@ fn picture() -> Vec<u8> {
 /// Renames a picture with its caption into the folder, the caption first.
 fn put(folder: &Path, name: &str) {
     let outside = tempfile::tempdir_in(folder.parent().unwrap()).unwrap();
-    for (extension, bytes) in [("txt", format!("a beach, {name}").into_bytes()), ("jpg", picture())] {
+    for (extension, bytes) in [("txt", format!("a beach, {name}").into_bytes()), ("jpg", picture())]
+    {
         let path = outside.path().join(extension);
         fs::write(&path, bytes).unwrap();
         fs::rename(&path, folder.join(format!("{name}.{extension}"))).unwrap();
@@ -198,15 +199,16 @@ fn decided_files_are_removed_or_moved_and_no_others() {
         watched.decide(given[0].1, Verdict::Failed);
         watched.decide(given[1].1, Verdict::Rejected);
         watched.decide(given[2].1, Verdict::Kept);
-        let there = |name: &str| {
-            ["jpg", "txt"].map(|end| folder.join(name).with_extension(end).is_file())
-        };
+        let there =
+            |name: &str| ["jpg", "txt"].map(|end| folder.join(name).with_extension(end).is_file());
         assert_eq!(there("replaced"), [true; 2], "it was not decided");
         assert_eq!(there("kept"), [after == After::Keep; 2], "{after:?}");
         assert_eq!(there("failed"), [!matches!(after, After::Move(_)); 2], "{after:?}");
     }
-    let mut moved: Vec<_> =
-        fs::read_dir(&aside).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut moved: Vec<_> = fs::read_dir(&aside)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     moved.sort();
     assert_eq!(moved, ["failed.jpg", "failed.txt", "kept.jpg", "kept.txt"]);
 }
@@ -228,11 +230,31 @@ fn thousands_of_files_are_given_once_each() {
     assert!(watched.given.try_recv().is_err());
 }
 
+#[test]
+fn network_file_systems_are_known_by_the_innermost_mount() {
+    let mounts = "22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+                  40 22 0:44 / /mnt/a\\040share rw shared:9 - nfs4 host:/x rw,vers=4.2\n\
+                  41 40 8:2 / /mnt/a\\040share/local rw - xfs /dev/sdb1 rw\n\
+                  42 22 0:45 / /data rw - fuse.sshfs user@host: rw\n\
+                  43 22 0:46 / /win rw - cifs //host/share rw\n";
+    for (path, kind) in [
+        ("/home", None),
+        ("/mnt/a share/in", Some("nfs4")),
+        ("/mnt/a share/local/in", None),
+        ("/mnt/a sharex", None),
+        ("/data/in", Some("fuse.sshfs")),
+        ("/win", Some("cifs")),
+    ] {
+        assert_eq!(network_type(mounts, Path::new(path)), kind, "{path}");
+    }
+}
+
 // The whole program.
 
 fn watch(folder: &Path, out: &Path, more: &[&str]) -> Child {
     let (folder, out) = (text(folder), text(out));
-    let mut command = pairgate(["watch", &folder, "-o", &out, "-t=-1", "--rules", "none", "--json"]);
+    let mut command =
+        pairgate(["watch", &folder, "-o", &out, "-t=-1", "--rules", "none", "--json"]);
     command.args(["--settle", "100ms", "--scan", "200ms"]).args(more);
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
@@ -308,8 +330,7 @@ fn a_cameras_frames_go_through_a_spool() {
     for round in 1..3 {
         let mut command = pairgate(["capture", "-", "-o", &text(&out), "--json", "-t=-1"]);
         command.args(["--config", &text(&config), "--caption", "a beach", "--rules", "none"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut camera = child.stdin.take().unwrap();
         for _ in 0..20 {
             camera.write_all(&picture()).unwrap();
@@ -319,7 +340,10 @@ fn a_cameras_frames_go_through_a_spool() {
         let summary = summary(&output);
         assert_eq!(output.status.code(), Some(0), "{summary}");
         assert_eq!((&summary["kept"], &summary["spool"]["in"]), (&20.into(), &20.into()));
-        assert_eq!((&summary["spool"]["left"], &summary["spool"]["before"]), (&0.into(), &0.into()));
+        assert_eq!(
+            (&summary["spool"]["left"], &summary["spool"]["before"]),
+            (&0.into(), &0.into())
+        );
         assert_eq!(records(&out), 20 * round);
     }
 }

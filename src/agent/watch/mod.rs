@@ -32,7 +32,7 @@ use pairgate_core::config::SampleLimits;
 
 pub use after::{After, Done};
 pub use book::Book;
-pub use mount::network_file_system;
+pub use mount::{network_file_system, network_type};
 pub use source::WatchSource;
 
 /// How a folder is watched.

@@ -14,8 +14,13 @@ const NETWORK: [&str; 17] = [
 pub fn network_file_system(path: &Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let kind = type_of(&mounts, &path)?;
-    NETWORK.iter().any(|network| kind.starts_with(network)).then(|| kind.to_owned())
+    network_type(&mounts, &path).map(str::to_owned)
+}
+
+/// The same by the mounts that there are, as `/proc/self/mountinfo` tells them.
+pub fn network_type<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+    let kind = type_of(mounts, path)?;
+    NETWORK.iter().any(|network| kind.starts_with(network)).then_some(kind)
 }
 
 /// The type of the innermost mount round `path`.

@@ -11,7 +11,7 @@ use pairgate::journal::{Header, ModelName, Reader, Terms};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::tar::TarSource;
 use pairgate::source::{Member, Sample, Source};
-use pairgate::spool::{SharedSpool, Spool, SpoolSource, SyncPolicy, decided, write_pair};
+use pairgate::spool::{Push, SharedSpool, Spool, SpoolSource, SyncPolicy, decided, write_pair};
 use pairgate::store::{StoreOptions, StoreSink, Watermark};
 use pairgate_core::config::{SampleLimits, StorageConfig};
 use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
@@ -62,12 +62,7 @@ fn store_options() -> StoreOptions {
 
 /// Pushes pairs and decides them by turns until all are decided, as a command does; `mark` hears how many
 /// the spool has on disk. `pushed` pairs were pushed before.
-fn run(
-    disk: &Disk,
-    around: &Path,
-    pushed: u64,
-    mut mark: impl FnMut(u64),
-) -> Result<(), IoError> {
+fn run(disk: &Disk, around: &Path, pushed: u64, mut mark: impl FnMut(u64)) -> Result<(), IoError> {
     let out = around.join("out");
     let (store, resumed) = StoreSink::go_on(disk, &out, store_options())?;
     let mut spool = Spool::open(disk, &around.join("spool"), options(SyncPolicy::Always))?;
@@ -78,8 +73,10 @@ fn run(
     let mut ticket = resumed.next_ticket;
     for number in pushed..=PAIRS {
         if number < PAIRS {
-            let pushed = spool.lock().push(&write_pair(&sample(number), &[]))?;
-            assert_eq!(pushed, pairgate::spool::Push::Taken(number));
+            match spool.lock().push(&write_pair(&sample(number), &[]))? {
+                Push::Taken(sequence) => assert_eq!(sequence, number),
+                _ => break,
+            }
             mark(number + 1);
         }
         // Three at a time: the consumer is now ahead, now behind.
