@@ -4,3 +4,4 @@
 pub mod http;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod watch;

@@ -85,7 +85,8 @@ impl FrameQueue {
     /// set.
     pub fn push(&self, frame: Frame, stop: &AtomicBool) {
         match self.on_full {
-            OnFull::DropNewest => {
+            // Behind it is a disk, which may be slow too.
+            OnFull::DropNewest | OnFull::Spool => {
                 if self.frames.push(frame).is_err() {
                     self.tally.shed.fetch_add(1, Ordering::Relaxed);
                 }

@@ -61,6 +61,11 @@ impl Silence {
         }
     }
 
+    /// The frame that came last found no place, and will not be decided on.
+    pub fn shed(&self) {
+        self.state().undecided.pop_back();
+    }
+
     /// A frame came that is left out on purpose, whatever it shows.
     pub(super) fn left_out(&self) {
         self.state().hear(Instant::now());

@@ -63,6 +63,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Capture(args) => commands::capture::run(args),
         Command::Serve(args) => commands::serve::run(args),
         Command::Judge(args) => commands::judge::run(args),
+        Command::Watch(args) => commands::watch::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),

@@ -48,6 +48,8 @@ pub enum Pass {
     /// It takes pairs that are sent, and keeps, until it is stopped.
     #[cfg(feature = "serve")]
     Serving,
+    /// It takes what appears in a folder, until it is stopped.
+    Watching,
 }
 
 impl Pass {
@@ -59,6 +61,7 @@ impl Pass {
             Self::Capturing => "capturing",
             #[cfg(feature = "serve")]
             Self::Serving => "serving",
+            Self::Watching => "watching",
         }
     }
 }

@@ -72,6 +72,7 @@ impl GateSettings {
             thermal: _,
             tracker: _,
             serve: _,
+            spool: _,
         } = config;
         Self {
             image: *image,

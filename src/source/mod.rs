@@ -21,6 +21,8 @@ pub mod frames;
 mod header;
 mod inputs;
 mod json;
+#[cfg(feature = "cli")]
+mod loose;
 pub mod manifest;
 mod metadata;
 mod pax;
@@ -45,6 +47,8 @@ use crate::disk::IoError;
 pub use braces::expand_paths;
 pub use inputs::{Captions, InputFormat, InputOptions, Inputs, Meter};
 pub(crate) use json::spliced;
+#[cfg(feature = "cli")]
+pub(crate) use loose::{LooseKind, ends_as_a_tar, read_loose};
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
 

@@ -25,6 +25,7 @@ mod shards;
 mod stats;
 #[cfg(feature = "parquet")]
 mod table;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -37,6 +38,7 @@ pub use ledger::{Checkpoint, Ledger};
 pub use observer::ShardObserver;
 pub use options::StoreOptions;
 pub use recover::Resumed;
+pub use watermark::{Watermark, WhenDurable};
 
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};

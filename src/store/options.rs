@@ -27,6 +27,9 @@ pub struct StoreOptions {
     pub stores: bool,
     /// Whether the source gives pairs again that have not reached the disk; a camera does not.
     pub again: bool,
+    /// Whether the run goes on and on: what it reads is not one list of inputs, and another version of
+    /// the program goes on by itself. So it is where the source gives no pair again.
+    pub endless: bool,
     /// Whether another model, config or version may go on in a folder.
     pub new_decisions: bool,
     /// The settings' digest as formats 1 and 2 have it.
@@ -58,6 +61,7 @@ impl StoreOptions {
             header,
             stores: true,
             again: true,
+            endless: false,
             new_decisions: false,
             earlier_config,
             annotate: false,

@@ -6,4 +6,5 @@ mod disk;
 mod odd;
 mod recording;
 mod sink;
+mod spool;
 mod tables;

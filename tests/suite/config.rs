@@ -245,7 +245,8 @@ fn a_packed_config_holds_no_rules_that_its_format_has_not() {
         let error = pack(&config, &mut buffer).unwrap_err().to_string();
         assert!(error.contains("rules.max_words") && error.contains("rules.languages"), "{error}");
     }
-    let config: Config = toml::from_str("[capture]\nmax_silence_ms = 5").unwrap();
+    let text = "[capture]\nmax_silence_ms = 5\non_full = \"spool\"\n[spool]\nmax_bytes = \"2 GiB\"";
+    let config: Config = toml::from_str(text).unwrap();
     let unpacked = unpack(pack(&config, &mut buffer).unwrap()).unwrap();
     assert_eq!(unpacked, Config::default(), "of no use to firmware, and left out");
 }

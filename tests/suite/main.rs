@@ -43,3 +43,4 @@ mod subset;
 mod support;
 mod text;
 mod tracker;
+mod watch;

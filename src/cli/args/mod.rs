@@ -27,6 +27,7 @@ use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
 use super::commands::serve::ServeArgs;
 use super::commands::subset::SubsetArgs;
+use super::commands::watch::WatchArgs;
 
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
@@ -69,6 +70,7 @@ pub enum Command {
     Capture(CaptureArgs),
     Serve(ServeArgs),
     Judge(JudgeArgs),
+    Watch(WatchArgs),
     Calibrate(CalibrateArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),

@@ -14,3 +14,4 @@ pub mod report;
 pub mod score;
 pub mod serve;
 pub mod subset;
+pub mod watch;

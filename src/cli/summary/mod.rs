@@ -26,6 +26,22 @@ use crate::score_text::shortest;
 
 pub use next::{Command, Output, after_keeping, can_be_named};
 
+/// Pairs by what became of them in a spool: `before` and `spooled` are the sum of `left`, `lost` and those
+/// that were decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spooled {
+    /// Left there by an earlier run.
+    pub before: u64,
+    /// Brought into it.
+    pub spooled: u64,
+    /// Left out because it was full.
+    pub shed: u64,
+    /// Left there for the next run.
+    pub left: u64,
+    /// Taken by damage.
+    pub lost: u64,
+}
+
 /// What is known before the run, and when it began.
 pub struct Summary {
     model: String,
@@ -46,6 +62,8 @@ pub struct Summary {
     pub when_interrupted: &'static str,
     /// What became of a camera's frames before the gate.
     pub taken: Option<Taken>,
+    /// What went through a spool.
+    pub spooled: Option<Spooled>,
     /// Where the results go.
     pub output: Output,
     /// What may be typed next.
@@ -70,6 +88,7 @@ impl Summary {
             before: Counts::default(),
             when_interrupted: "interrupted: the input was not read to its end\n",
             taken: None,
+            spooled: None,
             output: Output::default(),
             next: Vec::new(),
             started: Instant::now(),
@@ -165,6 +184,15 @@ impl Summary {
                 "silences": silences,
             });
         }
+        if let Some(Spooled { before, spooled, shed, left, lost }) = self.spooled {
+            summary["spool"] = json!({
+                "before": before,
+                "in": spooled,
+                "shed": shed,
+                "left": left,
+                "lost": lost,
+            });
+        }
         format!("{summary:#}\n")
     }
 
@@ -229,6 +257,11 @@ impl Summary {
             text.plain(&format!(
                 "frames {read}: {early} within the interval, {shed} shed (no place),\n\
                  {backed_off} left out for heat or battery\n\n"
+            ));
+        }
+        if let Some(Spooled { before, spooled, shed, left, lost }) = self.spooled {
+            text.plain(&format!(
+                "spool: {before} from before, {spooled} in, {shed} shed (full), {left} left, {lost} damaged\n\n"
             ));
         }
         if let Some(tracked) = &self.tracked {

@@ -35,9 +35,10 @@ impl Agreed {
         let is_known = !was.models.is_empty();
         let differences = if is_known { was.differences(&now.terms) } else { Vec::new() };
         let version = was.version_difference(&now.terms);
+        let is_endless = options.endless || !options.again;
         let other_terms = !differences.is_empty() || version.is_some();
         // What runs unattended goes on under another version by itself.
-        let refused = differences.into_iter().chain(version.filter(|_| options.again));
+        let refused = differences.into_iter().chain(version.filter(|_| !is_endless));
         let refused: Vec<String> = refused.collect();
         if !refused.is_empty() && !options.new_decisions {
             let what = refused.join("; ");
@@ -46,7 +47,7 @@ impl Agreed {
             )));
         }
         let (old, new) = (&survey.header.inputs, &now.inputs);
-        let known = options.again && !is_earlier && is_known;
+        let known = !is_endless && !is_earlier && is_known;
         if known && !new.starts_with(old) {
             let at = old.iter().zip(new).position(|(old, new)| old != new).unwrap_or(new.len());
             let told =

@@ -1,14 +1,14 @@
 //! The file layer under faults: what other tests put in place of the machine's files and clock, and
 //! tests that these models do what they say.
 
-mod clock;
-mod injector;
-mod log;
+pub mod clock;
+pub mod injector;
+pub mod log;
 mod model;
-mod power_cut;
-mod quick;
-mod random;
-mod recorder;
+pub mod power_cut;
+pub mod quick;
+pub mod random;
+pub mod recorder;
 mod store;
 mod tests;
-mod tree;
+pub mod tree;

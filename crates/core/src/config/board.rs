@@ -16,6 +16,9 @@ pub enum OnFull {
     DropOldest,
     /// The producer waits: for a pipe from a program that can.
     Block,
+    /// Frames wait on disk, all of them, so that a restart finds them. In a packed config it is
+    /// `DropNewest`.
+    Spool,
 }
 
 /// Milliseconds without a picture after which a camera counts as broken, by default.

@@ -11,6 +11,7 @@ mod memory;
 pub mod packed;
 mod run;
 mod serve;
+mod spool;
 mod tracker;
 mod units;
 
@@ -24,6 +25,7 @@ pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
 pub use serve::ServeConfig;
+pub use spool::{SpoolConfig, SpoolSync};
 pub use tracker::TrackerConfig;
 
 /// Everything that can be set for a run.
@@ -56,6 +58,9 @@ pub struct Config {
     /// What the service takes at once. Not in a packed config.
     #[serde(with = "in_files")]
     pub serve: ServeConfig,
+    /// Where pairs wait on disk. Not in a packed config.
+    #[serde(with = "in_files")]
+    pub spool: SpoolConfig,
 }
 
 /// A key, its value and its range.
@@ -137,8 +142,8 @@ impl Config {
         ]
     }
 
-    fn board_rows(&self) -> [Row; 8] {
-        let Self { capture, thermal, .. } = self;
+    fn board_rows(&self) -> [Row; 10] {
+        let Self { capture, thermal, spool, .. } = self;
         [
             ("capture.interval_ms", capture.interval_ms as f64, 0.0, 1e12),
             ("capture.places", capture.places.into(), 1.0, 255.0),
@@ -149,6 +154,9 @@ impl Config {
             // Not below warm: a board would stop before it slows down.
             ("thermal.hot_c", thermal.hot_c.into(), thermal.warm_c.into(), 150.0),
             ("thermal.low_percent", thermal.low_percent.into(), 0.0, 100.0),
+            // The least holds a picture.
+            ("spool.max_bytes", spool.max_bytes as f64, 1e6, 1e15),
+            ("spool.sync_ms", spool.sync_ms as f64, 1.0, 1e9),
         ]
     }
 }

@@ -9,7 +9,7 @@
 //! postcard is positional: every change of a config's keys is another [`VERSION`], and a firmware
 //! reads the one that it was built with.
 
-use super::Config;
+use super::{Config, OnFull};
 use crate::error::ConfigError;
 use crate::wire::CRC32C;
 
@@ -34,7 +34,16 @@ pub fn pack<'b>(config: &Config, buffer: &'b mut [u8]) -> Result<&'b [u8], Confi
         return Err(ConfigError::Packed { why });
     }
     let body = buffer.get_mut(HEADER..).ok_or(small)?;
-    let length = postcard::to_slice(config, body).map_err(|_| small)?.len();
+    let length = match config.capture.on_full {
+        // A microcontroller has no disk.
+        OnFull::Spool => {
+            let mut config = config.clone();
+            config.capture.on_full = OnFull::DropNewest;
+            postcard::to_slice(&config, body)
+        }
+        _ => postcard::to_slice(config, body),
+    };
+    let length = length.map_err(|_| small)?.len();
     buffer[..4].copy_from_slice(MAGIC);
     buffer[4..6].copy_from_slice(&VERSION.to_le_bytes());
     buffer[6..HEADER].copy_from_slice(&(length as u32).to_le_bytes());

@@ -1,6 +1,7 @@
 //! `pairgate capture`: a camera's frames, captioned and judged, until it ends.
 
 mod args;
+mod spooled;
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -35,7 +36,9 @@ use crate::pipeline::{Run, Signals};
 use crate::sink::Sink;
 use crate::source::frames::FramesSource;
 use crate::source::{Meter, Source};
-use crate::store::{StoreOptions, StoreSink};
+use crate::store::{StoreOptions, StoreSink, Watermark};
+
+use spooled::Spooling;
 
 pub use args::CaptureArgs;
 use pairgate_core::config::{Config, OnFull};
@@ -66,18 +69,30 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     options.config = config.storage;
     options.again = false;
     options.new_decisions = args.accept_new_decisions;
+    // A file can wait, whatever is said of cameras.
+    let waits = is_plain_file(&args.camera);
+    let is_spooled = spooled::is_wanted(config, waits);
+    if is_spooled {
+        spooled::set_options(&mut options);
+    }
     options.observer = listener.observer(settings.policy.threshold);
     let (store, resumed) = StoreSink::go_on(&Disk::system(), &args.output, options)?;
     tell(&args.output, &resumed);
     let mut decider = session.decider(&settings, &resumed)?;
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
+    let stop = session.signals.stop.clone();
+    let mut spooling = match is_spooled {
+        true => Some(Spooling::open(&config.spool, &args.output, &resumed, stop.clone())?),
+        false => None,
+    };
+    let store: Box<dyn Sink> = match &spooling {
+        Some(spooling) => Box::new(Watermark::new(store, spooling.listener())),
+        None => Box::new(store),
+    };
+    let mut sinks = vec![store];
     listener.add_to(&mut sinks);
 
-    let stop = session.signals.stop.clone();
     let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
     let pace = Pace::new(Duration::from_millis(config.capture.interval_ms), backoff);
-    // A file can wait, whatever is said of cameras.
-    let waits = is_plain_file(&args.camera);
     let on_full = if waits { OnFull::Block } else { config.capture.on_full };
     let pace = if waits { pace.patient() } else { pace };
     let silence = Silence::new(&args.camera.to_string_lossy(), longest_silence(args, config));
@@ -86,7 +101,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let taker = Taker::start(camera, queue.clone(), pace, silence.clone(), stop.clone())?;
     let rules = FrameRules::new(&config.capture, config.image);
     let start = Start::new();
-    let source = Captured {
+    let captured = Box::new(Captured {
         queue: queue.clone(),
         taker,
         rules,
@@ -95,6 +110,10 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
         start,
         silence: silence.clone(),
         stop,
+    });
+    let source: Box<dyn Source> = match &mut spooling {
+        Some(spooling) => Box::new(spooling.source(captured, silence.clone())?),
+        None => captured,
     };
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
@@ -103,7 +122,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
     let run = Run {
-        source: Box::new(source),
+        source,
         decider: decider.as_decider(),
         sink: &mut sinks,
         config: &config.pipeline,
@@ -113,6 +132,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let outcome = run.through(gates, |counts| progress.show(counts));
     drop(progress);
     summary.taken = Some(Taken { silences: silence.silences(), ..queue.taken() });
+    summary.spooled = spooling.map(|spooling| spooling.end()).transpose()?;
     summary.set_tracked(decider.tracker());
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);

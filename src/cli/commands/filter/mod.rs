@@ -187,7 +187,7 @@ impl Output {
 }
 
 /// An output inside an input would be read as input, and one around it could be overwritten.
-fn refuse_overlap(output: &Path, inputs: &[PathBuf]) -> Result<(), String> {
+pub fn refuse_overlap(output: &Path, inputs: &[PathBuf]) -> Result<(), String> {
     let Ok(output_path) = absolute(output) else { return Ok(()) };
     for input in inputs {
         let Ok(input_path) = fs::canonicalize(input) else { continue };
