@@ -49,4 +49,8 @@ impl Sink for Vec<Box<dyn Sink>> {
         self.iter().for_each(|sink| lost.merge(&sink.lost()));
         lost
     }
+
+    fn dropped(&self) -> u64 {
+        self.iter().map(|sink| sink.dropped()).sum()
+    }
 }

@@ -143,6 +143,11 @@ impl Claims {
         self.open.is_empty()
     }
 
+    /// The first shard that holds one of them.
+    pub fn first_shard(&self) -> Option<u32> {
+        self.open.values().flatten().map(|claim| claim.shard).min()
+    }
+
     /// Where a pair is stored already; it is claimed then.
     pub fn take(&mut self, uid: &Uid) -> Option<Stored> {
         let claims = self.open.get_mut(uid)?;

@@ -4,10 +4,12 @@
 //! being written, record by record: where a record's sample is not there, it and what follows had not
 //! reached the disk, and is cut away; samples behind the last record are cut too, where the source
 //! gives their pairs again. What is damaged is kept under another name; whole records behind it stay,
-//! and samples whose records are lost get new ones.
+//! and samples whose records are lost get new ones. A shard that was being removed is removed, and on a
+//! full disk the oldest ones are, where the config lets them go: it happens before anything is written.
 
 mod agreed;
 mod base;
+mod earlier;
 mod open_scan;
 mod survey;
 mod walk;
@@ -18,12 +20,14 @@ use std::path::{Path, PathBuf};
 
 use agreed::Agreed;
 use base::Base;
+use earlier::Earlier;
 use pairgate_core::decision::{Decision, Verdict};
 use pairgate_core::stats::Counts;
 use survey::Survey;
 use walk::Walk;
 
 use super::claims::Claims;
+use super::dropping::{self, Lookout};
 use super::folder::{shard_name, stats_name};
 use super::ledger::Checkpoint;
 use super::{StoreOptions, StoreSink, Unsynced};
@@ -82,6 +86,9 @@ pub(super) fn recover(
     let Some((last, earlier)) = parts.split_last() else {
         return Err(failed(folder)(io::ErrorKind::NotFound.into()));
     };
+    let leavings = Earlier::look(folder, &parts)?;
+    let room = leavings.room(disk, folder)?;
+    let disk = &dropping::disk_with(disk, &room, &options.config);
     // A killed run may have left names that the system knows and the disk does not.
     disk.sync_folder(folder)?;
     if number_of(last).is_some() {
@@ -106,6 +113,7 @@ pub(super) fn recover(
     let journal = open_journal(disk, folder, last, header, &walk, &agreed)?;
     let shards = walk.open_shards(disk, folder, config.shard_pairs)?;
     let claims = Claims::write(disk, folder, std::mem::take(&mut walk.claims))?;
+    room.hold(claims.first_shard());
     let resumed = Resumed {
         kept: walk.ledger.counts.total(Verdict::Kept) + walk.recovered.len() as u64,
         before: walk.ledger.counts,
@@ -116,7 +124,7 @@ pub(super) fn recover(
         is_complete: walk.ledger.is_complete,
         is_longer: agreed.is_longer,
         next_ticket: 0,
-        parts: if base.decider.is_empty() { parts.clone() } else { vec![last.clone()] },
+        parts: parts[base.unseen_by_decider..].to_vec(),
         decider: base.decider,
     };
     let mut sink = StoreSink {
@@ -134,7 +142,10 @@ pub(super) fn recover(
         claims,
         unsynced: Unsynced::default(),
         durable: 0,
-        bytes: 0,
+        room,
+        unlisted: Vec::new(),
+        lookout: Lookout::default(),
+        dropped: 0,
         observer: walk.observer,
         failed: false,
         _lock: lock,
@@ -149,6 +160,7 @@ pub(super) fn recover(
     }
     sink.close_published()?;
     sink.sync_all()?;
+    leavings.settle(&mut sink)?;
     if sink.claims.is_settled() {
         sink.claims.forget(disk)?;
     }
