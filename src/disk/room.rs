@@ -30,10 +30,7 @@ impl RoomyFiles {
 }
 
 /// Makes a call until the disk has room for it, or no more can be made.
-fn until_it_fits<T>(
-    room: &dyn MakeRoom,
-    mut call: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
+fn until_it_fits<T>(room: &dyn MakeRoom, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(why) if is_full(&why) => match room.make_room() {
@@ -54,7 +51,8 @@ fn is_full(why: &io::Error) -> bool {
 }
 
 fn nothing_left(why: &io::Error) -> io::Error {
-    let told = format!("{why}, and no finished shard is left that could go: free space on this disk");
+    let told =
+        format!("{why}, and no finished shard is left that could go: free space on this disk");
     io::Error::new(io::ErrorKind::StorageFull, told)
 }
 

@@ -37,7 +37,7 @@ pub use entry::{Closed, Dropped, Entry, Epoch};
 pub use header::{DECISION_VERSION, FORMAT_VERSION, Header, ModelName, Terms};
 pub use reader::{Reader, SegmentReader, wire_error};
 pub use record::{MAX_NAME, Record, Stored, cut};
-pub use salvage::{Found, Part, Salvage, examine, repair};
+pub use salvage::{Found, Part, Salvage, examine, examine_entries, repair};
 pub use segment::{FOLDER, SEGMENT_BYTES, parts, segments};
 pub(crate) use segment::{checkpoint, forget_before, header_bytes, number_of};
 pub use writer::Writer;

@@ -153,6 +153,16 @@ impl Reader {
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
+
+    /// Says so in the log, of the journal at `path`, where there are any.
+    pub(crate) fn tell_dropped(&self, path: &Path) {
+        if self.dropped > 0 {
+            let (path, dropped) = (path.display(), self.dropped);
+            log::info!(
+                "{path}: {dropped} of the kept pairs are gone: their shards were removed to make room"
+            );
+        }
+    }
 }
 
 /// A segment whose own header is damaged is read by the one beside it.

@@ -88,7 +88,8 @@ impl StoreSink {
     /// What is short where so many bytes more are written.
     fn lack(&mut self, bytes: u64) -> Result<Option<Lack>, IoError> {
         let StorageConfig { max_bytes, min_free, .. } = self.config;
-        if max_bytes > 0 && self.bytes() + bytes + TAR_END > max_bytes {
+        let end = if bytes > 0 || self.shards.is_open() { TAR_END } else { 0 };
+        if max_bytes > 0 && self.bytes() + bytes + end > max_bytes {
             return Ok(Some(Lack::Bound(max_bytes)));
         }
         if min_free == 0 || self.lookout.unseen >= bytes.max(1) {
@@ -154,7 +155,8 @@ impl StoreSink {
 
     /// Removes what a killed run has left of shards of which the journal tells that they are gone.
     pub(super) fn remove_leavings(&self) -> Result<(), IoError> {
-        let left = beside_gone(&self.folder, self.ledger.gone.below).map_err(failed(&self.folder))?;
+        let left =
+            beside_gone(&self.folder, self.ledger.gone.below).map_err(failed(&self.folder))?;
         if left.is_empty() { Ok(()) } else { self.remove_rest(&[]) }
     }
 
@@ -187,7 +189,9 @@ impl StoreSink {
         let is_first = |segment: &&std::path::PathBuf| {
             Checkpoint::beside(segment).is_some_and(|before| before.ledger().shards_end() <= below)
         };
-        let first = segments.iter().skip(1).take_while(is_first).last();
+        // Two stay, whatever is in them: the last checkpoint may be damaged.
+        let most = segments.len().saturating_sub(2);
+        let first = segments.iter().skip(1).take(most).take_while(is_first).last();
         match first.and_then(|segment| number_of(segment)) {
             Some(first) => journal::forget_before(&self.disk, &journal, first),
             None => Ok(()),

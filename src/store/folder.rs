@@ -180,9 +180,8 @@ pub(crate) fn refuse_rejected(folder: &Path) -> Result<(), IoError> {
 /// Paths in `folder` that have the names of a run's files.
 fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let earlier = [OutputFolder::EARLIER_JOURNAL, OutputFolder::EARLIER_FIRST_PASS];
-    let mut found = files(folder, |name| {
-        is_shard(name) || mark::is_mark(name) || earlier.contains(&name)
-    })?;
+    let mut found =
+        files(folder, |name| is_shard(name) || mark::is_mark(name) || earlier.contains(&name))?;
     let first_pass = folder.join(OutputFolder::FIRST_PASS);
     found.extend(journal_files(&folder.join(journal::FOLDER))?);
     found.extend(journal_files(&first_pass.join(journal::FOLDER))?);

@@ -30,8 +30,12 @@ pub(super) fn is_mark(name: &str) -> bool {
     read(name).is_some()
 }
 
-/// The marks in `folder`, by their shards' numbers.
-pub(super) fn marks(folder: &Path) -> io::Result<Vec<Dropped>> {
+/// Shards in `folder` whose removal was begun and is not finished, by their numbers: the next run does
+/// that.
+///
+/// # Errors
+/// The system's.
+pub fn marks(folder: &Path) -> io::Result<Vec<Dropped>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         found.extend(entry?.file_name().to_str().and_then(read));

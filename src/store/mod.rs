@@ -40,6 +40,7 @@ pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;
 pub use ledger::{Checkpoint, Gone, Ledger};
+pub use mark::marks;
 pub use observer::ShardObserver;
 pub use options::StoreOptions;
 pub use recover::Resumed;

@@ -27,9 +27,13 @@ impl Base {
             return Ok(Self::at(&checkpoint, earlier.len()));
         }
         if !earlier.is_empty() {
-            log::warn!("{}: its checkpoint cannot be read; reading those before it", last.display());
+            log::warn!(
+                "{}: its checkpoint cannot be read; reading those before it",
+                last.display()
+            );
         }
-        let nearest = (0..earlier.len()).rev().find_map(|at| Some((at, checkpoint_of(&earlier[at])?)));
+        let nearest =
+            (0..earlier.len()).rev().find_map(|at| Some((at, checkpoint_of(&earlier[at])?)));
         let mut base = match nearest {
             Some((at, checkpoint)) => Self::at(&checkpoint, at),
             None => Self::none(),

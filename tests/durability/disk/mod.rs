@@ -2,6 +2,7 @@
 //! tests that these models do what they say.
 
 mod clock;
+mod day;
 mod full;
 mod injector;
 mod log;

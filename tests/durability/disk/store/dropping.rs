@@ -17,7 +17,7 @@ use pairgate_core::config::{OnFullDisk, StorageConfig};
 use super::{Run, Shards, accept, is_damaged, is_long, is_of, records, samples, shards};
 use crate::disk::clock::TestClock;
 use crate::disk::full::SmallDisk;
-use crate::disk::injector::{Injector, Plan};
+use crate::disk::injector::{Fault, Injector, Plan};
 use crate::disk::log::Log;
 use crate::disk::power_cut::{KINDS, Kind, State, Told};
 use crate::disk::quick::{QuickFiles, scratch};
@@ -60,7 +60,8 @@ fn check_told(folder: &Path, run: &Run) {
     let (samples, records, gone) = (samples(&shards(folder)), records(folder), gone(folder));
     let mut lost: BTreeMap<u32, u64> = BTreeMap::new();
     let mut there = 0;
-    for (number, record) in (records[0].ticket..).zip(&records) {
+    let first = records.first().map_or(0, |record| record.ticket);
+    for (number, record) in (first..).zip(&records) {
         assert_eq!(record.ticket, number, "tickets have no gap");
         let Some(stored) = &record.stored else { continue };
         let sample = samples.get(&(stored.shard, stored.key.clone()));
@@ -70,10 +71,10 @@ fn check_told(folder: &Path, run: &Run) {
         };
         there += 1;
         let judged = run.pairs.iter().find(|judged| is_of(sample, judged)).unwrap();
-        assert_eq!((judged.uid, judged.position), (record.uid, record.position));
+        assert_eq!(judged.uid, record.uid);
+        assert!(record.recovered || judged.position == record.position);
     }
     assert_eq!(there, samples.len(), "a sample without a record");
-    let first = records[0].ticket;
     for (shard, count) in &lost {
         // Of a shard that began in a segment that is gone some records are gone too.
         let told = gone.get(shard).unwrap_or_else(|| panic!("{shard} is gone, and nobody says so"));
@@ -154,9 +155,14 @@ fn the_oldest_shards_go_and_the_bound_is_never_passed() {
         let (dropped, told) = (sink.dropped(), sink.ledger().gone);
         assert!(told.shards > 10 && told.pairs == dropped, "{told:?} {dropped}");
         let numbers: Vec<_> = shards(folder.path()).into_keys().collect();
-        assert_eq!(numbers[0], format!("{:05}.tar", told.below), "those that are left are the newest");
+        assert_eq!(
+            numbers[0],
+            format!("{:05}.tar", told.below),
+            "those that are left are the newest"
+        );
         check_told(folder.path(), &run);
         let first = segments(&folder.path().join(journal::FOLDER)).unwrap().remove(0);
+        assert!(records(folder.path()).len() < run.pairs.len() || !drop_journal);
         let is_first = first.file_name().unwrap() == "00000000.pairgate";
         assert_eq!(is_first, !drop_journal, "{}", first.display());
         if !drop_journal {
@@ -242,7 +248,8 @@ fn a_failed_call_loses_no_shard_that_nobody_tells_of() {
         let out = around.path().join("out");
         let mut durable = 0;
         if let Ok((mut sink, _)) = run.go_on(&Run::disk(&recorder), &out) {
-            let ended = accept(&mut sink, &run.pairs, |sink| recorder.mark(sink.durable().unwrap()));
+            let ended =
+                accept(&mut sink, &run.pairs, |sink| recorder.mark(sink.durable().unwrap()));
             let end = if ended.is_err() { RunEnd::Failed } else { RunEnd::Complete };
             let _ = sink.finish(end);
             durable = sink.durable().unwrap();
@@ -255,11 +262,17 @@ fn a_failed_call_loses_no_shard_that_nobody_tells_of() {
         state.write_to(cut.path());
         let failed = injector.failed().map_or(String::new(), |step| step.to_string());
         let told = (Told(&state), Telling(format!("{plan:?}: {failed}")));
-        check_cut(cut.path(), &state, &run, Some(&unbroken));
+        // A disk that says that it is full makes room once more.
+        let is_full = matches!(plan.fault, Fault::Full | Fault::Short);
+        check_cut(cut.path(), &state, &run, (!is_full).then_some(&unbroken));
         let resumed = run.complete(&out, 0);
         assert!(resumed.next_ticket >= durable);
         check_told(&out, &run);
-        assert!(shards(&out) == unbroken);
+        let found = shards(&out);
+        assert!(found.iter().all(|(name, bytes)| unbroken.get(name) == Some(bytes)));
+        let names = (found.keys(), unbroken.keys());
+        let is_as_many = found.len() == unbroken.len();
+        assert!(is_as_many || (is_full && found.len() + 2 >= unbroken.len()), "{names:?}");
         drop(told);
     }
 }
@@ -349,10 +362,11 @@ fn what_is_to_stay_free_stays_free() {
     assert!(sink.dropped() > 0);
     sink.finish(RunEnd::Complete).unwrap();
     check_told(&out, &run);
+    drop(sink);
     small.fill(200_000);
-    let (mut sink, _) = run.go_on(&Run::disk(&small), &out).unwrap();
-    let error = accept(&mut sink, &run.pairs[..1], |_| ()).unwrap_err();
-    assert!(error.to_string().contains("min_free"), "{error}");
+    let begun = run.go_on(&Run::disk(&small), &out);
+    let error = begun.and_then(|(mut sink, _)| accept(&mut sink, &run.pairs[..1], |_| ()));
+    assert!(error.unwrap_err().to_string().contains("no finished shard is left"));
 }
 
 /// Shards go at their age and no earlier, whatever is done to the clock; a run that goes on counts from
