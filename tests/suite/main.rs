@@ -35,6 +35,7 @@ mod score_text;
 mod settings;
 mod share;
 mod source;
+mod storage;
 mod strangers;
 #[cfg(feature = "parquet")]
 mod subset;

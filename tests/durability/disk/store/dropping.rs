@@ -491,3 +491,22 @@ fn a_checkpoint_without_removals_is_read() {
     run.complete(folder.path(), 0);
     assert!(shards(folder.path()) == run.unbroken());
 }
+
+/// The entry's bytes: its code, the shard and its samples.
+#[test]
+fn the_entry_has_these_bytes() {
+    let run = bounded(40, false);
+    let folder = scratch();
+    let (mut sink, _) = run.go_on(&Run::disk(&QuickFiles), folder.path()).unwrap();
+    accept(&mut sink, &run.pairs, |_| ()).unwrap();
+    drop(sink);
+    let samples = gone(folder.path())[&0];
+    let payload = [4, 0, u8::try_from(samples).unwrap()];
+    let crc = pairgate_core::wire::CRC32C.checksum(&payload).to_le_bytes();
+    let frame = [&[3, 0, 0, 0][..], &payload, &crc].concat();
+    let parts = segments(&folder.path().join(journal::FOLDER)).unwrap();
+    let holds = |part: &std::path::PathBuf| {
+        fs::read(part).unwrap().windows(frame.len()).any(|window| window == frame)
+    };
+    assert!(parts.iter().any(holds));
+}
