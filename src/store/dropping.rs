@@ -11,6 +11,7 @@ use super::folder::beside_gone;
 use super::ledger::Checkpoint;
 use super::mark::mark_path;
 use super::room::Room;
+use super::shards::File;
 use crate::disk::{Disk, IoError, failed};
 use crate::journal::{self, Dropped, Entry, number_of};
 
@@ -217,4 +218,15 @@ impl Lack {
         };
         io::Error::new(io::ErrorKind::StorageFull, format!("{what}; {advice}"))
     }
+}
+
+/// Bytes of a sample in a tar, about: each member has a header, and is filled up to a whole block; one
+/// with a long name has another header and the name before it.
+pub(super) fn tar_bytes(key: &str, files: &[File<'_>]) -> u64 {
+    const BLOCK: u64 = 512;
+    const LONG: usize = 80;
+    let long = BLOCK + (key.len() as u64 + BLOCK).next_multiple_of(BLOCK);
+    let name = if key.len() > LONG { long } else { 0 };
+    let file = |(_, data): &File<'_>| BLOCK + (data.len() as u64).next_multiple_of(BLOCK);
+    files.iter().map(|found| name + file(found)).sum()
 }

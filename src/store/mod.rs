@@ -205,7 +205,7 @@ impl StoreSink {
         let annotated =
             self.annotate.then(|| annotate::annotated(judged, self.threshold)).flatten();
         let files = files(&judged.sample, annotated.as_deref());
-        self.make_room(tar_bytes(&judged.sample.key, &files))?;
+        self.make_room(dropping::tar_bytes(&judged.sample.key, &files))?;
         if !self.shards.is_open() {
             let (segment, offset) = self.journal.position();
             self.shard_begin = Some((segment.to_owned(), offset));
@@ -430,14 +430,4 @@ fn files<'a>(sample: &'a Sample, json: Option<&'a [u8]>) -> Vec<shards::File<'a>
         }
     }
     files
-}
-
-/// Bytes of a sample in a tar, about: each member has a header, and is filled up to a whole block; one
-/// with a long name has another header and the name before it.
-fn tar_bytes(key: &str, files: &[shards::File<'_>]) -> u64 {
-    const BLOCK: u64 = 512;
-    const LONG: usize = 80;
-    let name = if key.len() > LONG { 2 * BLOCK } else { 0 };
-    let file = |(_, data): &shards::File<'_>| BLOCK + (data.len() as u64).next_multiple_of(BLOCK);
-    files.iter().map(|found| name + file(found)).sum()
 }

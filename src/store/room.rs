@@ -23,6 +23,10 @@ use super::stats::Told;
 use crate::disk::{Disk, IoError, MakeRoom, Open, failed};
 use crate::journal::Dropped;
 
+/// How far the time of day may be ahead when a run begins without making older what earlier ones left: a
+/// summer time that was set by hand.
+const WRONG: Duration = Duration::from_secs(60 * 60);
+
 /// The finished shards of a folder.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -159,8 +163,9 @@ impl Room {
             state.marked.push(dropped);
             self.disk.sync_folder(&self.folder)?;
             self.empty(&mark)?;
-            let name = shard_name(number);
-            log::info!("{}: {name} goes ({bytes} bytes)", self.folder.display());
+            let (folder, name) = (self.folder.display(), shard_name(number));
+            let samples = dropped.samples;
+            log::info!("{folder}: {name} goes: {samples} pairs, {bytes} bytes");
             return Ok(true);
         }
         Ok(false)
@@ -192,7 +197,7 @@ impl Room {
         let here = elapsed.saturating_sub(then);
         let Ok(before) = start.duration_since(ended) else { return Some(here) };
         let by_day = self.disk.now().duration_since(ended).unwrap_or_default();
-        Some(by_day.min(before + here))
+        Some(by_day.min(before + here).saturating_sub(WRONG))
     }
 
     /// When an earlier run has closed the shard.

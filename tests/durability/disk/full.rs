@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pairgate::disk::{FileHandle, FileSystem, Open};
 
 /// The number of ENOSPC, as a system's own error has it.
 const NO_SPACE: i32 = 28;
+/// That of EROFS: what a card becomes that has had errors.
+const READ_ONLY: i32 = 30;
 
 /// Does all calls, but for those that would make the files of a folder take more than there is. Clones
 /// are the same disk.
@@ -20,17 +22,36 @@ pub struct SmallDisk {
     size: u64,
     /// What is not in the folder and takes room all the same.
     others: Arc<AtomicU64>,
+    read_only: Arc<AtomicBool>,
 }
 
 impl SmallDisk {
     /// A disk of so many bytes, all that is in `folder`.
     pub fn new(files: Arc<dyn FileSystem>, folder: &Path, size: u64) -> Self {
-        Self { files, folder: folder.to_owned(), size, others: Arc::default() }
+        Self {
+            files,
+            folder: folder.to_owned(),
+            size,
+            others: Arc::default(),
+            read_only: Arc::default(),
+        }
     }
 
     /// Others take so many bytes from now on.
     pub fn fill(&self, bytes: u64) {
         self.others.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Nothing can be changed from now on, or it can again.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.read_only.store(read_only, Ordering::SeqCst);
+    }
+
+    fn changes(&self) -> io::Result<&dyn FileSystem> {
+        match self.read_only.load(Ordering::SeqCst) {
+            true => Err(io::Error::from_raw_os_error(READ_ONLY)),
+            false => Ok(&*self.files),
+        }
     }
 
     /// Bytes that can be written.
@@ -53,28 +74,28 @@ pub fn bytes_in(folder: &Path) -> u64 {
 
 impl FileSystem for SmallDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn FileHandle>> {
-        let handle = self.files.open(path, how)?;
+        let handle = self.changes()?.open(path, how)?;
         Ok(Box::new(SmallFile { handle, disk: self.clone() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.rename(from, to)
+        self.changes()?.rename(from, to)
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.files.hard_link(from, to)
+        self.changes()?.hard_link(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.files.remove_file(path)
+        self.changes()?.remove_file(path)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.files.create_folder(path)
+        self.changes()?.create_folder(path)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.files.sync_folder(path)
+        self.changes()?.sync_folder(path)
     }
 
     fn free_bytes(&self, _: &Path) -> io::Result<Option<u64>> {
@@ -91,6 +112,7 @@ struct SmallFile {
 impl Write for SmallFile {
     /// What fits is written.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.changes()?;
         let fits = bytes.len().min(self.disk.free() as usize);
         if fits == 0 && !bytes.is_empty() {
             return Err(io::Error::from_raw_os_error(NO_SPACE));
@@ -109,6 +131,7 @@ impl FileHandle for SmallFile {
     }
 
     fn set_len(&mut self, bytes: u64) -> io::Result<()> {
+        self.disk.changes()?;
         self.handle.set_len(bytes)
     }
 
