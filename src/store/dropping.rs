@@ -63,7 +63,7 @@ pub(super) fn advised(error: IoError) -> IoError {
 
 impl StoreSink {
     /// Bytes of the shards, the open one among them.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let unlisted = self.unlisted.iter().map(|(_, _, bytes)| bytes).sum::<u64>();
         self.room.bytes() + unlisted + self.shards.bytes()
     }
@@ -192,7 +192,7 @@ impl StoreSink {
         };
         // Two stay, whatever is in them: the last checkpoint may be damaged.
         let most = segments.len().saturating_sub(2);
-        let first = segments.iter().skip(1).take(most).take_while(is_first).last();
+        let first = segments.iter().skip(1).take(most).rfind(is_first);
         match first.and_then(|segment| number_of(segment)) {
             Some(first) => journal::forget_before(&self.disk, &journal, first),
             None => Ok(()),

@@ -19,6 +19,7 @@ mod folder;
 mod judged;
 mod keys;
 mod ledger;
+mod levels;
 mod mark;
 pub mod names;
 mod observer;
@@ -40,6 +41,7 @@ pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;
 pub use ledger::{Checkpoint, Gone, Ledger};
+pub use levels::Levels;
 pub use mark::marks;
 pub use observer::ShardObserver;
 pub use options::StoreOptions;
@@ -84,6 +86,7 @@ pub struct StoreSink {
     /// Shards that are finished, and of which the journal's entry is not on disk: they may not go yet.
     unlisted: Vec<(u32, Duration, u64)>,
     lookout: Lookout,
+    levels: Levels,
     /// Pairs that went with their shards in this run.
     dropped: u64,
     observer: Option<Box<dyn ShardObserver>>,
@@ -135,6 +138,7 @@ impl StoreSink {
             room,
             unlisted: Vec::new(),
             lookout: Lookout::default(),
+            levels: Levels::default(),
             dropped: 0,
             observer: options.observer,
             failed: false,
@@ -173,6 +177,11 @@ impl StoreSink {
     /// What the folder has come to.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// How full the folder is, at any time while the run goes on.
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
     }
 
     fn take(&mut self, judged: &Judged) -> Result<(), IoError> {
@@ -247,7 +256,9 @@ impl StoreSink {
         self.unsynced = Unsynced::default();
         self.durable = self.ledger.next_ticket;
         let mut closed = std::mem::take(&mut self.unlisted).into_iter();
-        closed.try_for_each(|(shard, elapsed, _)| self.room.list_closed(shard, elapsed))
+        closed.try_for_each(|(shard, elapsed, _)| self.room.list_closed(shard, elapsed))?;
+        self.levels.set(self.bytes(), self.ledger.gone);
+        Ok(())
     }
 
     fn close_shard(&mut self) -> Result<(), IoError> {

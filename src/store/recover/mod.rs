@@ -30,7 +30,7 @@ use super::claims::Claims;
 use super::dropping::{self, Lookout};
 use super::folder::{shard_name, stats_name};
 use super::ledger::Checkpoint;
-use super::{StoreOptions, StoreSink, Unsynced};
+use super::{Levels, StoreOptions, StoreSink, Unsynced};
 use crate::disk::IoError;
 use crate::disk::{Disk, Open, failed};
 use crate::journal::{self, Closed, Entry, Epoch, Header, Writer, number_of};
@@ -145,6 +145,7 @@ pub(super) fn recover(
         room,
         unlisted: Vec::new(),
         lookout: Lookout::default(),
+        levels: Levels::default(),
         dropped: 0,
         observer: walk.observer,
         failed: false,

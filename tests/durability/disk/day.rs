@@ -40,6 +40,9 @@ const HOURS: u64 = 24;
 /// Says how many seconds lie between two frames: 1 in the table, more where it must be quick.
 const SECONDS: &str = "PAIRGATE_DAY_SECONDS";
 
+/// Where it is set the power is never cut: memory is then that of the run alone.
+const NO_CUTS: &str = "PAIRGATE_DAY_NO_CUTS";
+
 /// A recording that begins again at its end.
 struct Loop {
     bytes: Arc<Vec<u8>>,
@@ -323,6 +326,7 @@ fn samples_in(folder: &Path) -> u64 {
 #[ignore = "a day takes a minute, and its memory is seen only where no other test runs"]
 fn a_day_hour_by_hour() {
     let seconds = std::env::var(SECONDS).map_or(1, |text| text.parse().unwrap());
+    let cuts = std::env::var_os(NO_CUTS).is_none();
     let mut board = Board::new(seconds);
     let mut memory = Vec::new();
     println!(
@@ -333,7 +337,8 @@ fn a_day_hour_by_hour() {
     for number in 1..=HOURS {
         let end = match number {
             HOURS => End::Stopped,
-            _ => [End::Stopped, End::Killed, End::PowerCut][(number % 3) as usize],
+            _ if number % 3 == 2 && cuts => End::PowerCut,
+            _ => [End::Stopped, End::Killed][(number % 3).min(1) as usize],
         };
         // For some hours others take so much of the card that it is full itself.
         let others = if (12..15).contains(&number) { board.config.max_bytes } else { 0 };

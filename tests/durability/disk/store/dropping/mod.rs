@@ -95,6 +95,9 @@ fn the_oldest_shards_go_and_the_bound_is_never_passed() {
         assert!(most <= BOUND && most > BOUND / 2, "{most}");
         assert!(bytes_of_shards(folder.path()) <= BOUND);
         let (dropped, told) = (sink.dropped(), sink.ledger().gone);
+        let levels = sink.levels();
+        assert_eq!((levels.dropped_pairs(), levels.dropped_shards()), (told.pairs, told.shards));
+        assert_eq!(levels.bytes(), bytes_of_shards(folder.path()));
         assert!(told.shards > 10 && told.pairs == dropped, "{told:?} {dropped}");
         let numbers: Vec<_> = shards(folder.path()).into_keys().collect();
         assert_eq!(
