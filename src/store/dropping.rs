@@ -143,6 +143,10 @@ impl StoreSink {
             let marks = self.room.take_marks();
             for dropped in &marks {
                 if dropped.shard >= self.ledger.gone.below {
+                    // Who would claim a sample finds it gone: it gets its record while it can be told of.
+                    for claim in self.claims.take_shard(dropped.shard) {
+                        self.record_found(claim.record(self.ledger.next_ticket))?;
+                    }
                     self.enter(&Entry::Dropped(*dropped))?;
                     self.dropped += dropped.samples;
                 }

@@ -320,9 +320,7 @@ impl StoreSink {
         }
         // The list goes when the records are on disk that make it needless.
         self.sync_all()?;
-        self.claims.forget(&self.disk)?;
-        self.room.hold(None);
-        Ok(())
+        self.claims.forget(&self.disk)
     }
 
     /// Records a sample that was found stored without a record.

@@ -46,8 +46,6 @@ struct State {
     bytes: u64,
     /// Shards that have their mark, and of which the journal does not tell yet.
     marked: Vec<Dropped>,
-    /// No shard from this one on may go.
-    held: Option<u32>,
 }
 
 /// A finished shard.
@@ -123,11 +121,6 @@ impl Room {
         self.state().bytes
     }
 
-    /// Keeps all shards from this one on; `None` lets them go again.
-    pub fn hold(&self, from: Option<u32>) {
-        self.state().held = from;
-    }
-
     /// Adds a mark that an earlier run has left.
     pub fn add_mark(&self, dropped: Dropped) {
         self.state().marked.push(dropped);
@@ -147,9 +140,6 @@ impl Room {
     pub fn drop_oldest(&self) -> Result<bool, IoError> {
         let mut state = self.state();
         while let Some(Shard { number, bytes, .. }) = state.shards.front().copied() {
-            if state.held.is_some_and(|held| number >= held) {
-                return Ok(false);
-            }
             let tar = self.folder.join(shard_name(number));
             if tar.symlink_metadata().is_err_and(|why| why.kind() == io::ErrorKind::NotFound) {
                 // Somebody has taken it away.

@@ -113,7 +113,6 @@ pub(super) fn recover(
     let journal = open_journal(disk, folder, last, header, &walk, &agreed)?;
     let shards = walk.open_shards(disk, folder, config.shard_pairs)?;
     let claims = Claims::write(disk, folder, std::mem::take(&mut walk.claims))?;
-    room.hold(claims.first_shard());
     let resumed = Resumed {
         kept: walk.ledger.counts.total(Verdict::Kept) + walk.recovered.len() as u64,
         before: walk.ledger.counts,
