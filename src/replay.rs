@@ -126,6 +126,8 @@ fn as_recorded(record: &Record, decision: &Decision) -> Decision {
 /// Takes decisions that are made anew and compares each with the next record of a journal.
 pub struct VerifySink<I> {
     records: I,
+    first_ticket: u64,
+    read: u64,
     /// Pairs compared.
     pub compared: u64,
     /// Pairs that differ.
@@ -138,7 +140,14 @@ pub struct VerifySink<I> {
 impl<I: Iterator<Item = Result<Record, IoError>>> VerifySink<I> {
     /// A sink that compares with `records`, and keeps at most `most` differences.
     pub fn new(records: I, most: usize) -> Self {
-        Self { records, compared: 0, different: 0, first: Vec::new(), most }
+        let (first_ticket, read) = (0, 0);
+        Self { records, first_ticket, read, compared: 0, different: 0, first: Vec::new(), most }
+    }
+
+    /// The same for a journal whose first segments were removed: its first record is that of the pair
+    /// with this ticket.
+    pub fn from_ticket(self, first_ticket: u64) -> Self {
+        Self { first_ticket, ..self }
     }
 
     fn note(&mut self, difference: Difference) {
@@ -151,6 +160,10 @@ impl<I: Iterator<Item = Result<Record, IoError>>> VerifySink<I> {
 
 impl<I: Iterator<Item = Result<Record, IoError>> + Send> Sink for VerifySink<I> {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
+        self.read += 1;
+        if self.read <= self.first_ticket {
+            return Ok(());
+        }
         self.compared += 1;
         let name = || format!("{} in {}", judged.sample.key, judged.sample.shard);
         match self.records.next().transpose()? {

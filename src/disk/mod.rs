@@ -9,6 +9,7 @@ mod error;
 mod lock;
 mod partial;
 mod quarantine;
+mod room;
 mod system;
 
 use std::fmt;
@@ -21,8 +22,11 @@ pub use clock::{Clock, SystemClock};
 pub use error::IoError;
 pub use lock::FolderLock;
 pub(crate) use lock::LOCK_NAME;
-pub(crate) use partial::{PartialFile, failed, hidden_path, partial_path, write_whole};
+pub(crate) use partial::{
+    PartialFile, failed, hidden_path, partial_path, still_there, write_whole,
+};
 pub use quarantine::{free_name, set_aside};
+pub(crate) use room::MakeRoom;
 pub use system::SystemFiles;
 
 /// How a file is opened for writing.
@@ -72,6 +76,15 @@ pub trait FileSystem: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Bytes that may still be written on the file system that `folder` is on; `None` where nobody can
+    /// tell.
+    ///
+    /// # Errors
+    /// The system's.
+    fn free_bytes(&self, _folder: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// A file that is open for writing, unbuffered.
@@ -114,6 +127,12 @@ impl Disk {
         Self { files, clock }
     }
 
+    /// The same files, but that where one of them is too full `room` is made and the call is tried again.
+    pub(crate) fn with_room(&self, room: Arc<dyn MakeRoom>) -> Self {
+        let files = Arc::new(room::RoomyFiles::new(self.files.clone(), room));
+        Self { files, clock: self.clock.clone() }
+    }
+
     /// The time of day.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
@@ -134,6 +153,19 @@ impl Disk {
 
     pub(crate) fn remove_file(&self, path: &Path) -> Result<(), IoError> {
         self.files.remove_file(path).map_err(failed(path))
+    }
+
+    /// The same; one that is not there is away already.
+    pub(crate) fn remove_if_there(&self, path: &Path) -> Result<(), IoError> {
+        match self.files.remove_file(path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(failed(path)),
+        }
+    }
+
+    /// Bytes that may still be written where `folder` is, if that can be told.
+    pub(crate) fn free_bytes(&self, folder: &Path) -> Result<Option<u64>, IoError> {
+        self.files.free_bytes(folder).map_err(failed(folder))
     }
 
     /// Makes a folder and those that it lies in, where they are not there, and brings the names of

@@ -17,6 +17,7 @@ pub(crate) struct PartialFile {
     writer: BufWriter<Box<dyn FileHandle>>,
     partial: PathBuf,
     path: PathBuf,
+    bytes: u64,
 }
 
 impl PartialFile {
@@ -36,7 +37,12 @@ impl PartialFile {
         }
         file.set_len(bytes).map_err(failed(&partial))?;
         let writer = BufWriter::with_capacity(BUFFER, file);
-        Ok(Self { disk: disk.clone(), writer, partial, path: path.to_owned() })
+        Ok(Self { disk: disk.clone(), writer, partial, path: path.to_owned(), bytes })
+    }
+
+    /// Bytes in it, those that are not written yet among them.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Brings the temporary name itself to disk, so that a power cut does not take the file away.
@@ -47,13 +53,14 @@ impl PartialFile {
     /// Brings what was written so far to disk, under the temporary name.
     pub(crate) fn sync(&mut self) -> Result<(), IoError> {
         let flushed = self.writer.flush();
-        flushed.and_then(|()| self.writer.get_mut().sync()).map_err(failed(&self.partial))
+        let synced = flushed.and_then(|()| self.writer.get_mut().sync());
+        synced.and_then(|()| still_there(&self.partial)).map_err(failed(&self.partial))
     }
 
     /// Brings the bytes to disk, then gives the file its name, replacing a file of that name.
     pub(crate) fn publish(mut self) -> Result<(), IoError> {
         self.sync()?;
-        let Self { disk, writer, partial, path } = self;
+        let Self { disk, writer, partial, path, .. } = self;
         drop(writer);
         disk.rename(&partial, &path)?;
         disk.sync_parent(&path)
@@ -62,7 +69,9 @@ impl PartialFile {
 
 impl Write for PartialFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        let count = self.writer.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -91,6 +100,17 @@ pub(crate) fn hidden_path(path: &Path, ending: &str) -> io::Result<PathBuf> {
     hidden.push(name);
     hidden.push(ending);
     Ok(path.with_file_name(hidden))
+}
+
+/// An error where the name of a file that is being written is gone: what is in it then goes with the
+/// process, however often it is brought to disk.
+pub(crate) fn still_there(path: &Path) -> io::Result<()> {
+    path.symlink_metadata().map(drop).map_err(|why| match why.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(why.kind(), "it was removed while it was being written")
+        }
+        _ => why,
+    })
 }
 
 /// Names the file in an I/O error.

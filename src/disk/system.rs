@@ -46,6 +46,13 @@ impl FileSystem for SystemFiles {
         }
         Ok(())
     }
+
+    #[cfg(unix)]
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        let found = rustix::fs::statvfs(folder)?;
+        // What is left for programs without privileges, as `df` has it.
+        Ok(Some(found.f_bavail.saturating_mul(found.f_frsize)))
+    }
 }
 
 #[derive(Debug)]

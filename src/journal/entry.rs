@@ -25,6 +25,15 @@ pub struct Closed {
     pub samples: u64,
 }
 
+/// A shard was removed to make room, or for its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The shard's number.
+    pub shard: u32,
+    /// Samples that were in it, as its statistics had them.
+    pub samples: u64,
+}
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
@@ -36,6 +45,8 @@ pub enum Entry {
     Closed(Closed),
     /// The inputs were read to their end.
     End,
+    /// A shard is gone, and its pairs with it.
+    Dropped(Dropped),
     /// Of a later version: passed over.
     Unknown,
 }
@@ -48,6 +59,7 @@ enum EntryBytes<'a> {
     Epoch(Epoch),
     Closed(Closed),
     End,
+    Dropped(Dropped),
 }
 
 impl Entry {
@@ -61,6 +73,7 @@ impl Entry {
             Self::Epoch(epoch) => EntryBytes::Epoch(Epoch::clone(epoch)),
             Self::Closed(closed) => EntryBytes::Closed(*closed),
             Self::End => EntryBytes::End,
+            Self::Dropped(dropped) => EntryBytes::Dropped(*dropped),
             Self::Unknown => return Ok(&[]),
         };
         wire::frame_growing(&bytes, buffer, wire::MAX_PAYLOAD)
@@ -80,6 +93,7 @@ impl Entry {
             Ok(EntryBytes::Epoch(epoch)) => Some(Self::Epoch(Box::new(epoch))),
             Ok(EntryBytes::Closed(closed)) => Some(Self::Closed(closed)),
             Ok(EntryBytes::End) => Some(Self::End),
+            Ok(EntryBytes::Dropped(dropped)) => Some(Self::Dropped(dropped)),
             Err(_) => Some(Self::Unknown),
         }
     }

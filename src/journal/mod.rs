@@ -7,7 +7,7 @@
 //! magic    = "PAIRGATE"                              8 bytes
 //! frame    = length: u32 LE, payload, crc: u32 LE    as in formats 1 and 2: see wire::journal
 //! payload  = the postcard encoding of Header or Entry
-//! Entry    = Record | Epoch | Closed | End           codes 0, 1, 2, 3: append-only
+//! Entry    = Record | Epoch | Closed | End | Dropped codes 0, 1, 2, 3, 4: append-only
 //! ```
 //! A segment of a folder has at most [`SEGMENT_BYTES`], and two files beside it: `00000000.header`,
 //! its first bytes once more, so that damage to one header loses nothing, and
@@ -16,7 +16,8 @@
 //! checkpoint = "PAIRCKPT" frame(state)
 //! ```
 //! A [`Record`] tells of one pair; an [`Epoch`] that another model, config or version decides from
-//! here on; [`Closed`] that a shard has its name; `End` that the inputs were read to their end.
+//! here on; [`Closed`] that a shard has its name; `End` that the inputs were read to their end;
+//! [`Dropped`] that a shard was removed, so that the gap in the shards' numbers is no damage.
 //! A frame whose checksum holds but whose entry is not known is passed over.
 //!
 //! Nothing in a journal depends on the time, the host or the number of workers: the same input, model
@@ -32,11 +33,11 @@ mod salvage;
 mod segment;
 mod writer;
 
-pub use entry::{Closed, Entry, Epoch};
+pub use entry::{Closed, Dropped, Entry, Epoch};
 pub use header::{DECISION_VERSION, FORMAT_VERSION, Header, ModelName, Terms};
 pub use reader::{Reader, SegmentReader, wire_error};
 pub use record::{MAX_NAME, Record, Stored, cut};
-pub use salvage::{Found, Part, Salvage, examine, repair};
+pub use salvage::{Found, Part, Salvage, examine, examine_entries, repair};
 pub use segment::{FOLDER, SEGMENT_BYTES, parts, segments};
-pub(crate) use segment::{checkpoint, header_bytes, number_of};
+pub(crate) use segment::{checkpoint, forget_before, header_bytes, number_of};
 pub use writer::Writer;

@@ -107,6 +107,7 @@ pub struct Reader {
     header: Header,
     /// What decided the record that was given last.
     terms: Terms,
+    dropped: u64,
     current: SegmentReader,
     rest: IntoIter<PathBuf>,
 }
@@ -135,7 +136,7 @@ impl Reader {
         let current = open_part(&first)?;
         let header = current.header().clone();
         let terms = header.terms.clone();
-        Ok(Some(Self { header, terms, current, rest }))
+        Ok(Some(Self { header, terms, dropped: 0, current, rest }))
     }
 
     /// The header of its first part.
@@ -146,6 +147,21 @@ impl Reader {
     /// What decided the record that was given last; the first one, before that.
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// Stored pairs that are gone with their shards, by what was read so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Says so in the log, of the journal at `path`, where there are any.
+    pub(crate) fn tell_dropped(&self, path: &Path) {
+        if self.dropped > 0 {
+            let (path, dropped) = (path.display(), self.dropped);
+            log::info!(
+                "{path}: {dropped} of the kept pairs are gone: their shards were removed to make room"
+            );
+        }
     }
 }
 
@@ -186,6 +202,7 @@ impl Iterator for Reader {
             match self.current.next() {
                 Some(Ok(Entry::Record(record))) => return Some(Ok(*record)),
                 Some(Ok(Entry::Epoch(epoch))) => self.terms = epoch.terms,
+                Some(Ok(Entry::Dropped(dropped))) => self.dropped += dropped.samples,
                 Some(Ok(Entry::Closed(_) | Entry::End | Entry::Unknown)) => {}
                 Some(Err(error)) => {
                     self.rest = Vec::new().into_iter();

@@ -246,15 +246,26 @@ fn is_record(payload: &[u8], format: u16) -> bool {
 /// # Errors
 /// As [`Salvage::open`] and [`Salvage::next_part`].
 pub fn examine(path: &Path, mut each: impl FnMut(&Record)) -> Result<Found, IoError> {
+    examine_entries(path, |entry| {
+        if let Entry::Record(record) = entry {
+            each(record);
+        }
+    })
+}
+
+/// The same with all entries.
+///
+/// # Errors
+/// As [`examine`].
+pub fn examine_entries(path: &Path, mut each: impl FnMut(&Entry)) -> Result<Found, IoError> {
     let mut salvage = Salvage::open(path)?;
     let mut found = Found { headless: salvage.is_headless(), ..Found::default() };
     while let Some(part) = salvage.next_part()? {
         match part {
-            Part::Whole(Entry::Record(record)) => {
-                found.records += 1;
-                each(&record);
+            Part::Whole(entry) => {
+                found.records += u64::from(matches!(entry, Entry::Record(_)));
+                each(&entry);
             }
-            Part::Whole(_) => {}
             Part::Damage { from, to } => found.damage.push((from, to)),
         }
     }

@@ -31,6 +31,34 @@ pub(crate) fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.pairgate"))
 }
 
+/// Removes the segments before the one numbered `first`, and what stands beside them, the oldest first.
+/// A segment goes before its neighbours, and its name is off the disk before another one's is touched: what is left has no
+/// gap within.
+pub(crate) fn forget_before(disk: &Disk, folder: &Path, first: u64) -> Result<(), IoError> {
+    for (number, segment) in numbered(folder).map_err(failed(folder))? {
+        if number < first {
+            disk.remove_file(&segment)?;
+            disk.sync_folder(folder)?;
+        }
+    }
+    for beside in beside_before(folder, first).map_err(failed(folder))? {
+        disk.remove_if_there(&beside)?;
+    }
+    Ok(())
+}
+
+/// Headers and checkpoints of segments before the one of this number.
+fn beside_before(folder: &Path, first: u64) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_beside = path.extension().is_some_and(|e| e == "header" || e == "checkpoint");
+        let number = is_beside.then(|| number_of(&path.with_extension("pairgate"))).flatten();
+        found.extend(number.filter(|number| *number < first).map(|_| path));
+    }
+    Ok(found)
+}
+
 /// The header once more, beside its segment.
 pub(super) fn sidecar_path(segment: &Path) -> PathBuf {
     segment.with_extension("header")
@@ -52,6 +80,10 @@ pub(crate) fn number_of(segment: &Path) -> Option<u64> {
 /// # Errors
 /// The system's.
 pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(numbered(folder)?.into_iter().map(|(_, path)| path).collect())
+}
+
+fn numbered(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(folder) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -62,7 +94,7 @@ pub fn segments(folder: &Path) -> io::Result<Vec<PathBuf>> {
         found.extend(number_of(&path).map(|number| (number, path)));
     }
     found.sort();
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found)
 }
 
 /// The files of the journal at `path`, in their order: the file itself; in an output folder the one

@@ -11,7 +11,7 @@ use super::segment::{
     SEGMENT_BYTES, header_bytes, segment_path, sidecar, write_checkpoint, write_sidecar,
 };
 use crate::disk::IoError;
-use crate::disk::{Disk, FileHandle, Open, failed};
+use crate::disk::{Disk, FileHandle, Open, failed, still_there};
 
 /// Bytes that are collected before the system is asked to write; whole frames, so that a killed run
 /// leaves whole ones.
@@ -149,7 +149,8 @@ impl Writer {
     /// [`IoError::Write`] if it cannot be written.
     pub fn sync(&mut self) -> Result<(), IoError> {
         let flushed = self.writer.flush();
-        flushed.and_then(|()| self.writer.get_mut().sync()).map_err(failed(&self.path))
+        let synced = flushed.and_then(|()| self.writer.get_mut().sync());
+        synced.and_then(|()| still_there(&self.path)).map_err(failed(&self.path))
     }
 
     /// The segment that is written to, and the offset of the next entry.

@@ -63,6 +63,9 @@ pub struct Outcome {
     /// Decided pairs that should be in storage and are not, because a sink failed; those counted
     /// here are not in `counts`, and `read` is the sum of both.
     pub unstored: u64,
+    /// Stored pairs of this run or earlier ones that were removed to make room, or for their age; they
+    /// are in `counts` all the same.
+    pub dropped: u64,
     /// Whether the run was asked to stop before the input ended.
     pub interrupted: bool,
     /// What ended the run early, if anything did.
@@ -77,6 +80,7 @@ impl Outcome {
         let lost = sink.lost();
         self.counts.subtract(&lost);
         self.unstored += lost.decided();
+        self.dropped += sink.dropped();
         finished
     }
 }

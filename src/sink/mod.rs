@@ -64,4 +64,8 @@ impl Sink for Vec<Box<dyn Sink>> {
         self.iter().for_each(|sink| lost.merge(&sink.lost()));
         lost
     }
+
+    fn dropped(&self) -> u64 {
+        self.iter().map(|sink| sink.dropped()).sum()
+    }
 }

@@ -143,6 +143,17 @@ impl Claims {
         self.open.is_empty()
     }
 
+    /// Those in this shard, which are no longer open then.
+    pub fn take_shard(&mut self, shard: u32) -> Vec<Claim> {
+        let mut taken = Vec::new();
+        self.open.retain(|_, claims| {
+            taken.extend(claims.extract_if(.., |claim| claim.shard == shard));
+            !claims.is_empty()
+        });
+        taken.sort_by(|a, b| a.key.cmp(&b.key));
+        taken
+    }
+
     /// Where a pair is stored already; it is claimed then.
     pub fn take(&mut self, uid: &Uid) -> Option<Stored> {
         let claims = self.open.get_mut(uid)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pairgate_core::decision::Reason;
 
+use super::mark;
 use crate::disk::IoError;
 use crate::disk::{Disk, LOCK_NAME, failed};
 use crate::journal;
@@ -148,10 +149,20 @@ fn number_of(shard: &Path) -> Option<u32> {
     name.split('.').next()?.parse().ok()
 }
 
-/// Bytes of the shards in `folder`, finished or not.
-pub(super) fn shard_bytes(folder: &Path) -> io::Result<u64> {
-    let tars = files(folder, |name| is_shard(name) && name.contains(".tar"))?;
-    tars.iter().map(|tar| Ok(fs::metadata(tar)?.len())).sum()
+/// What lies beside shards below this number that are not there themselves.
+pub(super) fn beside_gone(folder: &Path, below: u32) -> io::Result<Vec<PathBuf>> {
+    let mut beside = files(folder, |name| is_shard(name) && !name.contains(".tar"))?;
+    let is_there = |number| folder.join(shard_name(number)).symlink_metadata().is_ok();
+    let is_gone = |number: u32| number < below && !is_there(number);
+    beside.retain(|path| stem_number(path).is_some_and(is_gone));
+    Ok(beside)
+}
+
+/// The number that a name begins with, of a shard or of what lies beside it.
+fn stem_number(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?.trim_start_matches('.');
+    let end = name.bytes().position(|byte| !byte.is_ascii_digit())?;
+    name[..end].parse().ok()
 }
 
 /// An error if there are shards in `folder`.
@@ -169,7 +180,8 @@ pub(crate) fn refuse_rejected(folder: &Path) -> Result<(), IoError> {
 /// Paths in `folder` that have the names of a run's files.
 fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let earlier = [OutputFolder::EARLIER_JOURNAL, OutputFolder::EARLIER_FIRST_PASS];
-    let mut found = files(folder, |name| is_shard(name) || earlier.contains(&name))?;
+    let mut found =
+        files(folder, |name| is_shard(name) || mark::is_mark(name) || earlier.contains(&name))?;
     let first_pass = folder.join(OutputFolder::FIRST_PASS);
     found.extend(journal_files(&folder.join(journal::FOLDER))?);
     found.extend(journal_files(&first_pass.join(journal::FOLDER))?);

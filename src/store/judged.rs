@@ -117,4 +117,10 @@ pub trait Sink: Send {
     fn lost(&self) -> Counts {
         Counts::default()
     }
+
+    /// Pairs that were stored, in this run or before, and were removed in this run to make room or for
+    /// their age.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }

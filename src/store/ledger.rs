@@ -1,12 +1,14 @@
 //! What a folder's journal has come to, entry by entry.
 
+use std::path::Path;
+
 use pairgate_core::decision::{Reason, Verdict};
 use pairgate_core::pair::{Digest, Position};
 use pairgate_core::stats::Counts;
 use serde::{Deserialize, Serialize};
 
 use super::stats::Share;
-use crate::journal::{Closed, Entry, Record};
+use crate::journal::{self, Closed, Dropped, Entry, Record};
 use crate::source::Place;
 
 /// The state of a folder that the entries so far lead to.
@@ -26,6 +28,29 @@ pub struct Ledger {
     pub last: Option<Last>,
     /// Whether the inputs were read to their end, and nothing was decided since.
     pub is_complete: bool,
+    /// Pairs that were stored, those that are gone among them.
+    pub stored: u64,
+    /// Shards that were removed to make room, or for their age.
+    pub gone: Gone,
+}
+
+/// Shards that are gone: the oldest ones, each of which the journal tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Gone {
+    /// How many.
+    pub shards: u64,
+    /// Pairs that were in them.
+    pub pairs: u64,
+    /// The number behind that of the last one.
+    pub below: u32,
+}
+
+impl Gone {
+    fn take(&mut self, dropped: Dropped) {
+        self.shards += 1;
+        self.pairs += dropped.samples;
+        self.below = self.below.max(dropped.shard.saturating_add(1));
+    }
 }
 
 /// The pair that was decided last.
@@ -43,6 +68,7 @@ impl Ledger {
             Entry::Record(record) => self.take_record(record),
             Entry::Closed(closed) => self.close(*closed),
             Entry::End => self.is_complete = true,
+            Entry::Dropped(dropped) => self.gone.take(*dropped),
             Entry::Epoch(_) | Entry::Unknown => {}
         }
     }
@@ -53,6 +79,7 @@ impl Ledger {
         self.share.add(&decision, record.verdict == Verdict::Kept && record.stored.is_none());
         self.next_ticket = self.next_ticket.max(record.ticket + 1);
         self.is_complete = false;
+        self.stored += u64::from(record.stored.is_some());
         if let Some(stored) = &record.stored
             && stored.shard >= self.shard
         {
@@ -73,6 +100,11 @@ impl Ledger {
         self.share = Share::default();
     }
 
+    /// The number behind that of the last shard that a record so far may tell of.
+    pub fn shards_end(&self) -> u32 {
+        self.shard + u32::from(self.samples > 0)
+    }
+
     /// Says that records so far tell of no places: they are of an earlier format.
     pub fn forget_position(&mut self) {
         if let Some(last) = &mut self.last {
@@ -90,6 +122,14 @@ impl Ledger {
 /// A checkpoint: the ledger before a segment, and the state of the decider there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    earlier: Earlier,
+    stored: u64,
+    gone: Gone,
+}
+
+/// What a checkpoint was before shards could be removed; it still begins so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Earlier {
     next_ticket: u64,
     counts: Vec<Count>,
     share: Vec<Count>,
@@ -99,7 +139,7 @@ pub struct Checkpoint {
     last: Option<Last>,
     is_complete: bool,
     /// What the decider had learnt.
-    pub decider: Vec<u8>,
+    decider: Vec<u8>,
 }
 
 /// A verdict's code, a reason's, and how often they were given.
@@ -109,7 +149,7 @@ impl Checkpoint {
     /// What stands in the checkpoint of a segment that begins now.
     pub fn new(ledger: &Ledger, decider: Vec<u8>) -> Self {
         let share = &ledger.share;
-        Self {
+        let earlier = Earlier {
             next_ticket: ledger.next_ticket,
             counts: listed(&ledger.counts),
             share: listed(share.counts()),
@@ -119,19 +159,38 @@ impl Checkpoint {
             last: ledger.last.clone(),
             is_complete: ledger.is_complete,
             decider,
-        }
+        };
+        Self { earlier, stored: ledger.stored, gone: ledger.gone }
+    }
+
+    /// The checkpoint beside a segment, also one of an earlier version; `None` where that is missing or
+    /// damaged.
+    pub fn beside(segment: &Path) -> Option<Self> {
+        journal::checkpoint::<Self>(segment).or_else(|| {
+            let earlier = journal::checkpoint::<Earlier>(segment)?;
+            let stored = counted(&earlier.counts).total(Verdict::Kept);
+            Some(Self { earlier, stored, gone: Gone::default() })
+        })
+    }
+
+    /// What the decider had learnt.
+    pub fn decider(&self) -> &[u8] {
+        &self.earlier.decider
     }
 
     /// The ledger that it was made of.
     pub fn ledger(&self) -> Ledger {
+        let earlier = &self.earlier;
         Ledger {
-            next_ticket: self.next_ticket,
-            counts: counted(&self.counts),
-            share: Share::of(counted(&self.share), self.share_empty),
-            shard: self.shard,
-            samples: self.samples,
-            last: self.last.clone(),
-            is_complete: self.is_complete,
+            next_ticket: earlier.next_ticket,
+            counts: counted(&earlier.counts),
+            share: Share::of(counted(&earlier.share), earlier.share_empty),
+            shard: earlier.shard,
+            samples: earlier.samples,
+            last: earlier.last.clone(),
+            is_complete: earlier.is_complete,
+            stored: self.stored,
+            gone: self.gone,
         }
     }
 }

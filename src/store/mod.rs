@@ -8,18 +8,24 @@
 //!   is left for the next run.
 //! - A folder can be gone on with ([`StoreSink::go_on`]) whenever its run was killed: what was on disk
 //!   stands, and what only one of both had reached is cut away.
+//! - Where there is no room the run ends, or the oldest shards go, as the config says; what is gone is
+//!   in the journal.
 //! - One process at a time writes to a folder: it holds the folder's lock.
 
 mod annotate;
 mod claims;
+mod dropping;
 mod folder;
 mod judged;
 mod keys;
 mod ledger;
+mod levels;
+mod mark;
 pub mod names;
 mod observer;
 mod options;
 mod recover;
+mod room;
 mod scan;
 mod shards;
 mod stats;
@@ -28,13 +34,16 @@ mod table;
 mod watermark;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use folder::refuse_rejected;
 pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;
-pub use ledger::{Checkpoint, Ledger};
+pub use ledger::{Checkpoint, Gone, Ledger};
+pub use levels::Levels;
+pub use mark::marks;
 pub use observer::ShardObserver;
 pub use options::StoreOptions;
 pub use recover::Resumed;
@@ -45,10 +54,12 @@ use crate::disk::{Disk, FolderLock, failed};
 use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
 use crate::source::Sample;
 use claims::Claims;
-use folder::{refuse_shards, shard_bytes, stats_name};
+use dropping::Lookout;
+use folder::{refuse_shards, stats_name};
 use pairgate_core::config::StorageConfig;
 use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;
+use room::Room;
 use shards::Shards;
 
 /// Writes kept pairs to shards and every decision to the journal beside them.
@@ -72,8 +83,14 @@ pub struct StoreSink {
     claims: Claims,
     unsynced: Unsynced,
     durable: u64,
-    /// Bytes of the shards in the folder, about.
-    bytes: u64,
+    /// Finished shards that may go.
+    room: Arc<Room>,
+    /// Shards that are finished, and of which the journal's entry is not on disk: they may not go yet.
+    unlisted: Vec<(u32, Duration, u64)>,
+    lookout: Lookout,
+    levels: Levels,
+    /// Pairs that went with their shards in this run.
+    dropped: u64,
     observer: Option<Box<dyn ShardObserver>>,
     failed: bool,
     _lock: FolderLock,
@@ -98,6 +115,8 @@ impl StoreSink {
         refuse_shards(folder)?;
         // Whoever made the folder may not have brought its name to disk.
         disk.sync_name(folder)?;
+        let room = Room::new(disk, folder);
+        let disk = &dropping::disk_with(disk, &room, &options.config);
         let (ledger, threshold) = (Ledger::default(), options.header.terms.threshold);
         let checkpoint = Checkpoint::new(&ledger, Vec::new());
         let path = folder.join(journal::FOLDER);
@@ -118,7 +137,11 @@ impl StoreSink {
             claims: Claims::none(folder),
             unsynced: Unsynced::default(),
             durable: 0,
-            bytes: 0,
+            room,
+            unlisted: Vec::new(),
+            lookout: Lookout::default(),
+            levels: Levels::default(),
+            dropped: 0,
             observer: options.observer,
             failed: false,
             _lock: lock,
@@ -144,7 +167,7 @@ impl StoreSink {
             return Ok((Self::create(disk, folder, options)?, Resumed::default()));
         }
         let (mut sink, resumed) = recover::recover(disk, folder, options)?;
-        sink.bytes = shard_bytes(folder).map_err(failed(folder))?;
+        sink.drop_what_is_due()?;
         Ok((sink, resumed))
     }
 
@@ -158,16 +181,9 @@ impl StoreSink {
         &self.ledger
     }
 
-    /// Refuses a pair for which `max_bytes` leaves no room.
-    fn make_room(&mut self, files: &[shards::File<'_>]) -> Result<(), IoError> {
-        let (bytes, most) = (self.bytes + tar_bytes(files), self.config.max_bytes);
-        if most > 0 && bytes > most {
-            let why = format!("storage.max_bytes = {most} is used up");
-            let why = std::io::Error::new(std::io::ErrorKind::StorageFull, why);
-            return Err(failed(&self.folder)(why));
-        }
-        self.bytes = bytes;
-        Ok(())
+    /// How full the folder is, at any time while the run goes on.
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
     }
 
     fn take(&mut self, judged: &Judged) -> Result<(), IoError> {
@@ -194,13 +210,13 @@ impl StoreSink {
     /// closed here and not when it became full, so that pairs rejected behind its last sample are in
     /// its statistics.
     fn store(&mut self, judged: &Judged) -> Result<Stored, IoError> {
-        if self.shards.is_full() {
+        if self.shards.is_full() || self.is_share_of_bound() {
             self.close_shard()?;
         }
         let annotated =
             self.annotate.then(|| annotate::annotated(judged, self.threshold)).flatten();
         let files = files(&judged.sample, annotated.as_deref());
-        self.make_room(&files)?;
+        self.make_room(dropping::tar_bytes(&judged.sample.key, &files))?;
         if !self.shards.is_open() {
             let (segment, offset) = self.journal.position();
             self.shard_begin = Some((segment.to_owned(), offset));
@@ -215,6 +231,7 @@ impl StoreSink {
 
     /// Brings shard and journal to disk where their count or their time asks for it.
     fn sync_due(&mut self) -> Result<(), IoError> {
+        self.tell_of_marks()?;
         let Some(since) = self.unsynced.since else { return Ok(()) };
         let StorageConfig { sync_pairs, sync_ms, .. } = self.config;
         let waited = self.disk.elapsed().saturating_sub(since);
@@ -240,6 +257,9 @@ impl StoreSink {
         self.journal.sync()?;
         self.unsynced = Unsynced::default();
         self.durable = self.ledger.next_ticket;
+        let mut closed = std::mem::take(&mut self.unlisted).into_iter();
+        closed.try_for_each(|(shard, elapsed, _)| self.room.list_closed(shard, elapsed))?;
+        self.levels.set(self.bytes(), self.ledger.gone);
         Ok(())
     }
 
@@ -248,12 +268,14 @@ impl StoreSink {
             return Ok(());
         }
         self.sync_all()?;
-        let path = self.shards.path();
+        let (path, bytes) = (self.shards.path(), self.shards.bytes());
         let Some((shard, samples)) = self.shards.close()? else { return Ok(()) };
         if let Some(observer) = &mut self.observer {
             observer.published(&path);
         }
-        self.journal_closed(shard, samples)
+        self.journal_closed(shard, samples)?;
+        self.unlisted.push((shard, self.disk.elapsed(), bytes + dropping::TAR_END));
+        self.drop_aged()
     }
 
     /// Writes what follows a shard that has its name.
@@ -316,13 +338,13 @@ impl StoreSink {
     }
 
     fn end(&mut self, end: RunEnd) -> Result<(), IoError> {
-        if end != RunEnd::Complete {
-            return self.sync_all();
+        if end == RunEnd::Complete {
+            self.settle_claims()?;
+            self.close_shard()?;
+            self.enter(&Entry::End)?;
         }
-        self.settle_claims()?;
-        self.close_shard()?;
-        self.enter(&Entry::End)?;
-        self.sync_all()
+        self.sync_all()?;
+        self.tell_of_marks()
     }
 
     /// Runs one step, none of them after a failed one: a failed write or sync is final.
@@ -334,7 +356,7 @@ impl StoreSink {
             let why = std::io::Error::other("an earlier write failed");
             return Err(failed(&self.folder)(why));
         }
-        let result = step(self);
+        let result = step(self).map_err(dropping::advised);
         self.failed = result.is_err();
         result
     }
@@ -362,7 +384,8 @@ impl Sink for StoreSink {
     fn idle(&mut self) -> Result<(), IoError> {
         self.guarded(|sink| {
             sink.close_old()?;
-            sink.sync_due()
+            sink.sync_due()?;
+            sink.drop_what_is_due()
         })
     }
 
@@ -392,6 +415,10 @@ impl Sink for StoreSink {
 
     fn lost(&self) -> Counts {
         self.unsynced.kept
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
     }
 }
 
@@ -427,11 +454,4 @@ fn files<'a>(sample: &'a Sample, json: Option<&'a [u8]>) -> Vec<shards::File<'a>
         }
     }
     files
-}
-
-/// Bytes of a sample in a tar: each member has a header, and is filled up to a whole block.
-fn tar_bytes(files: &[shards::File<'_>]) -> u64 {
-    const BLOCK: u64 = 512;
-    let file = |(_, data): &shards::File<'_>| BLOCK + (data.len() as u64).next_multiple_of(BLOCK);
-    files.iter().map(file).sum()
 }

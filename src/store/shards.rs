@@ -72,6 +72,11 @@ impl Shards {
         self.open.as_ref().is_some_and(|shard| shard.samples >= self.samples_per_shard)
     }
 
+    /// Bytes of the open shard.
+    pub fn bytes(&self) -> u64 {
+        self.open.as_ref().map_or(0, |shard| shard.tar.get_ref().bytes())
+    }
+
     /// How long the open shard has been open.
     pub fn age(&self) -> Option<Duration> {
         self.open.as_ref().map(|shard| self.disk.elapsed().saturating_sub(shard.since))

@@ -5,13 +5,14 @@
 //! readers expect.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pairgate_core::decision::{Decision, Verdict};
 use pairgate_core::stats::Counts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::disk::IoError;
 use crate::disk::{Disk, failed, write_whole};
@@ -101,6 +102,27 @@ struct Stats {
     start_time: f64,
     end_time: f64,
     status_dict: BTreeMap<&'static str, u64>,
+}
+
+/// What is read of a shard's statistics.
+#[derive(Debug, Deserialize)]
+pub(super) struct Told {
+    /// Samples in the shard.
+    pub successes: u64,
+    end_time: Option<f64>,
+}
+
+impl Told {
+    /// Reads the statistics at `path`; `None` where there are none.
+    pub fn read(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    /// When the shard was closed, as far as it says.
+    pub fn ended(&self) -> Option<SystemTime> {
+        let seconds = Duration::try_from_secs_f64(self.end_time?).ok()?;
+        UNIX_EPOCH.checked_add(seconds)
+    }
 }
 
 fn unix_seconds(time: SystemTime) -> f64 {

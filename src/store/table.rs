@@ -121,7 +121,7 @@ impl Records {
 
 /// Whether no sample of the shard was stored before the segment.
 fn begins_before(segment: &Path, shard: u32) -> bool {
-    let checkpoint = journal::checkpoint::<Checkpoint>(segment);
+    let checkpoint = Checkpoint::beside(segment);
     checkpoint.is_some_and(|checkpoint| {
         let ledger = checkpoint.ledger();
         ledger.shard < shard || (ledger.shard == shard && ledger.samples == 0)

@@ -2,7 +2,7 @@
 
 use pairgate::config::{BOARDS, Layers};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{Config, DecodeMode, ImageLimits, OnFull, ServeConfig};
+use pairgate_core::config::{Config, DecodeMode, ImageLimits, OnFull, ServeConfig, StorageConfig};
 use pairgate_core::policy::OnError;
 
 use crate::cli::{pairgate, run, skipped_under_emulation};
@@ -118,10 +118,15 @@ fn the_defaults_in_the_comments_are_the_defaults() {
     }
 }
 
-/// What a packed config holds: firmware decodes and serves nothing.
+/// What a packed config holds: firmware decodes and serves nothing, and has no disk that could be full.
 fn for_firmware(config: &Config) -> Config {
     let image = ImageLimits { decode: DecodeMode::Exact, ..config.image };
-    Config { image, serve: ServeConfig::default(), ..config.clone() }
+    let StorageConfig { shard_pairs, shard_age_ms, sync_pairs, sync_ms, max_bytes, .. } =
+        config.storage;
+    let rest = StorageConfig::default();
+    let storage =
+        StorageConfig { shard_pairs, shard_age_ms, sync_pairs, sync_ms, max_bytes, ..rest };
+    Config { image, storage, serve: ServeConfig::default(), ..config.clone() }
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod serve;
 mod settings;
 mod share;
 mod source;
+mod storage;
 mod strangers;
 #[cfg(feature = "parquet")]
 mod subset;

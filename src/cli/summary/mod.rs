@@ -163,6 +163,7 @@ impl Summary {
             "rejected": total(Verdict::Rejected),
             "failed": total(Verdict::Failed),
             "unstored": outcome.unstored,
+            "dropped": outcome.dropped,
             "kept_reasons": reasons(Verdict::Kept),
             "rejected_reasons": reasons(Verdict::Rejected),
             "failed_reasons": reasons(Verdict::Failed),
@@ -242,6 +243,10 @@ impl Summary {
         }
         if outcome.unstored > 0 {
             text.plain(&row("not stored", outcome.unstored));
+        }
+        if outcome.dropped > 0 {
+            let dropped = outcome.dropped;
+            text.plain(&format!("{:<28} {dropped:>10}\n", "stored and removed again"));
         }
         if self.before.decided() > 0 {
             text.plain(&row("decided by earlier runs", self.before.decided()));

@@ -1,50 +1,75 @@
 //! What the parts of a journal before the last one come to.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use pairgate_core::decision::Verdict;
-use serde::Deserialize;
 
-use super::super::folder::{published, shard_name, stats_name};
+use super::super::folder::published;
 use super::super::ledger::{Checkpoint, Ledger};
-use super::super::scan::Samples;
+use super::super::room::samples_of;
 use crate::disk::IoError;
 use crate::disk::failed;
-use crate::journal::{self, Closed, Entry, Part, Salvage, Stored, number_of};
+use crate::journal::{Closed, Entry, Part, Salvage, Stored, number_of};
 
 /// Where the last part of the journal begins.
 pub(super) struct Base {
     pub ledger: Ledger,
     pub decider: Vec<u8>,
+    /// The first file that the decider has not seen.
+    pub unseen_by_decider: usize,
+    /// The first that the checkpoint has not.
+    unseen: usize,
 }
 
 impl Base {
     pub fn of(last: &Path, earlier: &[PathBuf], folder: &Path) -> Result<Self, IoError> {
-        if number_of(last).is_some()
-            && let Some(checkpoint) = journal::checkpoint::<Checkpoint>(last)
-        {
-            return Ok(Self { ledger: checkpoint.ledger(), decider: checkpoint.decider });
+        if let Some(checkpoint) = checkpoint_of(last) {
+            return Ok(Self::at(&checkpoint, earlier.len()));
         }
         if !earlier.is_empty() {
             log::warn!(
-                "{}: its checkpoint cannot be read; reading the whole journal",
+                "{}: its checkpoint cannot be read; reading those before it",
                 last.display()
             );
         }
-        let mut ledger = Ledger::default();
-        for part in earlier {
+        let nearest =
+            (0..earlier.len()).rev().find_map(|at| Some((at, checkpoint_of(&earlier[at])?)));
+        let mut base = match nearest {
+            Some((at, checkpoint)) => Self::at(&checkpoint, at),
+            None => Self::none(),
+        };
+        let ledger = &mut base.ledger;
+        for part in &earlier[base.unseen..] {
             let mut placer = Placer::of(folder, part)?;
             let mut salvage = Salvage::open(part)?;
+            ledger.next_ticket = ledger.next_ticket.max(salvage.header().first_ticket);
             while let Some(part) = salvage.next_part()? {
                 if let Part::Whole(mut entry) = part {
-                    placer.place(&mut entry, &mut ledger)?;
+                    placer.place(&mut entry, ledger)?;
                     ledger.take(&entry);
                 }
             }
         }
-        Ok(Self { ledger, decider: Vec::new() })
+        ledger.next_ticket = ledger.next_ticket.max(Salvage::open(last)?.header().first_ticket);
+        Ok(base)
     }
+
+    fn none() -> Self {
+        let (ledger, decider) = (Ledger::default(), Vec::new());
+        Self { ledger, decider, unseen: 0, unseen_by_decider: 0 }
+    }
+
+    fn at(checkpoint: &Checkpoint, unseen: usize) -> Self {
+        let decider = checkpoint.decider().to_vec();
+        // One that has told nothing has seen nothing, or needs nothing.
+        let unseen_by_decider = if decider.is_empty() { 0 } else { unseen };
+        Self { ledger: checkpoint.ledger(), decider, unseen, unseen_by_decider }
+    }
+}
+
+/// The checkpoint of a file of the journal; none of an earlier format has one.
+fn checkpoint_of(part: &Path) -> Option<Checkpoint> {
+    number_of(part).and_then(|_| Checkpoint::beside(part))
 }
 
 /// Tells where the pairs of an earlier format are stored, which does not say it: kept ones fill the
@@ -76,12 +101,7 @@ impl Placer {
         if shard as usize >= self.published {
             return Ok(None);
         }
-        let stats = fs::read(self.folder.join(stats_name(shard))).unwrap_or_default();
-        if let Ok(Successes { successes }) = serde_json::from_slice(&stats) {
-            return Ok(Some(successes));
-        }
-        let mut samples = Samples::open(&self.folder.join(shard_name(shard)))?;
-        Ok(Some(std::iter::from_fn(|| samples.next()).count() as u64))
+        samples_of(&self.folder, shard).map(Some)
     }
 
     pub fn place(&mut self, entry: &mut Entry, ledger: &mut Ledger) -> Result<(), IoError> {
@@ -99,10 +119,4 @@ impl Placer {
         record.stored = Some(Stored { shard: self.shard, key, check: None });
         Ok(())
     }
-}
-
-/// What is read of a shard's statistics.
-#[derive(Deserialize)]
-pub(super) struct Successes {
-    successes: u64,
 }

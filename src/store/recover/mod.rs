@@ -4,10 +4,12 @@
 //! being written, record by record: where a record's sample is not there, it and what follows had not
 //! reached the disk, and is cut away; samples behind the last record are cut too, where the source
 //! gives their pairs again. What is damaged is kept under another name; whole records behind it stay,
-//! and samples whose records are lost get new ones.
+//! and samples whose records are lost get new ones. A shard that was being removed is removed, and on a
+//! full disk the oldest ones are, where the config lets them go: it happens before anything is written.
 
 mod agreed;
 mod base;
+mod earlier;
 mod open_scan;
 mod survey;
 mod walk;
@@ -18,15 +20,17 @@ use std::path::{Path, PathBuf};
 
 use agreed::Agreed;
 use base::Base;
+use earlier::Earlier;
 use pairgate_core::decision::{Decision, Verdict};
 use pairgate_core::stats::Counts;
 use survey::Survey;
 use walk::Walk;
 
 use super::claims::Claims;
+use super::dropping::{self, Lookout};
 use super::folder::{shard_name, stats_name};
 use super::ledger::Checkpoint;
-use super::{StoreOptions, StoreSink, Unsynced};
+use super::{Levels, StoreOptions, StoreSink, Unsynced};
 use crate::disk::IoError;
 use crate::disk::{Disk, Open, failed};
 use crate::journal::{self, Closed, Entry, Epoch, Header, Writer, number_of};
@@ -82,6 +86,9 @@ pub(super) fn recover(
     let Some((last, earlier)) = parts.split_last() else {
         return Err(failed(folder)(io::ErrorKind::NotFound.into()));
     };
+    let leavings = Earlier::look(folder, &parts)?;
+    let room = leavings.room(disk, folder)?;
+    let disk = &dropping::disk_with(disk, &room, &options.config);
     // A killed run may have left names that the system knows and the disk does not.
     disk.sync_folder(folder)?;
     if number_of(last).is_some() {
@@ -116,7 +123,7 @@ pub(super) fn recover(
         is_complete: walk.ledger.is_complete,
         is_longer: agreed.is_longer,
         next_ticket: 0,
-        parts: if base.decider.is_empty() { parts.clone() } else { vec![last.clone()] },
+        parts: parts[base.unseen_by_decider..].to_vec(),
         decider: base.decider,
     };
     let mut sink = StoreSink {
@@ -134,7 +141,11 @@ pub(super) fn recover(
         claims,
         unsynced: Unsynced::default(),
         durable: 0,
-        bytes: 0,
+        room,
+        unlisted: Vec::new(),
+        lookout: Lookout::default(),
+        levels: Levels::default(),
+        dropped: 0,
         observer: walk.observer,
         failed: false,
         _lock: lock,
@@ -149,6 +160,7 @@ pub(super) fn recover(
     }
     sink.close_published()?;
     sink.sync_all()?;
+    leavings.settle(&mut sink)?;
     if sink.claims.is_settled() {
         sink.claims.forget(disk)?;
     }

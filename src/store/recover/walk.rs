@@ -132,11 +132,16 @@ impl Walk {
         true
     }
 
-    /// A shard that is not there and was closed has been taken away since by somebody.
+    /// A shard that is not there and was closed has been taken away since, by us or by somebody.
     fn note_missing_end(&mut self, entry: &Entry) {
-        if let (Entry::Closed(closed), Some((shard, ..))) = (entry, &self.missing)
-            && closed.shard == *shard
-        {
+        let Some((shard, ..)) = self.missing else { return };
+        let is_told = match entry {
+            Entry::Closed(closed) => closed.shard == shard,
+            // The oldest ones go first.
+            Entry::Dropped(dropped) => dropped.shard >= shard,
+            _ => false,
+        };
+        if is_told {
             self.missing = None;
         }
     }
@@ -313,7 +318,7 @@ impl Walk {
     ) -> Result<Shards, IoError> {
         let behind = self.published.last().map_or(0, |last| last + 1);
         let is_closed = self.published.binary_search(&self.ledger.shard).is_ok();
-        let next = behind.max(self.ledger.shard + u32::from(is_closed));
+        let next = behind.max(self.ledger.shard + u32::from(is_closed)).max(self.ledger.gone.below);
         let number = self.open.as_ref().map_or(next, |open| open.number);
         let mut shards = Shards::new(disk, folder, samples_per_shard, number);
         if let Some(open) = &mut self.open {

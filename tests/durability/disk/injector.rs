@@ -207,6 +207,10 @@ impl FileSystem for Injector {
         let turn = self.count.next(Kind::SyncFolder, path)?;
         synced(turn, || self.files.sync_folder(path))
     }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        self.files.free_bytes(folder)
+    }
 }
 
 /// A file whose calls are counted.

@@ -2,6 +2,8 @@
 //! tests that these models do what they say.
 
 pub mod clock;
+mod day;
+mod full;
 pub mod injector;
 pub mod log;
 mod model;

@@ -44,6 +44,11 @@ impl Recorder {
         Self { folder: folder.to_owned(), files, seen: Arc::new(Mutex::new(seen)) }
     }
 
+    /// The folder that is recorded.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What was done so far.
     pub fn log(&self) -> Log {
         self.seen().log.clone()
@@ -166,6 +171,10 @@ impl FileSystem for Recorder {
         let synced = self.files.sync_folder(path);
         seen.note(Call::SyncFolder { path: name, done: synced.is_ok() });
         synced
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<Option<u64>> {
+        self.files.free_bytes(folder)
     }
 }
 

@@ -12,6 +12,7 @@ pub mod packed;
 mod run;
 mod serve;
 mod spool;
+mod storage;
 mod tracker;
 mod units;
 
@@ -23,9 +24,10 @@ use crate::rules::Rules;
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
 pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
-pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig, StorageConfig};
+pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig};
 pub use serve::ServeConfig;
 pub use spool::{SpoolConfig, SpoolSync};
+pub use storage::{OnFullDisk, StorageConfig};
 pub use tracker::TrackerConfig;
 
 /// Everything that can be set for a run.
@@ -109,7 +111,7 @@ impl Config {
         ]
     }
 
-    fn run_rows(&self) -> [Row; 12] {
+    fn run_rows(&self) -> [Row; 14] {
         let Self { sample, pipeline, model, policy, storage, .. } = self;
         let in_flight = pipeline.max_bytes_in_flight as f64;
         [
@@ -126,6 +128,8 @@ impl Config {
             ("storage.sync_pairs", storage.sync_pairs as f64, 0.0, 9_999_999.0),
             ("storage.sync_ms", storage.sync_ms as f64, 0.0, 1e9),
             ("storage.max_bytes", storage.max_bytes as f64, 0.0, 1e15),
+            ("storage.min_free", storage.min_free as f64, 0.0, 1e15),
+            ("storage.keep_days", storage.keep_days.into(), 0.0, 36_500.0),
         ]
     }
 

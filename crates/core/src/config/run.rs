@@ -1,4 +1,4 @@
-//! How a run is set up: memory, workers, model, policy, storage.
+//! How a run is set up: memory, workers, model, policy.
 
 use heapless::String;
 use serde::{Deserialize, Serialize};
@@ -66,32 +66,4 @@ pub struct PolicyConfig {
     pub keep: Option<f64>,
     /// What becomes of pairs that could not be judged.
     pub on_error: OnError,
-}
-
-/// How kept pairs reach the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StorageConfig {
-    /// Kept pairs a shard.
-    pub shard_pairs: u64,
-    /// Age at which a shard is closed though it is not full; 0: at no age.
-    #[serde(with = "units::milliseconds")]
-    pub shard_age_ms: u64,
-    /// Kept pairs after which the open shard is brought to disk (fsync): so many may be lost when
-    /// the power fails. 0: only when the shard is closed.
-    pub sync_pairs: u64,
-    /// Longest time that a decision waits for the disk; 0: as long as it takes.
-    #[serde(with = "units::milliseconds")]
-    pub sync_ms: u64,
-    /// Bytes that the output folder's shards may come to: the run ends where a pair would pass it,
-    /// as on a full disk. 0: what the disk holds.
-    #[serde(with = "units::bytes")]
-    pub max_bytes: u64,
-}
-
-impl Default for StorageConfig {
-    /// 10,000 pairs a shard, brought to disk when it is closed, no bound.
-    fn default() -> Self {
-        Self { shard_pairs: 10_000, shard_age_ms: 0, sync_pairs: 0, sync_ms: 0, max_bytes: 0 }
-    }
 }

@@ -101,6 +101,23 @@ macro_rules! field {
 field!(bytes, Bytes, "A field in bytes.");
 field!(milliseconds, Milliseconds, "A field in milliseconds.");
 
+/// A field in bytes that takes none in a packed config, which has 0.
+pub(super) mod bytes_in_files {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.serialize_u64(*value) } else { to.serialize_unit() }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        if from.is_human_readable() {
+            super::bytes::deserialize(from)
+        } else {
+            <()>::deserialize(from).map(|()| 0)
+        }
+    }
+}
+
 /// A field that is a share of all pairs: `"15%"`, `"0.15"` or `0.15`; above 0, at most 1.
 pub(super) mod share {
     use core::fmt;

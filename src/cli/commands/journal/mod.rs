@@ -1,25 +1,25 @@
 //! `pairgate journal`: looks into decision journals, and brings damaged ones back.
 
+mod account;
 mod args;
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cli::terminal::{print, tell_error};
 use crate::disk::Disk;
-use crate::journal::{self, Entry, FORMAT_VERSION, Found, Part, Reader, Record, Salvage, Terms};
+use crate::journal::{self, Entry, Part, Reader, Record, Salvage, Terms};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
 use crate::store::OutputFolder;
 use crate::store::shard_name;
+use account::Account;
 
 pub use args::{CatArgs, JournalArgs, JournalCommand, RepairArgs, WhyArgs};
 use pairgate_core::decision::{Reason, Verdict};
-use pairgate_core::stats::Counts;
 
 /// Exit code: a journal is damaged.
 const DAMAGED: u8 = 1;
@@ -54,80 +54,6 @@ fn parts(path: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
         return Err(format!("{}: there is no journal in it", path.display()).into());
     }
     Ok(parts)
-}
-
-/// What a journal comes to.
-struct Account {
-    path: PathBuf,
-    terms: Terms,
-    counts: Counts,
-    /// Kept pairs that were taken for stored; the rest had no members.
-    stored: u64,
-    /// Those whose shard is told, by its number.
-    by_shard: BTreeMap<u32, u64>,
-    records: u64,
-    /// What is damaged, by file.
-    damage: Vec<(PathBuf, Found)>,
-}
-
-impl Account {
-    fn of(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let parts = parts(path)?;
-        let (mut terms, mut counts, mut stored) = (None, Counts::default(), 0);
-        let (mut records, mut damage, mut by_shard) = (0, Vec::new(), BTreeMap::new());
-        for part in parts {
-            let header = Salvage::open(&part)?.header().clone();
-            let is_earlier = header.format < FORMAT_VERSION;
-            terms = Some(header.terms);
-            let found = journal::examine(&part, |record| {
-                counts.add(&record.decision());
-                let kept = record.verdict == Verdict::Kept;
-                stored += u64::from(kept && (is_earlier || record.stored.is_some()));
-                if let Some(stored) = record.stored.as_ref().filter(|_| kept) {
-                    *by_shard.entry(stored.shard).or_default() += 1;
-                }
-            })?;
-            records += found.records;
-            if !found.is_whole() {
-                damage.push((part, found));
-            }
-        }
-        let terms = terms.ok_or("a journal without files")?;
-        Ok(Self { path: path.to_owned(), terms, counts, stored, by_shard, records, damage })
-    }
-
-    fn json(&self) -> Value {
-        let reasons = |verdict| -> Map<String, Value> {
-            let rows = self.counts.reasons(verdict);
-            rows.map(|(reason, count)| (reason.name().to_owned(), count.into())).collect()
-        };
-        json!({
-            "journal": self.path.display().to_string(),
-            "records": self.records,
-            "kept": self.counts.total(Verdict::Kept),
-            "rejected": self.counts.total(Verdict::Rejected),
-            "failed": self.counts.total(Verdict::Failed),
-            "kept_reasons": reasons(Verdict::Kept),
-            "rejected_reasons": reasons(Verdict::Rejected),
-            "failed_reasons": reasons(Verdict::Failed),
-            "threshold": self.terms.threshold.map(shortest),
-            "follow": self.terms.tracker,
-            "model_digest": self.terms.model().to_string(),
-            "config_digest": self.terms.config.to_string(),
-            "settings": self.terms.settings,
-            "damage": self.damage.iter().flat_map(|(_, found)| &found.damage).collect::<Vec<_>>(),
-            "damaged_files": self.damage.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>(),
-        })
-    }
-
-    fn state(&self) -> String {
-        let Some((path, found)) = self.damage.first() else { return "whole".into() };
-        let places = || self.damage.iter().flat_map(|(_, found)| &found.damage);
-        let bytes: u64 = places().map(|(from, to)| to - from).sum();
-        let first = found.damage.first().map_or(0, |(from, _)| *from);
-        let (count, path) = (places().count(), path.display());
-        format!("DAMAGED: {bytes} bytes in {count} places, the first at byte {first} of {path}")
-    }
 }
 
 fn ls(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -313,16 +239,13 @@ fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
     let accounts = accounts(args)?;
     let mut faults = 0;
     for account in &accounts {
-        let beside = shards_beside(account);
+        let beside = account.shards_beside();
         let faulty = !account.damage.is_empty() || beside.as_ref().is_some_and(Result::is_err);
         faults += usize::from(faulty);
         if !args.json {
             let shards = match beside {
                 None => String::new(),
-                Some(Ok((samples, 0))) => format!("; its shards hold the {samples} kept pairs"),
-                Some(Ok((samples, more))) => format!(
-                    "; its shards hold {samples} kept pairs, {more} more are in an unfinished one"
-                ),
+                Some(Ok(found)) => format!("; {found}"),
                 Some(Err(why)) => format!("; {why}"),
             };
             let path = account.path.to_string_lossy();
@@ -334,31 +257,6 @@ fn check(args: &JournalArgs) -> Result<ExitCode, Box<dyn Error>> {
         print(&json_lines(&accounts))?;
     }
     Ok(if faults > 0 { ExitCode::from(DAMAGED) } else { ExitCode::SUCCESS })
-}
-
-/// Whether the shards beside the journal hold as many samples as it says: their number, and that of
-/// pairs in a shard that is not finished; `None` where there are none.
-fn shards_beside(account: &Account) -> Option<Result<(u64, u64), String>> {
-    let folder = if account.path.is_dir() { &account.path } else { account.path.parent()? };
-    let names = std::fs::read_dir(folder).ok()?;
-    let samples = |entry: std::io::Result<std::fs::DirEntry>| {
-        let path = entry.ok()?.path();
-        let is_stats = path.to_str().is_some_and(|name| name.ends_with("_stats.json"));
-        let text = is_stats.then(|| std::fs::read(path).ok()).flatten()?;
-        serde_json::from_slice::<Value>(&text).ok()?["successes"].as_u64()
-    };
-    let shards: Vec<u64> = names.filter_map(samples).collect();
-    let is_unfinished =
-        |shard: u32| folder.join(format!(".{}.partial", shard_name(shard))).exists();
-    let last = account.by_shard.last_key_value();
-    let unfinished =
-        last.filter(|(shard, _)| is_unfinished(**shard)).map_or(0, |(_, pairs)| *pairs);
-    let (stored, kept) = (shards.iter().sum(), account.stored - unfinished);
-    match shards.is_empty() {
-        true => None,
-        false if stored == kept => Some(Ok((stored, unfinished))),
-        false => Some(Err(format!("its shards hold {stored} samples, {kept} pairs were kept"))),
-    }
 }
 
 fn is_whole(part: &Path) -> bool {

@@ -230,7 +230,11 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
     }
     let settings = settings(&session, &terms, earlier)?;
     let inputs = session.open_paths(args.images.options(), &args.source)?;
-    let mut sink = VerifySink::new(journal, args.examples);
+    let first_ticket = journal.header().first_ticket;
+    if first_ticket > 0 {
+        log::info!("{}: the first {first_ticket} records were removed", path.display());
+    }
+    let mut sink = VerifySink::new(journal, args.examples).from_ticket(first_ticket);
     let outcome: Outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
     if let Some(error) = outcome.error {
         return Err(error.into());

@@ -78,8 +78,8 @@ fn kept_in(args: &SubsetArgs, journals: &[PathBuf]) -> Result<Found, Box<dyn Err
     let mut found = Found { noun: "records", ..Found::default() };
     let (mut rejected, mut failed) = (0, 0);
     for path in journals {
-        for record in Reader::open(path)? {
-            let record = record?;
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
             found.rows += 1;
             match record.verdict {
                 Verdict::Kept => found.uids.push(record.uid),
@@ -87,6 +87,7 @@ fn kept_in(args: &SubsetArgs, journals: &[PathBuf]) -> Result<Found, Box<dyn Err
                 Verdict::Failed => failed += 1,
             }
         }
+        journal.tell_dropped(path);
     }
     found.uids.sort_unstable();
     // The gate has told of those already: for the subset they are pairs that it did not keep.

@@ -1,6 +1,7 @@
 //! An output folder on a disk that fails, or whose power is cut: what was called durable is there,
 //! and the run that goes on comes to what an unbroken one comes to.
 
+mod dropping;
 mod faults;
 mod flips;
 mod order;
@@ -33,7 +34,7 @@ fn is_long() -> bool {
 }
 
 /// Shards by their names.
-type Shards = BTreeMap<String, Vec<u8>>;
+pub type Shards = BTreeMap<String, Vec<u8>>;
 
 /// A run: what it is written with, and its pairs.
 struct Run {
