@@ -9,6 +9,7 @@ mod logger;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
+mod operations;
 mod outputs;
 mod progress;
 #[doc(hidden)]
@@ -61,6 +62,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Filter(args) => commands::filter::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Capture(args) => commands::capture::run(args),
+        Command::Health(args) => commands::health::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),

@@ -71,6 +71,7 @@ impl GateSettings {
             storage: _,
             thermal: _,
             tracker: _,
+            agent: _,
         } = config;
         Self {
             image: *image,

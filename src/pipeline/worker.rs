@@ -61,6 +61,7 @@ impl<E: Examine> Worker<E> {
             let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
             let more = self.tickets.try_iter().take(if gentle { 0 } else { self.batch - 1 });
             let batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
+            self.shared.signals.levels.take(batch.len());
             let examined = self.examine_batch(batch);
             if self.to_sink.send(Message::Batch(examined)).is_err() {
                 return;

@@ -149,7 +149,7 @@ fn number_of(shard: &Path) -> Option<u32> {
 }
 
 /// Bytes of the shards in `folder`, finished or not.
-pub(super) fn shard_bytes(folder: &Path) -> io::Result<u64> {
+pub(crate) fn shard_bytes(folder: &Path) -> io::Result<u64> {
     let tars = files(folder, |name| is_shard(name) && name.contains(".tar"))?;
     tars.iter().map(|tar| Ok(fs::metadata(tar)?.len())).sum()
 }

@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub(crate) use folder::refuse_rejected;
+pub(crate) use folder::shard_bytes;
 pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;
@@ -43,7 +44,7 @@ use crate::disk::{Disk, FolderLock, failed};
 use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
 use crate::source::Sample;
 use claims::Claims;
-use folder::{refuse_shards, shard_bytes, stats_name};
+use folder::{refuse_shards, stats_name};
 use pairgate_core::config::StorageConfig;
 use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;

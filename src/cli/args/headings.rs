@@ -6,5 +6,7 @@ pub const PASSES: &str = "What passes";
 pub const MODEL: &str = "Model";
 pub const SPEED: &str = "Speed";
 pub const SETTINGS: &str = "Settings";
+#[cfg(feature = "serve")]
+pub const WATCHING: &str = "Watching";
 #[cfg(feature = "mqtt")]
 pub const MQTT: &str = "MQTT";

@@ -5,6 +5,7 @@ mod gate;
 pub mod headings;
 mod input;
 mod layers;
+mod listen;
 mod model;
 mod mqtt;
 mod policy;
@@ -17,6 +18,7 @@ use super::commands::calibrate::CalibrateArgs;
 use super::commands::capture::CaptureArgs;
 use super::commands::config::ConfigCommand;
 use super::commands::filter::FilterArgs;
+use super::commands::health::HealthArgs;
 use super::commands::journal::JournalCommand;
 #[cfg(feature = "manual")]
 use super::commands::manual::{CompletionsArgs, ManArgs};
@@ -29,6 +31,7 @@ use super::commands::subset::SubsetArgs;
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
+pub use listen::ListenArgs;
 pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
@@ -65,6 +68,7 @@ pub enum Command {
     Filter(FilterArgs),
     Score(ScoreArgs),
     Capture(CaptureArgs),
+    Health(HealthArgs),
     Calibrate(CalibrateArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),
