@@ -41,15 +41,27 @@ impl ServiceManager {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
             return Ok(None);
         }
+        Self::tell_by(status, watchdog_enabled(), say).map(Some)
+    }
+
+    /// The same by `say`, with a watchdog of this time, where there is one.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn tell_by(
+        status: &Arc<Status>,
+        watchdog: Option<Duration>,
+        say: impl Fn(&[NotifyState<'_>]) + Send + 'static,
+    ) -> io::Result<Self> {
         let (end, ended) = bounded(1);
         let (telling, told) = bounded(1);
-        let teller = Teller::new(status.clone());
+        let teller = Teller::new(status.clone(), watchdog, say);
         let tell = move || {
             teller.run(&ended);
             let _ = telling.send(());
         };
         let thread = thread::Builder::new().name("service manager".into()).spawn(tell)?;
-        Ok(Some(Self { end, told, _thread: thread }))
+        Ok(Self { end, told, _thread: thread })
     }
 
     /// Says that the run stops, if that was not said yet; waits for it, but not long.
@@ -60,7 +72,8 @@ impl ServiceManager {
 }
 
 /// The thread's side.
-struct Teller {
+struct Teller<S> {
+    say: S,
     status: Arc<Status>,
     watchdog: Option<Duration>,
     state: State,
@@ -70,10 +83,9 @@ struct Teller {
     lined: Option<Instant>,
 }
 
-impl Teller {
-    fn new(status: Arc<Status>) -> Self {
-        let watchdog = watchdog_enabled();
-        Self { status, watchdog, state: State::Starting, beats: 0, fed: None, lined: None }
+impl<S: Fn(&[NotifyState<'_>])> Teller<S> {
+    fn new(status: Arc<Status>, watchdog: Option<Duration>, say: S) -> Self {
+        Self { say, status, watchdog, state: State::Starting, beats: 0, fed: None, lined: None }
     }
 
     fn run(mut self, ended: &Receiver<()>) {
@@ -87,29 +99,29 @@ impl Teller {
             }
         }
         if !matches!(self.state, State::Draining | State::Ended) {
-            say(&[NotifyState::Stopping]);
+            (self.say)(&[NotifyState::Stopping]);
         }
-        say(&[NotifyState::Status("ended")]);
+        (self.say)(&[NotifyState::Status("ended")]);
     }
 
     fn look(&mut self, now: Instant) {
         let (before, state) = (self.state, self.status.run_state());
         self.state = state;
         match (before, state) {
-            (State::Starting, State::Running) => say(&[NotifyState::Ready]),
+            (State::Starting, State::Running) => (self.say)(&[NotifyState::Ready]),
             (State::Starting | State::Running, State::Draining | State::Ended) => {
-                say(&[NotifyState::Stopping]);
+                (self.say)(&[NotifyState::Stopping]);
             }
             _ => {}
         }
         let is_well = self.status.health().is_ok();
         if state == State::Draining && is_well {
-            say(&[NotifyState::ExtendTimeoutUsec(MORE_TIME.as_micros() as u32)]);
+            (self.say)(&[NotifyState::ExtendTimeoutUsec(MORE_TIME.as_micros() as u32)]);
         }
         self.feed(now, is_well);
         if before != state || is_due(self.lined, LINE, now) {
             self.lined = Some(now);
-            say(&[NotifyState::Status(&self.line())]);
+            (self.say)(&[NotifyState::Status(&self.line())]);
         }
     }
 
@@ -119,7 +131,7 @@ impl Teller {
         let beats = self.status.beats();
         if is_well && beats != self.beats && is_due(self.fed, watchdog / 2, now) {
             (self.fed, self.beats) = (Some(now), beats);
-            say(&[NotifyState::Watchdog]);
+            (self.say)(&[NotifyState::Watchdog]);
         }
     }
 

@@ -35,6 +35,8 @@ mod score_text;
 mod settings;
 mod share;
 mod source;
+#[cfg(all(unix, feature = "serve"))]
+mod status;
 mod strangers;
 #[cfg(feature = "parquet")]
 mod subset;

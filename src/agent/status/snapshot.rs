@@ -59,6 +59,8 @@ pub struct Snapshot {
     pub warm_celsius: f32,
     /// As above.
     pub hot_celsius: f32,
+    /// Latest kept, and as many rejected, pairs that are shown; 0: none.
+    pub thumbnails: usize,
     /// Latest kept and rejected pairs that are newer than was asked, oldest first; empty where nobody
     /// asked for them.
     pub latest: Vec<Shown>,
@@ -192,6 +194,7 @@ impl Status {
             max_bytes: options.max_bytes,
             warm_celsius: options.thermal.warm_c,
             hot_celsius: options.thermal.hot_c,
+            thumbnails: options.thumbnails,
             latest: Vec::new(),
             counts,
         }
