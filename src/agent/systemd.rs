@@ -136,19 +136,14 @@ impl<S: Fn(&[NotifyState<'_>])> Teller<S> {
     }
 
     fn line(&self) -> String {
-        let snapshot = self.status.snapshot();
-        let pairs = snapshot.pairs;
-        if let Some(stalled) = snapshot.stalled {
-            return stalled;
+        if let Err(stall) = self.status.health() {
+            return stall.to_string();
         }
+        let (pairs, rate) = (self.status.pairs(), self.status.pairs_per_second());
         let decided = pairs.kept + pairs.rejected + pairs.failed;
         let share = 100.0 * pairs.kept as f64 / decided.max(1) as f64;
-        let rate = snapshot.pairs_per_second;
-        let state = snapshot.state;
-        format!(
-            "{state}: {decided} pairs, {rate:.1}/s, {share:.1}% kept, {} in flight",
-            pairs.in_flight
-        )
+        let (state, waiting) = (self.state.name(), pairs.in_flight);
+        format!("{state}: {decided} pairs, {rate:.1}/s, {share:.1}% kept, {waiting} in flight")
     }
 }
 

@@ -4,6 +4,8 @@
 mod digest;
 mod evidence;
 #[cfg(feature = "model")]
+mod lap;
+#[cfg(feature = "model")]
 mod network;
 mod settings;
 mod stages;

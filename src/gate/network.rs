@@ -7,7 +7,7 @@ use pairgate_core::decision::{Facts, Reason, ReasonSet};
 use pairgate_core::pair::PairRef;
 use pairgate_kernels::Team;
 
-use super::stages::Lap;
+use super::lap::Lap;
 use super::{
     Evidence, Examine, ExamineError, GateSettings, Screening, Stage, Stages, content_digest,
 };

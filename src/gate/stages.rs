@@ -1,7 +1,7 @@
 //! How long the steps of a pair's way take, counted without a lock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Upper ends of a latency's buckets, in seconds; what takes longer is in one more.
 pub const BUCKETS: [f64; 14] =
@@ -67,29 +67,5 @@ impl Stages {
     /// The latency of one stage.
     pub fn of(&self, stage: Stage) -> &Latency {
         &self.0[stage as usize]
-    }
-}
-
-/// Takes the time between two steps; asks no clock where nobody counts.
-#[derive(Debug)]
-pub(super) struct Lap(Option<Instant>);
-
-impl Lap {
-    pub(super) fn start(stages: Option<&Stages>) -> Self {
-        Self(stages.map(|_| Instant::now()))
-    }
-
-    /// The time since the lap began, or since the last call.
-    pub(super) fn take(&mut self) -> Duration {
-        let Some(since) = &mut self.0 else { return Duration::ZERO };
-        let now = Instant::now();
-        now.duration_since(std::mem::replace(since, now))
-    }
-
-    /// Counts that time for `stage`.
-    pub(super) fn end(&mut self, stages: Option<&Stages>, stage: Stage) {
-        if let Some(stages) = stages {
-            stages.of(stage).observe(self.take());
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use pairgate::config::{BOARDS, Layers};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{Config, DecodeMode, ImageLimits, OnFull};
+use pairgate_core::config::{AgentConfig, Config, DecodeMode, ImageLimits, OnFull};
 use pairgate_core::policy::OnError;
 
 use crate::cli::{pairgate, run, skipped_under_emulation};
@@ -85,6 +85,8 @@ fn every_key_out_of_range_is_an_error_that_names_it() {
         ("pipeline.batch", "0"),
         ("pipeline.queue", "0"),
         ("pipeline.max_bytes_in_flight", "1000"),
+        ("agent.thumbnails", "257"),
+        ("agent.max_stall_ms", "999"),
     ] {
         let config: Config = toml::from_str(&format!("{key} = {value}")).unwrap();
         let error = config.check().unwrap_err().to_string();
@@ -118,10 +120,10 @@ fn the_defaults_in_the_comments_are_the_defaults() {
     }
 }
 
-/// What a packed config holds: firmware decodes nothing.
+/// What a packed config holds: firmware decodes nothing, and shows nothing.
 fn for_firmware(config: &Config) -> Config {
     let image = ImageLimits { decode: DecodeMode::Exact, ..config.image };
-    Config { image, ..config.clone() }
+    Config { image, agent: AgentConfig::default(), ..config.clone() }
 }
 
 #[test]

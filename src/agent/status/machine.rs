@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::capture::backoff::temperature;
 use crate::store::shard_bytes;
 
-/// Time between two looks: a folder of many shards takes a while.
+/// Shortest time between two looks.
 const EVERY: Duration = Duration::from_secs(10);
+/// Times what a look took that pass until the next one: a folder of very many shards takes a while.
+const REST: u32 = 100;
 
 /// How the machine is; what cannot be found out is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
@@ -27,7 +29,7 @@ pub struct Machine {
     pub resident_bytes: Option<u64>,
 }
 
-/// What was found at the last look.
+/// What was found at the last look, and when the next one is due.
 #[derive(Debug, Default)]
 pub(super) struct Looks(Option<(Duration, Machine)>);
 
@@ -35,10 +37,12 @@ impl Looks {
     /// How the machine is `now`, or was when it was last looked at.
     pub(super) fn look(&mut self, now: Duration, output: &Path, zone: &str) -> Machine {
         match self.0 {
-            Some((looked, machine)) if now.saturating_sub(looked) < EVERY => machine,
+            Some((due, machine)) if now < due => machine,
             _ => {
+                let begin = Instant::now();
                 let machine = look(output, zone);
-                self.0 = Some((now, machine));
+                let rest = EVERY.max(begin.elapsed().saturating_mul(REST));
+                self.0 = Some((now.saturating_add(rest), machine));
                 machine
             }
         }

@@ -5,8 +5,8 @@
 //! [`Status::beat`] where its loop comes round. Whoever asks takes a [`Snapshot`], of which metrics,
 //! the page and the service manager's line are made, so that they never contradict each other.
 //!
-//! Where pairs pass, counts are atomic additions. Scores and arrivals are under a lock that nobody
-//! holds longer than a few hundred nanoseconds. Pictures are made small on a thread of their own, and
+//! Where pairs pass, counts are atomic additions. Scores and arrivals are under locks that nobody
+//! holds longer than copying a sketch takes. Pictures are made small on a thread of their own, and
 //! only while somebody looks.
 
 mod arrivals;
@@ -59,7 +59,7 @@ pub use progress::{Stall, State};
 pub use routes::routes;
 #[cfg(feature = "serve")]
 pub use server::Server;
-pub use snapshot::Snapshot;
+pub use snapshot::{Pairs, Snapshot};
 
 /// What is told of a run beside what is counted.
 #[derive(Debug, Clone)]

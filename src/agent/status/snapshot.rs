@@ -65,6 +65,7 @@ pub struct Snapshot {
     /// asked for them.
     pub latest: Vec<Shown>,
     #[serde(skip)]
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "metrics are made of it"))]
     pub(super) counts: Counts,
 }
 
@@ -131,6 +132,7 @@ pub struct LatencyRow {
     /// As above.
     pub p99_seconds: Option<f64>,
     #[serde(skip)]
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "metrics are made of it"))]
     pub(super) buckets: [u64; BUCKETS.len() + 1],
 }
 
@@ -181,7 +183,7 @@ impl Status {
             state: state.name(),
             stalled: self.health().err().map(|stall| stall.to_string()),
             last_progress_seconds: stall.age.as_secs_f64(),
-            pairs: self.pairs(&counts, state),
+            pairs: self.pairs_of(&counts, state),
             reasons: reasons(&counts),
             pairs_per_second: rate,
             seconds,
@@ -206,7 +208,12 @@ impl Status {
         Snapshot { latest: self.latest.look(self.now(), after), ..self.snapshot() }
     }
 
-    fn pairs(&self, counts: &Counts, state: State) -> Pairs {
+    /// What has become of pairs.
+    pub fn pairs(&self) -> Pairs {
+        self.pairs_of(&self.counters.counts(), self.run_state())
+    }
+
+    fn pairs_of(&self, counts: &Counts, state: State) -> Pairs {
         let load = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
         let (unstored, dropped) = (load(&self.counters.unstored), self.dropped());
         let settled = counts.decided() + unstored;

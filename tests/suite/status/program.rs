@@ -46,8 +46,8 @@ impl Camera {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let found = lines.by_ref().find_map(|line| {
             let line = line.unwrap();
-            let rest = line.split_once("http://")?.1;
-            Some(rest.split_once(": ")?.0.to_owned())
+            let line = line.strip_suffix(": a page, metrics and health")?;
+            Some(line.rsplit_once("http://")?.1.to_owned())
         });
         // What is not read any further must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));

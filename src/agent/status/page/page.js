@@ -268,6 +268,8 @@
 
   function show() {
     const all = now, { pairs } = all;
+    // Before anything is drawn: what is hidden has no size.
+    byId("main").hidden = false;
     const decided = pairs.kept + pairs.rejected + pairs.failed;
     showState(all);
     set("n-rate", all.pairs_per_second.toFixed(all.pairs_per_second < 100 ? 1 : 0));
@@ -290,7 +292,8 @@
     byId("state").className = "pill bad";
     const trouble = byId("trouble");
     trouble.hidden = false;
-    trouble.textContent = `The server gives no answer${since}: ${why}. What is shown is the last that it said.`;
+    const last = heard ? " What is shown is the last that it said." : "";
+    trouble.textContent = `The server gives no answer${since}: ${why}.${last}`;
     document.title = "no answer - pairgate";
   }
 
@@ -300,6 +303,11 @@
     const signal = AbortSignal.timeout(PATIENCE);
     const answer = await fetch("status.json?latest=" + newest, { headers, signal, cache: "no-store" });
     byId("locked").hidden = answer.status !== 401;
+    if (answer.status === 401) {
+      set("state", "locked").className = "pill busy";
+      byId("trouble").hidden = true;
+      return;
+    }
     if (!answer.ok) throw new Error("status " + answer.status);
     const all = await answer.json();
     if (now && all.uptime_seconds < now.uptime_seconds) {
