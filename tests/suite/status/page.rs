@@ -18,7 +18,7 @@ use crate::report::browser;
 /// What the page holds of strangers: markup that would load, run and restyle.
 const HOSTILE: &str = "</script><script>document.title='taken'</script>\
     <img src=\"http://outside.invalid/seen\" onerror=\"document.title='taken'\">\
-    <style>*{display:none}</style> & a \"door\"";
+    <style>@import 'http://outside.invalid/seen'</style> & a \"door\"";
 
 #[test]
 fn the_answer_holds_everything_and_allows_nothing_else() {
