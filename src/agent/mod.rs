@@ -5,3 +5,6 @@ pub mod http;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod watch;
+pub mod status;
+#[cfg(target_os = "linux")]
+pub mod systemd;

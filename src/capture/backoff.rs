@@ -11,6 +11,26 @@ use pairgate_core::config::ThermalConfig;
 /// How often the files are read.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A thermal zone's file.
+const TEMPERATURE: &str = "temp";
+
+/// The temperature of a thermal zone, in degrees Celsius; `None` where no zone is named, or it cannot
+/// be read.
+pub fn temperature(zone: &str) -> Option<f32> {
+    let path = Path::new(zone).join(TEMPERATURE);
+    (!zone.is_empty()).then(|| read_number(&path).ok()).flatten().map(degrees)
+}
+
+/// The kernel's unit is a thousandth of a degree.
+fn degrees(millidegrees: i64) -> f32 {
+    millidegrees as f32 / 1000.0
+}
+
+fn read_number(path: &Path) -> Result<i64, String> {
+    let read = fs::read_to_string(path).map_err(|why| why.to_string())?;
+    read.trim().parse().map_err(|_| "not a number".to_owned())
+}
+
 /// How the board is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum State {
@@ -69,11 +89,10 @@ impl Backoff {
     }
 
     fn heat(&mut self) -> State {
-        // The kernel's unit is a thousandth of a degree.
-        let Some(millidegrees) = self.number(self.config.zone.clone().as_str(), "temp") else {
+        let Some(found) = self.number(self.config.zone.clone().as_str(), TEMPERATURE) else {
             return State::Normal;
         };
-        let degrees = millidegrees as f32 / 1000.0;
+        let degrees = degrees(found);
         let was_hot = self.state == State::Hot;
         if degrees >= self.config.hot_c || (was_hot && degrees >= self.config.warm_c) {
             State::Hot
@@ -100,8 +119,7 @@ impl Backoff {
             return None;
         }
         let path = Path::new(folder).join(name);
-        let read = fs::read_to_string(&path).map_err(|why| why.to_string());
-        match read.and_then(|text| text.trim().parse().map_err(|_| "not a number".to_owned())) {
+        match read_number(&path) {
             Ok(number) => Some(number),
             Err(why) => {
                 if !self.unread.contains(&path) {

@@ -151,6 +151,11 @@ impl FrameQueue {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Frames that wait for the gate.
+    pub fn waiting(&self) -> usize {
+        self.frames.len()
+    }
+
     /// What became of frames so far.
     pub fn taken(&self) -> Taken {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);

@@ -9,6 +9,7 @@ mod logger;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
+mod operations;
 mod outputs;
 mod progress;
 #[doc(hidden)]
@@ -64,6 +65,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Serve(args) => commands::serve::run(args),
         Command::Judge(args) => commands::judge::run(args),
         Command::Watch(args) => commands::watch::run(args),
+        Command::Health(args) => commands::health::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),

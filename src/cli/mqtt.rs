@@ -3,9 +3,11 @@
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use crate::agent::status::Status;
 use crate::cli::args::MqttArgs;
-use crate::notify::mqtt::{Broker, Counters, Delivery, Link, Settings, Tls, Topics};
+use crate::notify::mqtt::{Broker, Counters, Delivery, Link, Machine, Settings, Tls, Topics};
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::store::ShardObserver;
@@ -35,6 +37,11 @@ impl Plan {
         let mut settings = Settings::new(broker, topics);
         settings.tls = tls(&settings.broker, args)?;
         Ok(Self(Some(settings)))
+    }
+
+    /// Whether there is a broker to tell.
+    pub fn is_asked(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Bytes of messages that may wait for the broker.
@@ -77,6 +84,13 @@ impl Listener {
         sinks.extend(self.0.iter().map(Link::sink));
     }
 
+    /// Tells the broker of the machine and of what found no place too, with the counters.
+    pub fn tell_of(&self, status: Option<&Arc<Status>>) {
+        let (Some(link), Some(status)) = (&self.0, status) else { return };
+        let status = status.clone();
+        link.tell_of(Box::new(move || machine(&status)));
+    }
+
     /// Tells the broker of each stored pair that has passed `threshold`.
     pub fn observer(&self, threshold: Option<f32>) -> Option<Box<dyn ShardObserver>> {
         self.0.as_ref().map(|link| link.announcer(threshold))
@@ -94,5 +108,17 @@ impl Listener {
                  {refused} refused by the broker, {undelivered} undelivered at the end"
             );
         }
+    }
+}
+
+/// What the counters say of the machine.
+fn machine(status: &Status) -> Machine {
+    let found = status.machine();
+    Machine {
+        shed: Some(status.dropped()),
+        pairs_per_second: Some(status.pairs_per_second()),
+        temperature_c: found.celsius,
+        disk_used_bytes: found.used_bytes,
+        disk_free_bytes: found.free_bytes,
     }
 }

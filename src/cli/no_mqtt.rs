@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
+use crate::agent::status::Status;
 use crate::cli::args::MqttArgs;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
@@ -13,6 +15,10 @@ pub struct Plan;
 impl Plan {
     pub fn of(_: &MqttArgs) -> Result<Self, Box<dyn Error>> {
         Ok(Self)
+    }
+
+    pub fn is_asked(&self) -> bool {
+        false
     }
 
     pub fn queue_bytes(&self) -> u64 {
@@ -28,6 +34,8 @@ pub struct Listener;
 
 impl Listener {
     pub fn add_to(&self, _: &mut Vec<Box<dyn Sink>>) {}
+
+    pub fn tell_of(&self, _: Option<&Arc<Status>>) {}
 
     pub fn observer(&self, _: Option<f32>) -> Option<Box<dyn ShardObserver>> {
         None

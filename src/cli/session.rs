@@ -21,7 +21,7 @@ use crate::cli::{memory, settings};
 use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
 use crate::disk::IoError;
-use crate::gate::{Examine, Gate, GateSettings};
+use crate::gate::{Examine, Gate, GateSettings, Stages};
 use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;
@@ -45,6 +45,8 @@ pub struct Session {
     /// Where the config comes from, for messages.
     layers: Layers,
     pub signals: Signals,
+    /// Where gates count how long their stages take, where anybody asks.
+    pub stages: Option<Arc<Stages>>,
     stop: Stop,
 }
 
@@ -68,7 +70,7 @@ impl Session {
         config.pipeline.workers = workers(&config);
         let stop = Stop::on_signal()?;
         let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };
-        Ok(Self { model, config, layers, signals, stop })
+        Ok(Self { model, config, layers, signals, stages: None, stop })
     }
 
     /// Opens inputs by their paths.
@@ -143,7 +145,11 @@ impl Session {
     ) -> Result<Vec<Gate>, Box<dyn Error>> {
         let gate = |_| {
             let team = Team::new(self.config.model.threads as usize)?;
-            Ok(Gate::on_team(self.model.clone(), settings, team))
+            let gate = Gate::on_team(self.model.clone(), settings, team);
+            Ok(match &self.stages {
+                Some(stages) => gate.timed(stages.clone()),
+                None => gate,
+            })
         };
         let gates = (0..self.config.pipeline.workers).map(gate);
         let mut gates = gates.collect::<Result<Vec<_>, Box<dyn Error>>>()?;

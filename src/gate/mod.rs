@@ -4,8 +4,11 @@
 mod digest;
 mod evidence;
 #[cfg(feature = "model")]
+mod lap;
+#[cfg(feature = "model")]
 mod network;
 mod settings;
+mod stages;
 
 use std::error::Error;
 
@@ -18,6 +21,7 @@ pub use evidence::Evidence;
 #[cfg(feature = "model")]
 pub use network::Gate;
 pub use settings::{FrameSettings, GateSettings, Screening};
+pub use stages::{BUCKETS, Latency, Stage, Stages};
 
 /// Why an examiner cannot go on. A gate's is a `ModelError`.
 #[derive(Debug, thiserror::Error)]

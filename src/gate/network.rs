@@ -1,13 +1,17 @@
 //! The gate: screen, decode, prepare and score, one call after the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pairgate_core::decision::{Facts, Reason, ReasonSet};
 use pairgate_core::pair::PairRef;
 use pairgate_kernels::Team;
 
-use super::{Evidence, Examine, ExamineError, GateSettings, Screening, content_digest};
-use crate::decode::{Part, decode_part, probe};
+use super::lap::Lap;
+use super::{
+    Evidence, Examine, ExamineError, GateSettings, Screening, Stage, Stages, content_digest,
+};
+use crate::decode::{Header, Part, decode_part, probe};
 use crate::language;
 use crate::model::{Model, ModelError, Scorer, score};
 use crate::prepare::Preparer;
@@ -21,6 +25,8 @@ pub struct Gate {
     preparer: Preparer,
     part: Part,
     pixels: Vec<f32>,
+    /// Where the time that each stage takes is counted.
+    stages: Option<Arc<Stages>>,
 }
 
 impl Examine for Gate {
@@ -29,9 +35,18 @@ impl Examine for Gate {
     fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
         let examined = pairs.iter().map(|pair| self.examine_image(pair));
         let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
+        let mut lap = Lap::start(self.stages.as_deref());
         let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
-        let captions = self.scorer.embed_captions(&asked.collect::<Vec<_>>())?;
+        let asked = asked.collect::<Vec<_>>();
+        let captions = self.scorer.embed_captions(&asked)?;
         let mut captions = captions.chunks_exact(self.embedding_size);
+        if let Some(stages) = &self.stages
+            && !asked.is_empty()
+        {
+            let part = lap.take() / u32::try_from(asked.len()).unwrap_or(u32::MAX);
+            let images = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.took));
+            images.for_each(|took| stages.of(Stage::Score).observe(took + part));
+        }
         for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
             if let Some(caption) = captions.next() {
                 pair.score(caption);
@@ -53,6 +68,8 @@ struct Asked {
     image: Vec<f32>,
     /// The caption's token ids.
     ids: Vec<i64>,
+    /// How long the image's embedding took; zero where nobody counts.
+    took: Duration,
 }
 
 impl Examined {
@@ -81,7 +98,13 @@ impl Gate {
             preparer: Preparer::new(preparation),
             part: Part::default(),
             pixels: vec![0.0; 3 * side * side],
+            stages: None,
         }
+    }
+
+    /// The same gate, which counts in `stages` how long each pair takes in each of them.
+    pub fn timed(self, stages: Arc<Stages>) -> Self {
+        Self { stages: Some(stages), ..self }
     }
 
     /// Makes the gate take all the memory that its model will ever ask for, for up to `batch` pairs
@@ -94,9 +117,10 @@ impl Gate {
     }
 
     fn examine_image(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
+        let mut lap = Lap::start(self.stages.as_deref());
         let facts = Facts { content: content_digest(pair), ..Facts::default() };
         let mut examined = Examined { evidence: Evidence::new(Reason::Passed, facts), asked: None };
-        match self.walk(pair, &mut examined) {
+        match self.walk(pair, &mut examined, &mut lap) {
             Ok(()) => {}
             Err(Stopped::For(reason)) => examined.evidence.found = reason,
             Err(Stopped::By(error)) => return Err(error),
@@ -106,11 +130,38 @@ impl Gate {
 
     /// The path of one pair, up to its caption's embedding. `examined` holds what was learnt when it
     /// ends, wherever it ends.
-    fn walk(&mut self, pair: &PairRef<'_>, examined: &mut Examined) -> Result<(), Stopped> {
+    fn walk(
+        &mut self,
+        pair: &PairRef<'_>,
+        examined: &mut Examined,
+        lap: &mut Lap,
+    ) -> Result<(), Stopped> {
+        let screened = self.screen(pair, &mut examined.evidence);
+        lap.end(self.stages.as_deref(), Stage::Screen);
+        let Screened { caption, header, first } = screened?;
+        let image = pair.image.unwrap_or_default();
+        let wanted = self.preparer.wanted(header.size);
+        let decoded = decode_part(image, &header, &self.settings.image, &wanted, &mut self.part);
+        lap.end(self.stages.as_deref(), Stage::Decode);
+        decoded?;
+        self.preparer.prepare_part(&self.part, &mut self.pixels);
+        lap.end(self.stages.as_deref(), Stage::Prepare);
+        let ids = self.tokenize(caption)?;
+        let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
+        examined.asked = Some(Asked { image, ids, took: lap.take() });
+        first.map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    /// The rules, on the caption and on the image's header.
+    fn screen<'a>(
+        &self,
+        pair: &PairRef<'a>,
+        evidence: &mut Evidence,
+    ) -> Result<Screened<'a>, Reason> {
         if let Some(fault) = pair.fault {
-            return Err(fault.into());
+            return Err(fault);
         }
-        let Evidence { facts, broken, .. } = &mut examined.evidence;
+        let Evidence { facts, broken, .. } = evidence;
         let caption = self.read_caption(pair, facts)?;
         let rules = self.settings.rules;
         rules.caption_faults(caption).for_each(|rule| broken.insert(rule));
@@ -129,16 +180,9 @@ impl Gate {
         let stops = self.settings.screening == Screening::Stop;
         if let Some(rule) = first.filter(|rule| stops && (header.is_ok() || is_caption_rule(*rule)))
         {
-            return Err(rule.into());
+            return Err(rule);
         }
-        let (header, image) = (header?, pair.image.unwrap_or_default());
-        let wanted = self.preparer.wanted(header.size);
-        decode_part(image, &header, &limits, &wanted, &mut self.part)?;
-        self.preparer.prepare_part(&self.part, &mut self.pixels);
-        let ids = self.tokenize(caption)?;
-        let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
-        examined.asked = Some(Asked { image, ids });
-        first.map_or(Ok(()), |reason| Err(reason.into()))
+        Ok(Screened { caption, header: header?, first })
     }
 
     fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
@@ -154,6 +198,14 @@ impl Gate {
     fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Reason> {
         self.scorer.tokenize(caption).map_err(|_| Reason::CaptionUntokenizable)
     }
+}
+
+/// A pair that the rules let pass, or only note.
+struct Screened<'a> {
+    caption: &'a str,
+    header: Header,
+    /// The rule that answers first, where one is broken.
+    first: Option<Reason>,
 }
 
 /// Why a pair's path ended early.

@@ -73,6 +73,7 @@ impl GateSettings {
             tracker: _,
             serve: _,
             spool: _,
+            agent: _,
         } = config;
         Self {
             image: *image,

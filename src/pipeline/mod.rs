@@ -15,6 +15,7 @@
 
 mod aside;
 mod error;
+mod levels;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use crate::source::{Sample, Source};
 
 pub use aside::Aside;
 pub use error::RunError;
+pub use levels::Levels;
 
 /// What a run is told from outside while it goes on.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +49,8 @@ pub struct Signals {
     pub gentle: Arc<AtomicBool>,
     /// Whether the source has no end but being stopped: a run that is stopped is then complete.
     pub ends_by_stop: bool,
+    /// How full the run's queues are, told to whoever holds it.
+    pub levels: Arc<Levels>,
 }
 
 /// How long the sink's side waits before it calls [`Sink::idle`].
@@ -283,7 +287,9 @@ impl Reader {
             }
             // Counted first: a worker may have judged it before the next line runs.
             self.shared.read.fetch_add(1, Ordering::SeqCst);
+            self.shared.signals.levels.queue(1);
             if self.to_workers.send(Ticket { number, position, sample }).is_err() {
+                self.shared.signals.levels.take(1);
                 self.shared.read.fetch_sub(1, Ordering::SeqCst);
                 return None;
             }

@@ -83,6 +83,8 @@ impl<E: Examine> Worker<E> {
             let own = self.work.tickets.try_iter().map(Job::Own);
             let beside = self.work.asides.try_iter().map(Job::Beside);
             let batch: Vec<Job> = iter::once(first).chain(own.chain(beside).take(more)).collect();
+            let own = batch.iter().filter(|job| matches!(job, Job::Own(_))).count();
+            self.shared.signals.levels.take(own);
             let examined = self.examine_batch(batch);
             if !examined.is_empty() && self.to_sink.send(Message::Batch(examined)).is_err() {
                 return;

@@ -19,6 +19,7 @@ use crate::replay::pooled_score;
 use crate::source::Source;
 
 pub use select::Chosen;
+pub use thumbnails::thumbnail;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");

@@ -7,7 +7,7 @@ use image::{DynamicImage, RgbImage};
 use pairgate_core::config::ImageLimits;
 
 use super::Chosen;
-use crate::decode::{Rgb8, decode, probe};
+use crate::decode::{Part, Region, Rgb8, Wanted, decode_part, probe};
 use crate::digest::sha256;
 use crate::disk::IoError;
 use crate::source::Source;
@@ -32,7 +32,7 @@ pub(super) fn fill(chosen: &mut Chosen, pictures: &mut dyn Source) -> Result<(),
         }
         let metadata = sample.metadata();
         let caption = sample.pair(&metadata).caption.map(shown);
-        let thumbnail = thumbnail(image);
+        let thumbnail = thumbnail(image, &ImageLimits::default());
         // The same picture may come with several captions: the key tells them apart, where it can.
         let several = chosen.of_picture(content).count() > 1;
         for card in chosen.of_picture(content) {
@@ -49,18 +49,17 @@ fn shown(caption: &[u8]) -> String {
     String::from_utf8_lossy(caption).trim().chars().take(MOST_CAPTION).collect()
 }
 
-/// A data URL; `None` for what cannot be decoded.
-fn thumbnail(image: &[u8]) -> Option<String> {
-    let limits = ImageLimits::default();
-    let mut rgb = Rgb8::default();
-    decode(image, &probe(image, &limits).ok()?, &limits, &mut rgb).ok()?;
-    let whole = RgbImage::from_raw(rgb.size.width, rgb.size.height, rgb.pixels)?;
-    let whole = DynamicImage::ImageRgb8(whole);
-    let small = if rgb.size.width.max(rgb.size.height) > SIDE {
-        whole.thumbnail(SIDE, SIDE)
-    } else {
-        whole
-    };
+/// A small JPEG of at most [`SIDE`] pixels a side, as a data URL; `None` for what cannot be decoded
+/// under `limits`.
+pub fn thumbnail(image: &[u8], limits: &ImageLimits) -> Option<String> {
+    let header = probe(image, limits).ok()?;
+    let wanted = Wanted { region: Region::whole(header.size), shorter_side: SIDE };
+    let mut part = Part::default();
+    decode_part(image, &header, limits, &wanted, &mut part).ok()?;
+    let Rgb8 { size, pixels } = part.image;
+    let whole = DynamicImage::ImageRgb8(RgbImage::from_raw(size.width, size.height, pixels)?);
+    let small =
+        if size.width.max(size.height) > SIDE { whole.thumbnail(SIDE, SIDE) } else { whole };
     let mut jpeg = Vec::new();
     small.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY)).ok()?;
     Some(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)))

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use folder::refuse_rejected;
+pub(crate) use folder::shard_bytes;
 pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};
 pub use keys::ShardKeys;

@@ -2,7 +2,9 @@
 
 use pairgate::config::{BOARDS, Layers};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{Config, DecodeMode, ImageLimits, OnFull, ServeConfig, StorageConfig};
+use pairgate_core::config::{
+    AgentConfig, Config, DecodeMode, ImageLimits, OnFull, ServeConfig, StorageConfig,
+};
 use pairgate_core::policy::OnError;
 
 use crate::cli::{pairgate, run, skipped_under_emulation};
@@ -85,6 +87,8 @@ fn every_key_out_of_range_is_an_error_that_names_it() {
         ("pipeline.batch", "0"),
         ("pipeline.queue", "0"),
         ("pipeline.max_bytes_in_flight", "1000"),
+        ("agent.thumbnails", "257"),
+        ("agent.max_stall_ms", "999"),
     ] {
         let config: Config = toml::from_str(&format!("{key} = {value}")).unwrap();
         let error = config.check().unwrap_err().to_string();
@@ -118,7 +122,8 @@ fn the_defaults_in_the_comments_are_the_defaults() {
     }
 }
 
-/// What a packed config holds: firmware decodes and serves nothing, and has no disk that could be full.
+/// What a packed config holds: firmware decodes, serves and shows nothing, and has no disk that could be
+/// full.
 fn for_firmware(config: &Config) -> Config {
     let image = ImageLimits { decode: DecodeMode::Exact, ..config.image };
     let StorageConfig { shard_pairs, shard_age_ms, sync_pairs, sync_ms, max_bytes, .. } =
@@ -126,7 +131,8 @@ fn for_firmware(config: &Config) -> Config {
     let rest = StorageConfig::default();
     let storage =
         StorageConfig { shard_pairs, shard_age_ms, sync_pairs, sync_ms, max_bytes, ..rest };
-    Config { image, storage, serve: ServeConfig::default(), ..config.clone() }
+    let (serve, agent) = (ServeConfig::default(), AgentConfig::default());
+    Config { image, storage, serve, agent, ..config.clone() }
 }
 
 #[test]

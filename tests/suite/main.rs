@@ -37,6 +37,8 @@ mod serve;
 mod settings;
 mod share;
 mod source;
+#[cfg(all(unix, feature = "serve"))]
+mod status;
 mod storage;
 mod strangers;
 #[cfg(feature = "parquet")]

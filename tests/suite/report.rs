@@ -65,7 +65,7 @@ fn without_a_source_the_kept_shards_give_the_pictures() {
 }
 
 /// A browser, where there is one; it must be there where the environment says so.
-fn browser() -> Option<&'static str> {
+pub fn browser() -> Option<&'static str> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     let found = names.into_iter().find(is_there);

@@ -10,6 +10,8 @@ use pairgate_core::policy::TrackerRule;
 
 /// Every key of a config, another value than its default, and whether it can change a decision.
 const KEYS: &[(&str, &str, bool)] = &[
+    ("agent.max_stall_ms", "'2 min'", false),
+    ("agent.thumbnails", "3", false),
     ("capture.caption", "'a door'", false),
     ("capture.interval_ms", "7", false),
     ("capture.max_silence_ms", "7", false),

@@ -59,7 +59,7 @@ fn for_firmware(config: &Config) -> Config {
     let image = ImageLimits { decode: usual.image.decode, ..config.image };
     let max_silence_ms = usual.capture.max_silence_ms;
     let capture = CaptureConfig { max_silence_ms, ..config.capture.clone() };
-    Config { image, capture, tracker: usual.tracker, ..config.clone() }
+    Config { image, capture, tracker: usual.tracker, agent: usual.agent, ..config.clone() }
 }
 
 fn packed_seeds() -> Vec<Vec<u8>> {

@@ -5,6 +5,7 @@ mod gate;
 pub mod headings;
 mod input;
 mod layers;
+mod listen;
 mod model;
 mod mqtt;
 mod policy;
@@ -17,6 +18,7 @@ use super::commands::calibrate::CalibrateArgs;
 use super::commands::capture::CaptureArgs;
 use super::commands::config::ConfigCommand;
 use super::commands::filter::FilterArgs;
+use super::commands::health::HealthArgs;
 use super::commands::journal::JournalCommand;
 use super::commands::judge::JudgeArgs;
 #[cfg(feature = "manual")]
@@ -32,6 +34,7 @@ use super::commands::watch::WatchArgs;
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
+pub use listen::ListenArgs;
 pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
@@ -71,6 +74,7 @@ pub enum Command {
     Serve(ServeArgs),
     Judge(JudgeArgs),
     Watch(WatchArgs),
+    Health(HealthArgs),
     Calibrate(CalibrateArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),

@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod capture;
 pub mod config;
 pub mod filter;
+pub mod health;
 pub mod journal;
 pub mod judge;
 #[cfg(feature = "manual")]

@@ -9,8 +9,8 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use super::network::Network;
-use super::queue::Queue;
-use super::{Announcer, Broker, Counters, MqttSink, Tls, Topics};
+use super::queue::{Look, Queue};
+use super::{Announcer, Broker, Counters, Machine, MqttSink, Tls, Topics};
 use crate::sink::Sink;
 use crate::store::ShardObserver;
 
@@ -98,6 +98,11 @@ impl Link {
     /// A sink that keeps the broker's counters up to date.
     pub fn sink(&self) -> Box<dyn Sink> {
         Box::new(MqttSink::new(self.queue.clone()))
+    }
+
+    /// The counters tell of the machine too, by `look`, which is asked on the link's own thread.
+    pub fn tell_of(&self, look: Box<dyn Fn() -> Machine + Send + Sync>) {
+        self.queue.tell_of(Look(look));
     }
 
     /// Tells the broker of kept pairs; for [`StoreSink`](crate::store::StoreSink).

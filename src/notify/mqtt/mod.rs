@@ -17,11 +17,13 @@
 //! ```json
 //! {"read":13,"kept":6,"rejected":6,"failed":1,"unstored":0,
 //!  "reasons":{"kept":{"passed":6},"rejected":{"low_similarity":6},"failed":{"undecodable":1}},
-//!  "dropped":0,"refused":0,"ended":true}
+//!  "dropped":0,"refused":0,"shed":0,"pairs_per_second":0.8,"temperature_c":58.5,
+//!  "disk_used_bytes":18874368,"disk_free_bytes":9663676416,"ended":true}
 //! ```
 //! `read` is the sum of the four behind it. `unstored` are pairs that a failing disk has lost,
 //! `dropped` are messages of kept pairs that were dropped: the queue had no room for them, or the broker
-//! would not have them; the latter are `refused`. `ended` is true in the run's last one.
+//! would not have them; the latter are `refused`. `shed` are pairs or frames that found no place and
+//! were never judged. It and the four behind it are `null` where they are not known. `ended` is true in the run's last one.
 //!
 //! # Kept pairs
 //! ```json
@@ -71,7 +73,7 @@ use crate::store::ShardObserver;
 
 pub use address::{AddressError, Broker, Topics};
 pub use link::{Delivery, Link, Settings};
-pub use payload::{Counters, MAX_CAPTION, MAX_METADATA};
+pub use payload::{Counters, MAX_CAPTION, MAX_METADATA, Machine};
 pub use tls::Tls;
 
 use queue::Queue;

@@ -38,9 +38,29 @@ impl From<&Outcome> for Counters {
     }
 }
 
+/// What the counters say of the machine and of the run's way; `None` where it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Machine {
+    /// Pairs or frames that found no place and were never judged.
+    pub shed: Option<u64>,
+    /// Pairs decided a second, lately.
+    pub pairs_per_second: Option<f64>,
+    /// Degrees Celsius of the board.
+    pub temperature_c: Option<f32>,
+    /// Bytes of the shards in the output folder.
+    pub disk_used_bytes: Option<u64>,
+    /// Bytes free on their file system.
+    pub disk_free_bytes: Option<u64>,
+}
+
 /// The counters' message; `dropped` are the messages that were dropped, `refused` those of them that
 /// the broker would not have.
-pub(super) fn counters(counters: &Counters, dropped: u64, refused: u64) -> Vec<u8> {
+pub(super) fn counters(
+    counters: &Counters,
+    machine: Machine,
+    dropped: u64,
+    refused: u64,
+) -> Vec<u8> {
     let Counters { counts, unstored, ended } = *counters;
     let reasons = |verdict| counts.reasons(verdict).map(|(r, count)| (r.name(), count)).collect();
     let [kept, rejected, failed] = [Verdict::Kept, Verdict::Rejected, Verdict::Failed];
@@ -57,6 +77,7 @@ pub(super) fn counters(counters: &Counters, dropped: u64, refused: u64) -> Vec<u
         },
         dropped,
         refused,
+        machine,
         ended,
     };
     // Numbers and names always have a JSON form.
@@ -73,6 +94,8 @@ struct Counted {
     reasons: Reasons,
     dropped: u64,
     refused: u64,
+    #[serde(flatten)]
+    machine: Machine,
     ended: bool,
 }
 

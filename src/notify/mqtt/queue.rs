@@ -1,12 +1,13 @@
 //! What the run has to say, until the network takes it.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::in_flight::Message;
-use super::payload::{self, Counters};
+use super::payload::{self, Counters, Machine};
 
 /// Messages of kept pairs, bounded in bytes, and the latest counters. Nobody who puts something in
 /// ever waits for the network; where there is no room the oldest message goes, and is counted.
@@ -16,6 +17,16 @@ pub(super) struct Queue {
     /// Wakes the network's side, of which there is one.
     news: Notify,
     max_bytes: usize,
+    looks: OnceLock<Look>,
+}
+
+/// Tells of the machine, on the network's thread.
+pub(super) struct Look(pub(super) Box<dyn Fn() -> Machine + Send + Sync>);
+
+impl fmt::Debug for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Look")
+    }
 }
 
 #[derive(Debug, Default)]
@@ -35,7 +46,7 @@ struct State {
 impl Queue {
     /// An empty one, for up to `max_bytes` of messages.
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { state: Mutex::default(), news: Notify::new(), max_bytes }
+        Self { state: Mutex::default(), news: Notify::new(), max_bytes, looks: OnceLock::new() }
     }
 
     /// Takes the message of a pair whose shard is not published yet.
@@ -59,6 +70,11 @@ impl Queue {
         state.counters = counters;
         state.counted = true;
         self.news.notify_one();
+    }
+
+    /// The counters tell of the machine too, by `look`; the first one stands.
+    pub(super) fn tell_of(&self, look: Look) {
+        let _ = self.looks.set(look);
     }
 
     /// The oldest message that may be sent.
@@ -91,9 +107,11 @@ impl Queue {
 
     /// The message of the latest counters; `refused` are the messages that the broker has refused.
     pub(super) fn counters(&self, refused: u64) -> Vec<u8> {
+        // Before the lock: a look at the disk takes a while.
+        let machine = self.looks.get().map_or_else(Machine::default, |look| look.0());
         let mut state = self.state();
         state.counted = false;
-        payload::counters(&state.counters, state.dropped + refused, refused)
+        payload::counters(&state.counters, machine, state.dropped + refused, refused)
     }
 
     /// The latest counters must be sent again.

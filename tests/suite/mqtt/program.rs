@@ -277,3 +277,26 @@ fn the_queue_counts_against_the_memory_ceiling() {
     let refused = errors(&run(told_of, 2));
     assert!(refused.contains("memory.ceiling_bytes"), "{refused}");
 }
+
+/// The counters tell of the board too.
+#[test]
+fn a_camera_tells_of_its_machine() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&temp.path().join(name));
+    fs::create_dir(at("zone")).unwrap();
+    fs::write(at("zone/temp"), "58500\n").unwrap();
+    fs::write(at("config.toml"), format!("[thermal]\nzone = \"{}\"\n", at("zone"))).unwrap();
+    let picture = fs::read(crate::support::data("pairs/sunset.jpg")).unwrap();
+    fs::write(at("camera.mjpeg"), picture.repeat(3)).unwrap();
+    let listener = Listener::at(broker.port);
+    let mut command = pairgate(["capture", &at("camera.mjpeg"), "-o", &at("kept"), "-t=-1"]);
+    command.args(["--config", &at("config.toml"), "--caption", "an orange sunset"]);
+    command.args(["--mqtt", &url(broker.port), "--mqtt-node", "camera"]);
+    run(command, 0);
+    let last = listener.wait_for_counters(|json| json["ended"] == true);
+    assert_eq!((&last["kept"], &last["shed"]), (&3.into(), &0.into()), "{last}");
+    assert_eq!(last["temperature_c"], 58.5);
+    assert!(last["pairs_per_second"].is_number(), "{last}");
+    assert!(last["disk_used_bytes"].is_number() && last["disk_free_bytes"].is_number(), "{last}");
+}

@@ -4,6 +4,7 @@
 //! unit, range and default, and the files beside it suit boards. `pairgate::config`
 //! reads them in layers and names the line of what is wrong; [`packed`] is the form that firmware reads.
 
+mod agent;
 mod board;
 pub(crate) mod in_files;
 mod limits;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ConfigError;
 use crate::rules::Rules;
 
+pub use agent::AgentConfig;
 pub use board::{CaptureConfig, OnFull, ThermalConfig};
 pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
@@ -63,6 +65,9 @@ pub struct Config {
     /// Where pairs wait on disk. Not in a packed config.
     #[serde(with = "in_files")]
     pub spool: SpoolConfig,
+    /// What is told of a run that goes on and on. Not in a packed config.
+    #[serde(with = "in_files")]
+    pub agent: AgentConfig,
 }
 
 /// A key, its value and its range.
@@ -82,6 +87,7 @@ impl Config {
         check_rows(&self.board_rows())?;
         check_rows(&self.tracker_rows())?;
         check_rows(&self.serve_rows())?;
+        check_rows(&self.agent_rows())?;
         if self.policy.threshold.is_some() && self.policy.keep.is_some() {
             return Err(ConfigError::Exclusive { key: "policy.keep", other: "policy.threshold" });
         }
@@ -143,6 +149,14 @@ impl Config {
             ("follow.warm_up", warm_up as f64, 1.0, most),
             ("follow.every", every as f64, 1.0, most),
             ("follow.drift_alarm", drift_alarm, 0.0, 100.0),
+        ]
+    }
+
+    fn agent_rows(&self) -> [Row; 2] {
+        let AgentConfig { thumbnails, max_stall_ms } = self.agent;
+        [
+            ("agent.thumbnails", thumbnails.into(), 0.0, 256.0),
+            ("agent.max_stall_ms", max_stall_ms as f64, 1000.0, 1e9),
         ]
     }
 

@@ -7,7 +7,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use pairgate_core::pair::Size;
 
 use crate::cli::args::headings::{INPUT, OUTPUT};
-use crate::cli::args::{FormatArg, LayerArgs, ModelArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{FormatArg, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// The group of what captions are made of.
@@ -34,7 +34,9 @@ Examples:
       --place Bern -o kept
   pairgate capture --format frames /dev/ttyACM0 --board rpi4 -o kept
                                                    captions come with them
-  pairgate capture /dev/video0 --labels now.txt --keep 10% --follow -o kept"
+  pairgate capture /dev/video0 --labels now.txt --keep 10% --follow -o kept
+  pairgate capture /dev/video0 --labels now.txt -o kept \\
+      --listen 127.0.0.1:8787                      with a page to look at"
 )]
 pub struct CaptureArgs {
     /// A video device, a file or pipe of JPEG pictures, or -.
@@ -112,6 +114,8 @@ pub struct CaptureArgs {
     pub layers: LayerArgs,
     #[command(flatten)]
     pub mqtt: MqttArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
 }
 
 fn size(text: &str) -> Result<Size, String> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::tell;
+use crate::agent::status::StatusOptions;
 use crate::capture::backoff::Backoff;
 use crate::capture::caption::{Labels, Template};
 use crate::capture::change::FrameRules;
@@ -23,6 +24,7 @@ use crate::capture::silence::Silence;
 use crate::capture::taker::{Pace, Taker};
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::Plan;
+use crate::cli::operations::{Listening, Operations};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::session::Session;
@@ -51,15 +53,21 @@ const BUFFER: usize = 256 << 10;
 pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_folder(&args.output)?;
     let plan = Plan::of(&args.mqtt)?;
+    let listening = Listening::bind(&args.listen)?;
     let layers = layers(args)?;
     let template = template(&layers.resolve()?, args)?;
-    let session = Session::with(layers, &args.model)?;
+    let mut session = Session::with(layers, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
     let mut settings = GateSettings::of(config);
     settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
     settings.tracker = settings::tracker_rule(config);
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
+    let mut options = StatusOptions::new("capture", args.output.clone(), config);
+    options.threshold = settings.policy.threshold;
+    let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
+    let config = &session.config;
+    let telling = operations.memory(&session);
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + telling;
     let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
@@ -90,6 +98,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let mut sinks = vec![store];
     listener.add_to(&mut sinks);
+    listener.tell_of(operations.status());
 
     let backoff = Backoff::new(&config.thermal, session.signals.gentle.clone());
     let pace = Pace::new(Duration::from_millis(config.capture.interval_ms), backoff);
@@ -97,7 +106,9 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let pace = if waits { pace.patient() } else { pace };
     let silence = Silence::new(&args.camera.to_string_lossy(), longest_silence(args, config));
     sinks.push(silence.sink());
+    operations.surround(&mut sinks);
     let queue = FrameQueue::new(config.capture.places as usize, on_full);
+    operations.set_frames(&queue);
     let taker = Taker::start(camera, queue.clone(), pace, silence.clone(), stop.clone())?;
     let rules = FrameRules::new(&config.capture, config.image);
     let start = Start::new();
@@ -119,17 +130,22 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
     summary.next = after_keeping(&args.output, &[], None).into();
+    operations.start()?;
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
     let run = Run {
-        source,
+        source: operations.behind(source),
         decider: decider.as_decider(),
         sink: &mut sinks,
         config: &config.pipeline,
         signals: &signals,
         first_ticket: resumed.next_ticket,
     };
-    let outcome = run.through(gates, |counts| progress.show(counts));
+    let outcome = run.through(gates, |counts| {
+        progress.show(counts);
+        operations.beat();
+    });
+    operations.close(&outcome);
     drop(progress);
     summary.taken = Some(Taken { silences: silence.silences(), ..queue.taken() });
     summary.spooled = spooling.map(|spooling| spooling.end()).transpose()?;

@@ -1,0 +1,179 @@
+//! What a command that runs on and on tells of itself: over HTTP, to a service manager, to a broker.
+
+use std::error::Error;
+use std::sync::Arc;
+
+#[cfg(feature = "serve")]
+use crate::agent::status::{Server, routes};
+use crate::agent::status::{Status, StatusOptions};
+#[cfg(target_os = "linux")]
+use crate::agent::systemd::ServiceManager;
+use crate::capture::queue::FrameQueue;
+use crate::cli::args::ListenArgs;
+use crate::cli::session::Session;
+use crate::pipeline::Outcome;
+use crate::sink::Sink;
+use crate::source::Source;
+
+/// An address that is listened at already, so that one that is taken is told before the model is
+/// loaded.
+pub struct Listening {
+    #[cfg(feature = "serve")]
+    listener: Option<std::net::TcpListener>,
+}
+
+impl Listening {
+    /// Listens where `args` say.
+    #[cfg(feature = "serve")]
+    pub fn bind(args: &ListenArgs) -> Result<Self, Box<dyn Error>> {
+        let Some(address) = args.listen else { return Ok(Self { listener: None }) };
+        if !address.ip().is_loopback() && !args.open {
+            return Err(format!(
+                "--listen {address}: others could reach it: give --open to let them, or listen at \
+                 127.0.0.1:{}",
+                address.port()
+            )
+            .into());
+        }
+        let bound = std::net::TcpListener::bind(address);
+        let listener = bound.map_err(|why| format!("--listen {address}: {why}"))?;
+        Ok(Self { listener: Some(listener) })
+    }
+
+    #[cfg(not(feature = "serve"))]
+    pub fn bind(_: &ListenArgs) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {})
+    }
+
+    fn is_asked(&self) -> bool {
+        #[cfg(feature = "serve")]
+        return self.listener.is_some();
+        #[cfg(not(feature = "serve"))]
+        return false;
+    }
+}
+
+/// Whether a service manager wants to be told.
+fn is_managed() -> bool {
+    cfg!(target_os = "linux") && std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// A run's status, where anybody hears of it; else nothing is counted and nothing costs anything.
+pub struct Operations {
+    status: Option<Arc<Status>>,
+    listening: Listening,
+    #[cfg(feature = "serve")]
+    server: Option<Server>,
+    #[cfg(target_os = "linux")]
+    manager: Option<ServiceManager>,
+}
+
+impl Operations {
+    /// For a run with these options, of which the session's part is filled in; its gates, which are
+    /// made after this, count their stages. `is_told` says that somebody else hears of it, a broker
+    /// for instance.
+    pub fn new(
+        listening: Listening,
+        session: &mut Session,
+        mut options: StatusOptions,
+        is_told: bool,
+    ) -> Result<Self, Box<dyn Error>> {
+        let mut status = None;
+        if listening.is_asked() || is_managed() || is_told {
+            if !listening.is_asked() {
+                // Nobody could look at them.
+                options.thumbnails = 0;
+            }
+            let manifest = session.model.manifest();
+            options.model = session.model.digest().to_string();
+            options.calibration.clone_from(&manifest.score_quantiles);
+            options.stop = session.signals.stop.clone();
+            options.levels = session.signals.levels.clone();
+            let made = Status::new(options)?;
+            session.stages = Some(made.stages().clone());
+            status = Some(made);
+        }
+        Ok(Self {
+            status,
+            listening,
+            #[cfg(feature = "serve")]
+            server: None,
+            #[cfg(target_os = "linux")]
+            manager: None,
+        })
+    }
+
+    /// Bytes of memory that telling takes at worst.
+    pub fn memory(&self, session: &Session) -> u64 {
+        self.status.as_ref().map_or(0, |_| {
+            let mut config = session.config.clone();
+            if !self.listening.is_asked() {
+                config.agent.thumbnails = 0;
+            }
+            Status::memory(&config)
+        })
+    }
+
+    /// The status, where anybody hears of it.
+    pub fn status(&self) -> Option<&Arc<Status>> {
+        self.status.as_ref()
+    }
+
+    /// A camera's frames wait in `queue`.
+    pub fn set_frames(&self, queue: &Arc<FrameQueue>) {
+        if let Some(status) = &self.status {
+            status.set_frames(queue.clone());
+        }
+    }
+
+    /// Puts what counts around the sinks, of which the first one stores: no sink is to be added after
+    /// this.
+    pub fn surround(&self, sinks: &mut Vec<Box<dyn Sink>>) {
+        if let Some(status) = &self.status {
+            sinks.insert(0, status.storing());
+            sinks.push(status.observer());
+        }
+    }
+
+    /// Puts what counts behind a source.
+    pub fn behind(&self, source: Box<dyn Source>) -> Box<dyn Source> {
+        match &self.status {
+            Some(status) => status.arrivals(source),
+            None => source,
+        }
+    }
+
+    /// Starts to tell: the run is about to begin.
+    pub fn start(&mut self) -> Result<(), Box<dyn Error>> {
+        let Some(status) = &self.status else { return Ok(()) };
+        #[cfg(feature = "serve")]
+        if let Some(listener) = self.listening.listener.take() {
+            let server = Server::start(listener, routes(status.clone()))?;
+            log::info!("http://{}: a page, metrics and health", server.address());
+            self.server = Some(server);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            self.manager = ServiceManager::tell(status)?;
+        }
+        Ok(())
+    }
+
+    /// The run's loop has come round.
+    pub fn beat(&self) {
+        if let Some(status) = &self.status {
+            status.beat();
+        }
+    }
+
+    /// The run is over.
+    pub fn close(self, outcome: &Outcome) {
+        if let Some(status) = &self.status {
+            status.ended(outcome);
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(manager) = self.manager {
+            manager.close();
+        }
+    }
+}
