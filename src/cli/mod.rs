@@ -11,6 +11,7 @@ mod memory;
 mod mqtt;
 mod outputs;
 mod progress;
+mod reload;
 #[doc(hidden)]
 pub mod repeats;
 mod session;

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pairgate_core::decision::{Facts, Reason};
 use pairgate_core::pair::Uid;
 
-use super::{Drain, Message, Shared, Ticket};
+use super::{Drain, Message, Reloads, Shared, Ticket};
 use crate::decide::Examined;
 use crate::gate::{Evidence, Examine, ExamineError};
 use crate::pipeline::RunError;
@@ -21,6 +21,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 
 pub(super) fn spawn_all<E: Examine + 'static>(
     examiners: Vec<E>,
+    reloads: &Reloads<E>,
     batch: usize,
     shared: &Arc<Shared>,
     tickets: &Receiver<Ticket>,
@@ -33,6 +34,8 @@ pub(super) fn spawn_all<E: Examine + 'static>(
         let worker = Worker {
             name: name.clone(),
             examiner: Some(examiner),
+            generation: 0,
+            reloads: reloads.clone(),
             batch,
             shared,
             tickets,
@@ -49,6 +52,9 @@ struct Worker<E> {
     name: String,
     /// Gone once it has failed: what arrives later is given as not judged.
     examiner: Option<E>,
+    /// Number of the generation that it is of.
+    generation: u64,
+    reloads: Reloads<E>,
     batch: usize,
     shared: Arc<Shared>,
     tickets: Receiver<Ticket>,
@@ -60,15 +66,23 @@ impl<E: Examine> Worker<E> {
         while let Some(first) = self.wait() {
             let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
             let more = self.tickets.try_iter().take(if gentle { 0 } else { self.batch - 1 });
-            let batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
-            let examined = self.examine_batch(batch);
-            if self.to_sink.send(Message::Batch(examined)).is_err() {
-                return;
+            let mut batch: Vec<Ticket> = std::iter::once(first).chain(more).collect();
+            while let Some(&Ticket { generation, .. }) = batch.first() {
+                let own = batch.partition_point(|ticket| ticket.generation == generation);
+                let next = batch.split_off(own);
+                if generation > self.generation {
+                    self.change_over();
+                }
+                let examined = self.examine_batch(batch);
+                if self.to_sink.send(Message::Batch(generation, examined)).is_err() {
+                    return;
+                }
+                batch = next;
             }
         }
     }
 
-    fn wait(&self) -> Option<Ticket> {
+    fn wait(&mut self) -> Option<Ticket> {
         loop {
             match self.tickets.recv_timeout(LOOK_UP) {
                 Ok(ticket) => return Some(ticket),
@@ -78,9 +92,29 @@ impl<E: Examine> Worker<E> {
                     if self.shared.reader_is_idle() && self.tickets.is_empty() {
                         return None;
                     }
+                    self.change_over_if_idle();
                 }
             }
         }
+    }
+
+    /// Changes over where no sample of its generation can come any more.
+    fn change_over_if_idle(&mut self) {
+        // In this order: what the reader sent for the old generation is then in the queue.
+        if self.reloads.change.generation() > self.generation
+            && self.shared.reader_waits()
+            && self.tickets.is_empty()
+        {
+            self.change_over();
+        }
+    }
+
+    /// Changes to the next generation. What it had goes first, so that not both hold buffers.
+    fn change_over(&mut self) {
+        self.examiner = None;
+        self.examiner = self.reloads.take_examiner();
+        self.generation += 1;
+        self.reloads.change.worker_changed();
     }
 
     fn examine_batch(&mut self, batch: Vec<Ticket>) -> Vec<Examined> {
@@ -88,7 +122,7 @@ impl<E: Examine> Worker<E> {
         let not_judged = (Uid::default(), Evidence::new(Reason::NotJudged, Facts::default()));
         let found = found.unwrap_or_else(|| vec![not_judged; batch.len()]);
         let conclude = |(ticket, (uid, evidence)): (Ticket, (Uid, Evidence))| {
-            let Ticket { number, position, sample } = ticket;
+            let Ticket { number, generation: _, position, sample } = ticket;
             Examined { ticket: number, position, sample, uid, evidence }
         };
         batch.into_iter().zip(found).map(conclude).collect()

@@ -5,5 +5,6 @@
 mod disk;
 mod odd;
 mod recording;
+mod reload;
 mod sink;
 mod tables;

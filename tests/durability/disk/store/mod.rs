@@ -1,6 +1,7 @@
 //! An output folder on a disk that fails, or whose power is cut: what was called durable is there,
 //! and the run that goes on comes to what an unbroken one comes to.
 
+mod epoch;
 mod faults;
 mod flips;
 mod order;
