@@ -61,11 +61,11 @@ impl<E> Reloads<E> {
     ///
     /// # Errors
     /// The generation.
-    pub fn offer(&self, next: Generation<E>) -> Result<(), Generation<E>> {
+    pub fn offer(&self, next: Generation<E>) -> Result<(), Box<Generation<E>>> {
         let mut state = self.change.state();
         assert_eq!(next.examiners.len(), state.workers, "an examiner for each worker");
         if state.ended || state.left > 0 {
-            return Err(next);
+            return Err(Box::new(next));
         }
         let Generation { examiners, decider, terms, learns_on } = next;
         *locked(&self.examiners) = examiners;

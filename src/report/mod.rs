@@ -112,16 +112,16 @@ fn read(journals: &[PathBuf]) -> Result<Data, IoError> {
     let (mut scores, mut sources) = (Vec::new(), BTreeMap::<String, Counts>::new());
     let (mut terms, mut moved) = (None, None);
     for path in journals {
-        let journal = Reader::open(path)?;
-        terms.get_or_insert(journal.terms().clone());
-        for record in journal {
-            let record = record?;
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
             // Where the threshold followed the scores, the last one.
             moved = record.threshold.or(moved);
             counts.add(&record.decision());
             sources.entry(record.shard.clone()).or_default().add(&record.decision());
             scores.extend(pooled_score(&record));
         }
+        // Where others took over within a journal, the last ones.
+        terms = Some(journal.terms().clone());
     }
     scores.sort_unstable_by(f32::total_cmp);
     let scored = scores.len() as u64;

@@ -78,7 +78,6 @@ impl Account {
         for part in parts {
             let header = Salvage::open(&part)?.header().clone();
             let is_earlier = header.format < FORMAT_VERSION;
-            terms = Some(header.terms);
             let found = journal::examine(&part, |record| {
                 counts.add(&record.decision());
                 let kept = record.verdict == Verdict::Kept;
@@ -87,6 +86,7 @@ impl Account {
                     *by_shard.entry(stored.shard).or_default() += 1;
                 }
             })?;
+            terms = Some(found.terms.clone().unwrap_or(header.terms));
             records += found.records;
             if !found.is_whole() {
                 damage.push((part, found));
