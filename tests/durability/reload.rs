@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pairgate::decide::{Decider, Fixed, Tracker};
 use pairgate::disk::{Disk, IoError};
@@ -22,7 +22,7 @@ use pairgate_core::pair::{Digest, PairRef, Position};
 use pairgate_core::policy::{Policy, TrackerRule};
 use tempfile::tempdir;
 
-const RULE: TrackerRule = TrackerRule { keep: 0.25, warm_up: 20, window: 100, every: 5 };
+const RULE: TrackerRule = TrackerRule { keep: 0.25, warm_up: 20, window: 2000, every: 5 };
 
 fn config(batch: usize, queue: usize) -> PipelineConfig {
     PipelineConfig { workers: 0, batch, queue, max_bytes_in_flight: 1 << 20 }
@@ -95,9 +95,10 @@ impl Source for Numbers {
             return Ok(None);
         }
         if let Some(offer) = self.offers.pop_if(|offer| offer.at == self.next) {
-            let mut next = offer.next;
+            let (mut next, began) = (offer.next, Instant::now());
             // Handed back while the change before it is under way.
             while let Err(back) = self.reloads.offer(next) {
+                assert!(began.elapsed() < Duration::from_secs(60), "the change before it hangs");
                 next = *back;
                 thread::sleep(Duration::from_millis(1));
             }
@@ -436,7 +437,7 @@ fn follow(folder: &Path, end: u64, at: u64, was: &Terms, now: &Terms) {
     options.new_decisions = true;
     let (sink, resumed) = StoreSink::go_on(&Disk::system(), folder, options).unwrap();
     assert_eq!(resumed.next_ticket, begin);
-    let mut sink = sink.with_segment_bytes(8000);
+    let mut sink = sink.with_segment_bytes(200_000);
     let mut decider = tracker(start);
     decider.restore(&resumed.decider);
     decider.catch_up(resumed.past(start.clone()).unwrap()).unwrap();
@@ -475,19 +476,19 @@ fn a_followed_threshold_goes_on_or_starts_anew_also_after_a_restart() {
     let was = tracked(1, 1, 0.5);
     for (now, goes_on) in [(tracked(2, 1, 0.5), true), (tracked(1, 2, 0.5), false)] {
         let unbroken = tempdir().unwrap();
-        follow(unbroken.path(), 400, 250, &was, &now);
+        follow(unbroken.path(), 2000, 1500, &was, &now);
         let wanted = thresholds(unbroken.path());
         // The window has found what keeps a quarter; anew, the first threshold decides again.
-        assert!((wanted[249] - 0.75).abs() < 0.1, "{}", wanted[249]);
-        assert_eq!(wanted[250] == 0.5, !goes_on);
-        assert_eq!(wanted[269] == 0.5, !goes_on);
-        assert_ne!(wanted[271], 0.5);
-        for cut in [100, 249, 250, 251, 262, 300] {
+        assert!((wanted[1499] - 0.75).abs() < 0.1, "{}", wanted[1499]);
+        assert_eq!(wanted[1500] == 0.5, !goes_on);
+        assert_eq!(wanted[1519] == 0.5, !goes_on);
+        assert_ne!(wanted[1521], 0.5);
+        for cut in [100, 1499, 1500, 1512] {
             let parted = tempdir().unwrap();
-            follow(parted.path(), cut, 250, &was, &now);
-            follow(parted.path(), 400, 250, &was, &now);
+            follow(parted.path(), cut, 1500, &was, &now);
+            follow(parted.path(), 2000, 1500, &was, &now);
             let found = thresholds(parted.path());
-            let differs = (0..400).find(|at| found[*at] != wanted[*at]);
+            let differs = (0..2000).find(|at| found[*at] != wanted[*at]);
             assert_eq!(differs, None, "cut at {cut}, goes on: {goes_on}");
         }
     }
