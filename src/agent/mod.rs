@@ -2,9 +2,11 @@
 
 #[cfg(feature = "serve")]
 pub mod http;
+pub mod keys;
+pub mod reload;
 #[cfg(feature = "serve")]
 pub mod serve;
-pub mod watch;
 pub mod status;
 #[cfg(target_os = "linux")]
 pub mod systemd;
+pub mod watch;

@@ -28,11 +28,31 @@ pub fn account(line: &str) -> Option<u64> {
 /// What a run with these gates takes at worst. They are made to touch all of their memory first, and
 /// what program and model take is then measured.
 pub fn need(model: &Model, config: &Config, gates: &mut [Gate]) -> Result<Need, Box<dyn Error>> {
+    let taken = warmed(gates, config.pipeline.batch)?.unwrap_or(UNTOLD_BYTES);
+    Ok(need_beside(taken, model, config))
+}
+
+/// The same where program and models take `taken` bytes.
+pub fn need_beside(taken: u64, model: &Model, config: &Config) -> Need {
     let side = u64::from(model.manifest().image.preparation().size);
     // Rows at their final width: what a preparer holds of the tallest image.
-    let rows = gates.len() as u64 * 3 * side * u64::from(config.image.max_side);
-    let taken = warmed(gates, config.pipeline.batch)?.unwrap_or(UNTOLD_BYTES);
-    Ok(config.need(taken + rows).with_growing_captions(model.caption_growth()))
+    let rows = config.pipeline.workers as u64 * 3 * side * u64::from(config.image.max_side);
+    config.need(taken + rows).with_growing_captions(model.caption_growth())
+}
+
+/// Makes gates touch all of their memory.
+pub fn warm(gates: &mut [Gate], batch: usize) -> Result<(), Box<dyn Error>> {
+    warmed(gates, batch).map(drop)
+}
+
+/// What program and model take, whose gates have touched all of their memory.
+pub fn taken_now() -> u64 {
+    taken().unwrap_or(UNTOLD_BYTES)
+}
+
+/// The process's own memory, without files; 0 where the system does not tell.
+pub fn own_bytes() -> u64 {
+    account("RssAnon").unwrap_or(0)
 }
 
 /// The same for a config whose model is not loaded yet.

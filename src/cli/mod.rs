@@ -12,6 +12,7 @@ mod mqtt;
 mod operations;
 mod outputs;
 mod progress;
+mod reload;
 #[doc(hidden)]
 pub mod repeats;
 mod session;

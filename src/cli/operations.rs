@@ -4,7 +4,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 #[cfg(feature = "serve")]
-use crate::agent::status::{Server, routes};
+use crate::agent::http::access::{Access, guarded};
+#[cfg(feature = "serve")]
+use crate::agent::http::{Address, Limits, Listener, Server, is_local};
+#[cfg(feature = "serve")]
+use crate::agent::status::routes;
 use crate::agent::status::{Status, StatusOptions};
 #[cfg(target_os = "linux")]
 use crate::agent::systemd::ServiceManager;
@@ -19,14 +23,18 @@ use crate::source::Source;
 /// loaded.
 pub struct Listening {
     #[cfg(feature = "serve")]
-    listener: Option<std::net::TcpListener>,
+    listener: Option<Listener>,
+    /// Whether it is told over HTTP, by this listener or by the command's own server.
+    is_asked: bool,
 }
 
 impl Listening {
     /// Listens where `args` say.
     #[cfg(feature = "serve")]
     pub fn bind(args: &ListenArgs) -> Result<Self, Box<dyn Error>> {
-        let Some(address) = args.listen else { return Ok(Self { listener: None }) };
+        let Some(address) = args.listen else {
+            return Ok(Self { listener: None, is_asked: false });
+        };
         if !address.ip().is_loopback() && !args.open {
             return Err(format!(
                 "--listen {address}: others could reach it: give --open to let them, or listen at \
@@ -35,21 +43,20 @@ impl Listening {
             )
             .into());
         }
-        let bound = std::net::TcpListener::bind(address);
+        let bound = Listener::tcp(&address.to_string());
         let listener = bound.map_err(|why| format!("--listen {address}: {why}"))?;
-        Ok(Self { listener: Some(listener) })
+        Ok(Self { listener: Some(listener), is_asked: true })
+    }
+
+    /// The command's own server tells of it too: see [`Operations::routes`].
+    #[cfg(feature = "serve")]
+    pub fn of_service() -> Self {
+        Self { listener: None, is_asked: true }
     }
 
     #[cfg(not(feature = "serve"))]
     pub fn bind(_: &ListenArgs) -> Result<Self, Box<dyn Error>> {
-        Ok(Self {})
-    }
-
-    fn is_asked(&self) -> bool {
-        #[cfg(feature = "serve")]
-        return self.listener.is_some();
-        #[cfg(not(feature = "serve"))]
-        return false;
+        Ok(Self { is_asked: false })
     }
 }
 
@@ -79,8 +86,8 @@ impl Operations {
         is_told: bool,
     ) -> Result<Self, Box<dyn Error>> {
         let mut status = None;
-        if listening.is_asked() || is_managed() || is_told {
-            if !listening.is_asked() {
+        if listening.is_asked || is_managed() || is_told {
+            if !listening.is_asked {
                 // Nobody could look at them.
                 options.thumbnails = 0;
             }
@@ -107,7 +114,7 @@ impl Operations {
     pub fn memory(&self, session: &Session) -> u64 {
         self.status.as_ref().map_or(0, |_| {
             let mut config = session.config.clone();
-            if !self.listening.is_asked() {
+            if !self.listening.is_asked {
                 config.agent.thumbnails = 0;
             }
             Status::memory(&config)
@@ -117,6 +124,12 @@ impl Operations {
     /// The status, where anybody hears of it.
     pub fn status(&self) -> Option<&Arc<Status>> {
         self.status.as_ref()
+    }
+
+    /// What is told over HTTP, for a command that has a server of its own.
+    #[cfg(feature = "serve")]
+    pub fn routes(&self) -> axum::Router {
+        self.status.as_ref().map_or_else(axum::Router::new, |status| routes(status.clone()))
     }
 
     /// A camera's frames wait in `queue`.
@@ -148,9 +161,15 @@ impl Operations {
         let Some(status) = &self.status else { return Ok(()) };
         #[cfg(feature = "serve")]
         if let Some(listener) = self.listening.listener.take() {
-            let server = Server::start(listener, routes(status.clone()))?;
-            log::info!("http://{}: a page, metrics and health", server.address());
-            self.server = Some(server);
+            let address = listener.address()?;
+            let app = match &address {
+                Address::Tcp(bound) if is_local(bound) => {
+                    guarded(routes(status.clone()), Access::default())
+                }
+                _ => routes(status.clone()),
+            };
+            self.server = Some(Server::start(vec![listener], app, Limits::default())?);
+            log::info!("{address}: a page, metrics and health");
         }
         #[cfg(target_os = "linux")]
         {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::available_parallelism;
 
+use crossbeam_channel::Receiver;
 use pairgate_core::config::{Config, Need};
 use pairgate_core::decision::{Class, Verdict};
 use pairgate_core::stats::Counts;
@@ -22,9 +23,11 @@ use crate::config::Layers;
 use crate::decide::{Decider, Drift, Fixed, Tracker};
 use crate::disk::IoError;
 use crate::gate::{Examine, Gate, GateSettings, Stages};
+use crate::journal::Terms;
 use crate::model::Model;
 use crate::model::ModelError;
 use crate::model::bundle::Bundle;
+use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::{Outcome, Run, Signals};
 use crate::sink::Sink;
 use crate::source::{InputOptions, Inputs};
@@ -43,7 +46,7 @@ pub struct Session {
     /// Checked; `pipeline.workers` is their number.
     pub config: Config,
     /// Where the config comes from, for messages.
-    layers: Layers,
+    pub layers: Layers,
     pub signals: Signals,
     /// Where gates count how long their stages take, where anybody asks.
     pub stages: Option<Arc<Stages>>,
@@ -60,12 +63,8 @@ impl Session {
 
     /// The same for a config that is laid together already; a bundle that `model` names
     /// outweighs the config's.
-    pub fn with(mut layers: Layers, model: &ModelArgs) -> Result<Self, Box<dyn Error>> {
-        if let Some(decode) = model.decode {
-            settings::set_decode(&mut layers, decode);
-        }
-        let mut config = layers.resolve()?;
-        settings::check_languages(&layers, &config)?;
+    pub fn with(layers: Layers, model: &ModelArgs) -> Result<Self, Box<dyn Error>> {
+        let (layers, mut config) = settle(layers, model)?;
         let model = Arc::new(load(&config, model.model.as_deref(), model.arithmetic)?);
         config.pipeline.workers = workers(&config);
         let stop = Stop::on_signal()?;
@@ -91,18 +90,22 @@ impl Session {
         settings: &GateSettings,
         resumed: &Resumed,
     ) -> Result<SessionDecider, IoError> {
-        let Some(rule) = settings.tracker else {
-            return Ok(SessionDecider::Fixed(Fixed(settings.policy)));
-        };
-        let (alarm, manifest) = (self.config.tracker.drift_alarm, self.model.manifest());
-        let drift = (alarm > 0.0).then(|| Drift::new(&manifest.score_quantiles, alarm)).flatten();
-        if alarm > 0.0 && drift.is_none() {
-            log::warn!("the model is not calibrated: nothing tells whether the scores drift");
+        let mut decider = decider_of(&self.config, self.model.manifest(), settings);
+        if let SessionDecider::Tracker(tracker) = &mut decider {
+            tracker.restore(&resumed.decider);
+            tracker.catch_up(resumed.past(Terms::of(&self.model, settings))?)?;
         }
-        let mut tracker = Tracker::new(rule, settings.policy, drift);
-        tracker.restore(&resumed.decider);
-        tracker.catch_up(resumed.decisions()?)?;
-        Ok(SessionDecider::Tracker(Box::new(tracker)))
+        Ok(decider)
+    }
+
+    /// From now on SIGHUP is told here, and ends nothing.
+    pub fn hangups(&self) -> Receiver<()> {
+        self.stop.hangups()
+    }
+
+    /// What tells the exit code when the session is gone.
+    pub fn ending(&self) -> Ending {
+        Ending { stop: self.stop.clone() }
     }
 
     /// Runs all of `inputs` through gates with `settings` into `sink`.
@@ -143,16 +146,7 @@ impl Session {
         settings: GateSettings,
         part: impl Fn(Need) -> Need,
     ) -> Result<Vec<Gate>, Box<dyn Error>> {
-        let gate = |_| {
-            let team = Team::new(self.config.model.threads as usize)?;
-            let gate = Gate::on_team(self.model.clone(), settings, team);
-            Ok(match &self.stages {
-                Some(stages) => gate.timed(stages.clone()),
-                None => gate,
-            })
-        };
-        let gates = (0..self.config.pipeline.workers).map(gate);
-        let mut gates = gates.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        let mut gates = gates_of(&self.model, &self.config, settings, self.stages.as_ref())?;
         let ceiling = self.config.memory.ceiling_bytes;
         if ceiling > 0 {
             let need = part(memory::need(&self.model, &self.config, &mut gates)?);
@@ -160,7 +154,14 @@ impl Session {
         }
         Ok(gates)
     }
+}
 
+/// How a session ends.
+pub struct Ending {
+    stop: Stop,
+}
+
+impl Ending {
     /// The exit code for how a run ended, `ends_by_stop` where it has no other end; prints the error
     /// that ended it.
     pub fn exit_code(&self, outcome: &Outcome, ends_by_stop: bool) -> ExitCode {
@@ -186,6 +187,13 @@ impl SessionDecider {
         }
     }
 
+    pub fn into_boxed(self) -> Box<dyn Decider> {
+        match self {
+            Self::Fixed(fixed) => Box::new(fixed),
+            Self::Tracker(tracker) => tracker,
+        }
+    }
+
     /// The threshold that follows the scores, where it does.
     pub fn tracker(&self) -> Option<&Tracker> {
         match self {
@@ -195,16 +203,78 @@ impl SessionDecider {
     }
 }
 
+/// The config that the layers come to, with what the model's options say, checked.
+pub fn settle(mut layers: Layers, model: &ModelArgs) -> Result<(Layers, Config), Box<dyn Error>> {
+    if let Some(decode) = model.decode {
+        settings::set_decode(&mut layers, decode);
+    }
+    let config = layers.resolve()?;
+    settings::check_languages(&layers, &config)?;
+    Ok((layers, config))
+}
+
+/// What an input that is read once is decided by.
+pub fn stream_settings(config: &Config, model: &Manifest) -> Result<GateSettings, Box<dyn Error>> {
+    let mut settings = GateSettings::of(config);
+    settings.policy.threshold = Some(settings::stream_threshold(config, model)?);
+    settings.tracker = settings::tracker_rule(config);
+    Ok(settings)
+}
+
+/// What decides by these settings, and has learnt nothing yet.
+pub fn decider_of(config: &Config, model: &Manifest, settings: &GateSettings) -> SessionDecider {
+    let Some(rule) = settings.tracker else {
+        return SessionDecider::Fixed(Fixed(settings.policy));
+    };
+    let alarm = config.tracker.drift_alarm;
+    let drift = (alarm > 0.0).then(|| Drift::new(&model.score_quantiles, alarm)).flatten();
+    if alarm > 0.0 && drift.is_none() {
+        log::warn!("the model is not calibrated: nothing tells whether the scores drift");
+    }
+    SessionDecider::Tracker(Box::new(Tracker::new(rule, settings.policy, drift)))
+}
+
+/// One gate for each worker.
+pub fn gates_of(
+    model: &Arc<Model>,
+    config: &Config,
+    settings: GateSettings,
+    stages: Option<&Arc<Stages>>,
+) -> Result<Vec<Gate>, Box<dyn Error>> {
+    let gate = |_| {
+        let team = Team::new(config.model.threads as usize)?;
+        let gate = Gate::on_team(model.clone(), settings, team);
+        Ok(match stages {
+            Some(stages) => gate.timed(stages.clone()),
+            None => gate,
+        })
+    };
+    (0..config.pipeline.workers).map(gate).collect()
+}
+
 /// The model that a config names, or `path` in its place.
 fn load(
     config: &Config,
     path: Option<&Path>,
     arithmetic: ArithmeticArg,
 ) -> Result<Model, Box<dyn Error>> {
+    load_model(&load_bundle(config, path, arithmetic)?, arithmetic)
+}
+
+/// The files of the model that a config names, or `path` in its place.
+pub fn load_bundle(
+    config: &Config,
+    path: Option<&Path>,
+    arithmetic: ArithmeticArg,
+) -> Result<Bundle, Box<dyn Error>> {
     let path = path.or_else(|| configured_model(config));
     let bundle = path.map_or_else(Bundle::embedded, Bundle::load);
-    let bundle = bundle.map_err(|error| hinted(&error, arithmetic))?;
-    Ok(Model::load(&bundle, arithmetic.into()).map_err(|error| hinted(&error, arithmetic))?)
+    Ok(bundle.map_err(|error| hinted(&error, arithmetic))?)
+}
+
+/// The model that these files are, checked.
+pub fn load_model(bundle: &Bundle, arithmetic: ArithmeticArg) -> Result<Model, Box<dyn Error>> {
+    Ok(Model::load(bundle, arithmetic.into()).map_err(|error| hinted(&error, arithmetic))?)
 }
 
 /// What a run of this config takes at worst, the model that it names loaded for that.
@@ -224,7 +294,7 @@ fn workers(config: &Config) -> usize {
 }
 
 /// The bundle's path in a config; `None` is the model in the binary.
-fn configured_model(config: &Config) -> Option<&Path> {
+pub fn configured_model(config: &Config) -> Option<&Path> {
     let path = config.model.bundle.as_str();
     (!path.is_empty()).then_some(Path::new(path))
 }

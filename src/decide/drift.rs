@@ -30,7 +30,7 @@ pub(super) enum Change {
 }
 
 /// What a watch has seen.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct DriftState {
     last: Option<Distance>,
     raised: bool,

@@ -62,6 +62,14 @@ pub trait Decider: Send {
         Vec::new()
     }
 
+    /// Goes on from what another one has learnt, as [`state`](Self::state) gave it.
+    fn learn(&mut self, _state: &[u8]) {}
+
+    /// The threshold that follows the scores, where this is what decides.
+    fn tracker(&self) -> Option<&Tracker> {
+        None
+    }
+
     /// Called when the source has ended.
     ///
     /// # Errors

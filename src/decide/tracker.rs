@@ -18,6 +18,7 @@ use super::window::Window;
 use super::{Decider, Examined};
 use crate::disk::IoError;
 use crate::gate::Evidence;
+use crate::store::Step;
 
 /// Scores below which a window is not held against the calibration: so few differ by chance.
 const ENOUGH: u64 = 1000;
@@ -26,6 +27,8 @@ const ENOUGH: u64 = 1000;
 #[derive(Debug)]
 pub struct Tracker {
     policy: Policy,
+    /// The policy's threshold at the start.
+    first: Option<f32>,
     rule: TrackerRule,
     window: Window,
     /// Scored pairs so far.
@@ -38,7 +41,7 @@ impl Tracker {
     /// Starts with the threshold of `policy`.
     pub fn new(rule: TrackerRule, policy: Policy, drift: Option<Drift>) -> Self {
         let window = Window::new(rule.window);
-        Self { policy, rule, window, scored: 0, moves: 0, drift }
+        Self { policy, first: policy.threshold, rule, window, scored: 0, moves: 0, drift }
     }
 
     /// The threshold that the next pair is decided by.
@@ -67,21 +70,37 @@ impl Tracker {
         decided
     }
 
-    /// Takes the decisions of an earlier part of the same run, and goes on as if it had not ended.
+    /// Takes what an earlier part of the same run decided, and goes on as if it had not ended.
     ///
     /// # Errors
-    /// The decisions' own.
+    /// The steps' own.
     pub fn catch_up(
         &mut self,
-        decisions: impl IntoIterator<Item = Result<Decision, IoError>>,
+        past: impl IntoIterator<Item = Result<Step, IoError>>,
     ) -> Result<(), IoError> {
-        for decision in decisions {
-            let Decision { reason, facts, .. } = decision?;
-            if let Some(score) = pooled_score(reason, &facts) {
-                self.take(score);
+        for step in past {
+            match step? {
+                Step::Decision(Decision { reason, facts, .. }) => {
+                    if let Some(score) = pooled_score(reason, &facts) {
+                        self.take(score);
+                    }
+                }
+                // What was handed over then had been saved.
+                Step::Epoch { learns_on: true } => drop(self.state()),
+                Step::Epoch { learns_on: false } => self.forget(),
             }
         }
         Ok(())
+    }
+
+    /// Starts anew from the first threshold.
+    fn forget(&mut self) {
+        self.policy.threshold = self.first;
+        self.window = Window::new(self.rule.window);
+        (self.scored, self.moves) = (0, 0);
+        if let Some(drift) = &mut self.drift {
+            drift.restore(DriftState::default());
+        }
     }
 
     /// Goes on from a state that [`Decider::state`] gave; `false`, and nothing is changed, where the
@@ -144,6 +163,14 @@ impl Decider for Tracker {
 
     fn moving_threshold(&self) -> Option<f32> {
         self.threshold()
+    }
+
+    fn learn(&mut self, state: &[u8]) {
+        self.restore(state);
+    }
+
+    fn tracker(&self) -> Option<&Tracker> {
+        Some(self)
     }
 
     fn state(&mut self) -> Vec<u8> {

@@ -17,6 +17,9 @@ pub const FORMAT_VERSION: u16 = 3;
 /// Rises with each release that changes a decision's bits: a decoder, the order of a kernel's sums.
 pub const DECISION_VERSION: u32 = 2;
 
+/// Settings that change the score of a pair, as far as to the `=`.
+const SCORING: [&str; 2] = ["arithmetic=", "image.decode="];
+
 /// A model's name and the digest of its bundle's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelName {
@@ -117,6 +120,22 @@ impl Terms {
             found.push("the threshold followed the scores in another way".to_owned());
         }
         found
+    }
+
+    /// Whether a threshold that followed the scores under these terms goes on under `now`: the same
+    /// model gives the same scores, and the threshold follows them by the same rule, from the same first
+    /// one. Other rules let other pairs come to the model, and the window forgets those before.
+    pub fn learns_on(&self, now: &Self) -> bool {
+        let digests = |terms: &Self| -> Vec<Digest> {
+            terms.models.iter().map(|model| model.digest).collect()
+        };
+        let scores_by = |terms: &Self| -> Vec<String> {
+            let scores = |setting: &&String| SCORING.iter().any(|name| setting.starts_with(name));
+            terms.settings.iter().filter(scores).cloned().collect()
+        };
+        digests(self) == digests(now)
+            && scores_by(self) == scores_by(now)
+            && (self.threshold, self.tracker) == (now.threshold, now.tracker)
     }
 
     /// The two versions, in words, where `now` is of a program that decides otherwise.

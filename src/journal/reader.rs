@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 use pairgate_core::error::WireError;
 use pairgate_core::wire;
 
-use super::entry::Entry;
+use super::entry::{Entry, Epoch};
 use super::header::{Header, Terms};
 use super::record::Record;
 use super::segment::{parse_header, parts, read_front, sidecar};
@@ -163,6 +163,39 @@ impl Reader {
             );
         }
     }
+
+    /// The next entry; also an epoch where a part of the journal begins under other terms. A torn frame
+    /// is given once, as an error, and ends it.
+    ///
+    /// # Errors
+    /// [`IoError::Read`] where a part cannot be read.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, IoError> {
+        let entry = self.entry_of_any_part();
+        if entry.is_err() {
+            self.rest = Vec::new().into_iter();
+        }
+        entry
+    }
+
+    fn entry_of_any_part(&mut self) -> Result<Option<Entry>, IoError> {
+        loop {
+            if let Some(entry) = self.current.next().transpose()? {
+                match &entry {
+                    Entry::Epoch(epoch) => self.terms.clone_from(&epoch.terms),
+                    Entry::Dropped(dropped) => self.dropped += dropped.samples,
+                    _ => {}
+                }
+                return Ok(Some(entry));
+            }
+            let Some(next) = self.rest.next() else { return Ok(None) };
+            self.current = open_part(&next)?;
+            let Header { terms, first_ticket, .. } = self.current.header().clone();
+            if terms != self.terms {
+                self.terms.clone_from(&terms);
+                return Ok(Some(Entry::Epoch(Box::new(Epoch { terms, first_ticket }))));
+            }
+        }
+    }
 }
 
 /// A segment whose own header is damaged is read by the one beside it.
@@ -199,28 +232,10 @@ impl Iterator for Reader {
     /// The next record. A torn frame is given once, as an error, and ends the iteration.
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.current.next() {
-                Some(Ok(Entry::Record(record))) => return Some(Ok(*record)),
-                Some(Ok(Entry::Epoch(epoch))) => self.terms = epoch.terms,
-                Some(Ok(Entry::Dropped(dropped))) => self.dropped += dropped.samples,
-                Some(Ok(Entry::Closed(_) | Entry::End | Entry::Unknown)) => {}
-                Some(Err(error)) => {
-                    self.rest = Vec::new().into_iter();
-                    return Some(Err(error));
-                }
-                None => {
-                    let next = self.rest.next()?;
-                    match open_part(&next) {
-                        Ok(part) => {
-                            self.terms = part.header().terms.clone();
-                            self.current = part;
-                        }
-                        Err(error) => {
-                            self.rest = Vec::new().into_iter();
-                            return Some(Err(error));
-                        }
-                    }
-                }
+            match self.next_entry().transpose()? {
+                Ok(Entry::Record(record)) => return Some(Ok(*record)),
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
             }
         }
     }

@@ -12,7 +12,7 @@ use pairgate_core::error::WireError;
 use pairgate_core::wire;
 
 use super::entry::Entry;
-use super::header::{FORMAT_VERSION, Header};
+use super::header::{FORMAT_VERSION, Header, Terms};
 use super::record::Record;
 use super::segment::{header_bytes, parse_body, parse_header, read_front, sidecar, write_sidecar};
 use crate::disk::IoError;
@@ -41,7 +41,7 @@ pub enum Part {
 }
 
 /// What a journal's file comes to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
     /// Records that are whole.
     pub records: u64,
@@ -49,6 +49,8 @@ pub struct Found {
     pub damage: Vec<(u64, u64)>,
     /// Whether the file itself lacks its header, or it is damaged.
     pub headless: bool,
+    /// What decided last, where an epoch says so.
+    pub terms: Option<Terms>,
 }
 
 impl Found {
@@ -265,6 +267,9 @@ pub fn examine_entries(path: &Path, mut each: impl FnMut(&Entry)) -> Result<Foun
             Part::Whole(entry) => {
                 found.records += u64::from(matches!(entry, Entry::Record(_)));
                 each(&entry);
+                if let Entry::Epoch(epoch) = entry {
+                    found.terms = Some(epoch.terms);
+                }
             }
             Part::Damage { from, to } => found.damage.push((from, to)),
         }

@@ -12,10 +12,12 @@
 //!   one slow pair cannot make the others pile up behind it.
 //! - The end of the input, a failing part and a request to stop all end the run the same way: the
 //!   reader stops, and what it had read is judged, stored and counted.
+//! - What examines and decides may be changed while it goes on: see [`Reloads`].
 
 mod aside;
 mod error;
 mod levels;
+mod reload;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,9 @@ use crate::source::{Sample, Source};
 pub use aside::Aside;
 pub use error::RunError;
 pub use levels::Levels;
+pub use reload::{Generation, Reloads, Successor};
+
+use reload::Change;
 
 /// What a run is told from outside while it goes on.
 #[derive(Debug, Clone, Default)]
@@ -92,14 +97,16 @@ impl Outcome {
 /// A sample and its place in the source's order.
 struct Ticket {
     number: u64,
+    /// Number of the generation that it is examined by.
+    generation: u64,
     position: Position,
     sample: Sample,
 }
 
 /// What a worker tells the sink's side.
 enum Message {
-    /// Examined samples.
-    Batch(Vec<Examined>),
+    /// Samples that the generation with this number has examined.
+    Batch(u64, Vec<Examined>),
     /// The worker cannot go on; it gives what it still receives as not judged.
     Broken(RunError),
 }
@@ -129,7 +136,14 @@ impl Shared {
     /// whether the run is stopping; so whoever sees `stopping` and then `READING` knows that the
     /// reader will see `stopping` too, and send nothing. Sequential consistency makes that hold.
     fn reader_is_idle(&self) -> bool {
-        self.stopping() && self.reader.load(Ordering::SeqCst) == READING
+        self.stopping() && self.reader_waits()
+    }
+
+    /// Whether the reader waits for its source. It goes to `HOLDING` before it looks at the generation's
+    /// number; so whoever sees a new number and then `READING` knows that the reader will see that number
+    /// too, and that all samples of the old one were sent.
+    fn reader_waits(&self) -> bool {
+        self.reader.load(Ordering::SeqCst) == READING
     }
 }
 
@@ -160,14 +174,17 @@ impl Run<'_> {
         examiners: Vec<E>,
         watch: impl FnMut(&Counts),
     ) -> Outcome {
-        self.through_beside(examiners, never(), watch)
+        let reloads = Reloads::new(examiners.len());
+        self.through_generations(examiners, &reloads, never(), watch)
     }
 
-    /// The same, and beside the run's own pairs its workers examine those that come by `asides`, which
-    /// leave no trace in it. What still waits there when the run ends is dropped.
-    pub fn through_beside<E: Examine + 'static>(
+    /// The same where other examiners and another decider may be offered while it goes on. Beside the
+    /// run's own pairs its workers examine those that come by `asides`, which leave no trace in it; what
+    /// still waits there when the run ends is dropped.
+    pub fn through_generations<E: Examine + 'static>(
         self,
         examiners: Vec<E>,
+        reloads: &Reloads<E>,
         asides: Receiver<Aside>,
         mut watch: impl FnMut(&Counts),
     ) -> Outcome {
@@ -186,6 +203,7 @@ impl Run<'_> {
 
         let reader = Reader {
             shared: shared.clone(),
+            change: reloads.change.clone(),
             to_workers,
             returned,
             window,
@@ -196,12 +214,13 @@ impl Run<'_> {
         let spawned = thread::Builder::new().name("reader".into()).spawn(move || {
             let _ = ended.send(reader.run(source));
         });
-        let mut drain = Drain::new(decider, sink, shared.clone(), give_back, first_ticket);
+        let change = reloads.change.clone();
+        let mut drain = Drain::new(decider, sink, shared.clone(), change, give_back, first_ticket);
         if let Err(why) = spawned {
             drain.fail(RunError::Thread { name: "reader".into(), why });
         }
         let work = worker::Work { tickets, asides };
-        worker::spawn_all(examiners, config.batch, &shared, &work, &to_sink, &mut drain);
+        worker::spawn_all(examiners, reloads, config.batch, &shared, &work, &to_sink, &mut drain);
         drop((work, to_sink));
         loop {
             match messages.recv_timeout(drain.patience()) {
@@ -216,7 +235,9 @@ impl Run<'_> {
             }
             watch(&drain.outcome.counts);
         }
-        finish(drain, &reader_ended)
+        let outcome = finish(drain, &reader_ended);
+        reloads.forget();
+        outcome
     }
 }
 
@@ -234,7 +255,7 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<IoError>>) -> Out
     }
     let stopped = drain.shared.signals.stop.load(Ordering::SeqCst);
     let is_whole = drain.outcome.error.is_none() && !stopped;
-    if is_whole && let Err(error) = drain.decider.end() {
+    if is_whole && let Err(error) = drain.decider().end() {
         drain.fail(error);
     }
     let end = match (&drain.outcome.error, stopped && !drain.shared.signals.ends_by_stop) {
@@ -247,6 +268,7 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<IoError>>) -> Out
     }
     drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
     drain.outcome.interrupted = stopped;
+    drain.change.end(drain.successor);
     let outcome = drain.outcome;
     let told = outcome.counts.decided() + outcome.unstored;
     assert_eq!(outcome.read, told, "pairs read = kept + rejected + failed + unstored");
@@ -256,6 +278,7 @@ fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<IoError>>) -> Out
 /// The reader thread's side.
 struct Reader {
     shared: Arc<Shared>,
+    change: Arc<Change>,
     to_workers: Sender<Ticket>,
     returned: Receiver<u64>,
     window: usize,
@@ -288,7 +311,9 @@ impl Reader {
             // Counted first: a worker may have judged it before the next line runs.
             self.shared.read.fetch_add(1, Ordering::SeqCst);
             self.shared.signals.levels.queue(1);
-            if self.to_workers.send(Ticket { number, position, sample }).is_err() {
+            let generation = self.change.generation();
+            let ticket = Ticket { number, generation, position, sample };
+            if self.to_workers.send(ticket).is_err() {
                 self.shared.signals.levels.take(1);
                 self.shared.read.fetch_sub(1, Ordering::SeqCst);
                 return None;
@@ -305,12 +330,18 @@ impl Reader {
 /// failure.
 struct Drain<'s> {
     decider: &'s mut dyn Decider,
+    /// What decides in its place since a change.
+    successor: Option<Successor>,
     sink: &'s mut dyn Sink,
     /// Decider or sink have failed: what comes is counted as unstored.
     failed: bool,
     shared: Arc<Shared>,
+    change: Arc<Change>,
+    /// Number of the generation that decides.
+    generation: u64,
     give_back: Sender<u64>,
-    early: BTreeMap<u64, Examined>,
+    /// Pairs that wait for one before them, each with its generation's number.
+    early: BTreeMap<u64, (u64, Examined)>,
     /// The first ticket, and the next one.
     first: u64,
     next: u64,
@@ -322,21 +353,44 @@ impl<'s> Drain<'s> {
         decider: &'s mut dyn Decider,
         sink: &'s mut dyn Sink,
         shared: Arc<Shared>,
+        change: Arc<Change>,
         give_back: Sender<u64>,
         first: u64,
     ) -> Self {
-        let (early, outcome) = (BTreeMap::new(), Outcome::default());
-        Self { decider, sink, failed: false, shared, give_back, early, first, next: first, outcome }
+        Self {
+            decider,
+            successor: None,
+            sink,
+            failed: false,
+            shared,
+            change,
+            generation: 0,
+            give_back,
+            early: BTreeMap::new(),
+            first,
+            next: first,
+            outcome: Outcome::default(),
+        }
+    }
+
+    fn decider(&mut self) -> &mut (dyn Decider + 's) {
+        match &mut self.successor {
+            Some(successor) => &mut *successor.decider,
+            None => &mut *self.decider,
+        }
     }
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Batch(batch) => {
-                self.early.extend(batch.into_iter().map(|pair| (pair.ticket, pair)));
+            Message::Batch(generation, batch) => {
+                self.early.extend(batch.into_iter().map(|pair| (pair.ticket, (generation, pair))));
             }
             Message::Broken(error) => self.fail(error),
         }
-        while let Some(pair) = self.early.remove(&self.next) {
+        while let Some((generation, pair)) = self.early.remove(&self.next) {
+            if generation > self.generation {
+                self.change_over();
+            }
             self.next += 1;
             let bytes = pair.sample.bytes();
             self.store(pair);
@@ -350,7 +404,25 @@ impl<'s> Drain<'s> {
         if self.failed { IDLE } else { self.sink.due_in().map_or(IDLE, |due| due.min(IDLE)) }
     }
 
+    /// Changes to the next generation, whose first pair is the next one.
+    fn change_over(&mut self) {
+        let Some(mut successor) = self.change.take_next() else { return };
+        successor.take_over(self.decider());
+        self.generation += 1;
+        let first = self.next;
+        self.ask(|sink| sink.epoch(&successor.terms, first));
+        self.successor = Some(successor);
+        self.change.sink_changed(self.next);
+    }
+
     fn idle(&mut self) {
+        // In this order: all samples of the old generation are then in the count.
+        if self.change.generation() > self.generation
+            && self.shared.reader_waits()
+            && self.first + self.shared.read.load(Ordering::SeqCst) == self.next
+        {
+            self.change_over();
+        }
         self.ask(|sink| sink.idle());
     }
 
@@ -386,10 +458,12 @@ impl<'s> Drain<'s> {
 
     fn decide_and_store(&mut self, pair: Examined) -> Result<Decision, IoError> {
         if self.sink.wants_checkpoint() {
-            self.sink.checkpoint(&self.decider.state())?;
+            let state = self.decider().state();
+            self.sink.checkpoint(&state)?;
         }
-        let threshold = self.decider.moving_threshold();
-        let decision = self.decider.decide(&pair)?;
+        let decider = self.decider();
+        let threshold = decider.moving_threshold();
+        let decision = decider.decide(&pair)?;
         let Examined { ticket, position, sample, uid, evidence } = pair;
         let broken = evidence.broken;
         let judged = Judged { ticket, position, sample, uid, decision, broken, threshold };

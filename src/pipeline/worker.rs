@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, SendError, Sender, never, select};
 use pairgate_core::decision::{Facts, Reason};
 use pairgate_core::pair::Uid;
 
-use super::{Aside, Drain, Message, Shared, Ticket};
+use super::{Aside, Drain, Message, Reloads, Shared, Ticket};
 use crate::decide::Examined;
 use crate::gate::{Evidence, Examine, ExamineError};
 use crate::pipeline::RunError;
@@ -43,10 +43,19 @@ impl Job {
             Self::Beside(aside) => &aside.sample,
         }
     }
+
+    /// Number of the generation that it was read for; `None` for one beside the run.
+    fn generation(&self) -> Option<u64> {
+        match self {
+            Self::Own(ticket) => Some(ticket.generation),
+            Self::Beside(_) => None,
+        }
+    }
 }
 
 pub(super) fn spawn_all<E: Examine + 'static>(
     examiners: Vec<E>,
+    reloads: &Reloads<E>,
     batch: usize,
     shared: &Arc<Shared>,
     work: &Work,
@@ -56,8 +65,16 @@ pub(super) fn spawn_all<E: Examine + 'static>(
     for (index, examiner) in examiners.into_iter().enumerate() {
         let name = format!("worker {index}");
         let (shared, work, to_sink) = (shared.clone(), work.clone(), to_sink.clone());
-        let worker =
-            Worker { name: name.clone(), examiner: Some(examiner), batch, shared, work, to_sink };
+        let worker = Worker {
+            name: name.clone(),
+            examiner: Some(examiner),
+            generation: 0,
+            reloads: reloads.clone(),
+            batch,
+            shared,
+            work,
+            to_sink,
+        };
         let spawned = thread::Builder::new().name(name.clone()).spawn(move || worker.run());
         if let Err(why) = spawned {
             drain.fail(RunError::Thread { name, why });
@@ -69,6 +86,9 @@ struct Worker<E> {
     name: String,
     /// Gone once it has failed: what arrives later is given as not judged.
     examiner: Option<E>,
+    /// Number of the generation that it is of.
+    generation: u64,
+    reloads: Reloads<E>,
     batch: usize,
     shared: Arc<Shared>,
     work: Work,
@@ -83,10 +103,9 @@ impl<E: Examine> Worker<E> {
             let own = self.work.tickets.try_iter().map(Job::Own);
             let beside = self.work.asides.try_iter().map(Job::Beside);
             let batch: Vec<Job> = iter::once(first).chain(own.chain(beside).take(more)).collect();
-            let own = batch.iter().filter(|job| matches!(job, Job::Own(_))).count();
+            let own = batch.iter().filter(|job| job.generation().is_some()).count();
             self.shared.signals.levels.take(own);
-            let examined = self.examine_batch(batch);
-            if !examined.is_empty() && self.to_sink.send(Message::Batch(examined)).is_err() {
+            if self.work_off(batch).is_err() {
                 return;
             }
         }
@@ -106,9 +125,48 @@ impl<E: Examine> Worker<E> {
                     if self.shared.reader_is_idle() && self.work.tickets.is_empty() {
                         return None;
                     }
+                    self.change_over_if_idle();
                 }
             }
         }
+    }
+
+    /// Has a batch examined, each generation's pairs by its own examiner; those beside the run by
+    /// whichever is there.
+    fn work_off(&mut self, mut batch: Vec<Job>) -> Result<(), SendError<Message>> {
+        while !batch.is_empty() {
+            let generation = batch.iter().find_map(Job::generation).unwrap_or(self.generation);
+            let is_later = |job: &Job| job.generation().is_some_and(|other| other > generation);
+            let next = batch.split_off(batch.iter().position(is_later).unwrap_or(batch.len()));
+            if generation > self.generation {
+                self.change_over();
+            }
+            let examined = self.examine_batch(batch);
+            if !examined.is_empty() {
+                self.to_sink.send(Message::Batch(generation, examined))?;
+            }
+            batch = next;
+        }
+        Ok(())
+    }
+
+    /// Changes over where no sample of its generation can come any more.
+    fn change_over_if_idle(&mut self) {
+        // In this order: what the reader sent for the old generation is then in the queue.
+        if self.reloads.change.generation() > self.generation
+            && self.shared.reader_waits()
+            && self.work.tickets.is_empty()
+        {
+            self.change_over();
+        }
+    }
+
+    /// Changes to the next generation. What it had goes first, so that not both hold buffers.
+    fn change_over(&mut self) {
+        self.examiner = None;
+        self.examiner = self.reloads.take_examiner();
+        self.generation += 1;
+        self.reloads.change.worker_changed();
     }
 
     /// The run's own pairs, examined; those beside it are answered.
@@ -118,7 +176,7 @@ impl<E: Examine> Worker<E> {
         let not_judged = (Uid::default(), Evidence::new(Reason::NotJudged, Facts::default()));
         let found = found.unwrap_or_else(|| vec![not_judged; batch.len()]);
         let conclude = |(job, (uid, evidence)): (Job, (Uid, Evidence))| match job {
-            Job::Own(Ticket { number, position, sample }) => {
+            Job::Own(Ticket { number, generation: _, position, sample }) => {
                 Some(Examined { ticket: number, position, sample, uid, evidence })
             }
             Job::Beside(aside) => {

@@ -114,7 +114,6 @@ fn read(journals: &[PathBuf]) -> Result<Data, IoError> {
     let (mut terms, mut moved) = (None, None);
     for path in journals {
         let mut journal = Reader::open(path)?;
-        terms.get_or_insert(journal.terms().clone());
         while let Some(record) = journal.next().transpose()? {
             // Where the threshold followed the scores, the last one.
             moved = record.threshold.or(moved);
@@ -123,6 +122,8 @@ fn read(journals: &[PathBuf]) -> Result<Data, IoError> {
             scores.extend(pooled_score(&record));
         }
         journal.tell_dropped(path);
+        // Where others took over within a journal, the last ones.
+        terms = Some(journal.terms().clone());
     }
     scores.sort_unstable_by(f32::total_cmp);
     let scored = scores.len() as u64;

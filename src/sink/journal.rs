@@ -7,7 +7,7 @@ use super::target::{Target, closed};
 use super::{Judged, RunEnd, Sink};
 use crate::disk::IoError;
 use crate::disk::failed;
-use crate::journal::{Entry, Header, header_bytes};
+use crate::journal::{Entry, Epoch, Header, Terms, header_bytes};
 use crate::store::record_of;
 
 /// Writes a journal of one file.
@@ -46,6 +46,14 @@ impl JournalSink {
         Ok(Self { target: Some(target), path, frame: Vec::new() })
     }
 
+    fn append(&mut self, entry: &Entry) -> Result<(), IoError> {
+        self.write(entry).map_err(|why| {
+            // What is not whole must not get its name.
+            self.target = None;
+            failed(&self.path)(why)
+        })
+    }
+
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
         let target = self.target.as_mut().ok_or_else(closed)?;
         let frame = entry.frame(&mut self.frame).map_err(io::Error::other)?;
@@ -55,12 +63,12 @@ impl JournalSink {
 
 impl Sink for JournalSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
-        let entry = Entry::Record(Box::new(record_of(judged)));
-        self.write(&entry).map_err(|why| {
-            // What is not whole must not get its name.
-            self.target = None;
-            failed(&self.path)(why)
-        })
+        self.append(&Entry::Record(Box::new(record_of(judged))))
+    }
+
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        let epoch = Epoch { terms: terms.clone(), first_ticket };
+        self.append(&Entry::Epoch(Box::new(epoch)))
     }
 
     fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use pairgate_core::stats::Counts;
 
 use crate::disk::IoError;
+use crate::journal::Terms;
 
 pub use crate::store::{Judged, RunEnd, Sink};
 
@@ -30,6 +31,10 @@ impl Sink for Vec<Box<dyn Sink>> {
     fn checkpoint(&mut self, decider: &[u8]) -> Result<(), IoError> {
         let mut asking = self.iter_mut().filter(|sink| sink.wants_checkpoint());
         asking.try_for_each(|sink| sink.checkpoint(decider))
+    }
+
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        self.iter_mut().try_for_each(|sink| sink.epoch(terms, first_ticket))
     }
 
     fn idle(&mut self) -> Result<(), IoError> {

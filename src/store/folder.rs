@@ -163,6 +163,8 @@ fn stem_number(path: &Path) -> Option<u32> {
     let name = path.file_name()?.to_str()?.trim_start_matches('.');
     let end = name.bytes().position(|byte| !byte.is_ascii_digit())?;
     name[..end].parse().ok()
+}
+
 /// Bytes of the shards in `folder`, finished or not.
 pub(crate) fn shard_bytes(folder: &Path) -> io::Result<u64> {
     let tars = files(folder, |name| is_shard(name) && name.contains(".tar"))?;

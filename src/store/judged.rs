@@ -7,6 +7,7 @@ use pairgate_core::pair::{Position, Uid};
 use pairgate_core::stats::Counts;
 
 use crate::disk::IoError;
+use crate::journal::Terms;
 use crate::source::Sample;
 
 /// A sample and what was decided on it.
@@ -65,6 +66,14 @@ pub trait Sink: Send {
     /// # Errors
     /// As [`accept`](Self::accept).
     fn checkpoint(&mut self, _decider: &[u8]) -> Result<(), IoError> {
+        Ok(())
+    }
+
+    /// Other `terms` decide from the pair with the ticket `first_ticket` on, which comes next.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept).
+    fn epoch(&mut self, _terms: &Terms, _first_ticket: u64) -> Result<(), IoError> {
         Ok(())
     }
 

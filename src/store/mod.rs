@@ -24,6 +24,7 @@ mod mark;
 pub mod names;
 mod observer;
 mod options;
+mod past;
 mod recover;
 mod room;
 mod scan;
@@ -47,12 +48,13 @@ pub use levels::Levels;
 pub use mark::marks;
 pub use observer::ShardObserver;
 pub use options::StoreOptions;
+pub use past::{Past, Step};
 pub use recover::Resumed;
 pub use watermark::{Watermark, WhenDurable};
 
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};
-use crate::journal::{self, Closed, Entry, Header, Record, Stored, Writer};
+use crate::journal::{self, Closed, Entry, Epoch, Header, Record, Stored, Terms, Writer};
 use crate::source::Sample;
 use claims::Claims;
 use dropping::Lookout;
@@ -76,8 +78,8 @@ pub struct StoreSink {
     shards: Shards,
     /// When the open shard's share of the input begins.
     share_start: SystemTime,
-    /// Where the open shard's first record is in the journal, where that is known.
-    shard_begin: Option<(PathBuf, u64)>,
+    /// Where the open shard begins in the journal, where that is known.
+    shard_begin: Option<ShardBegin>,
     journal: Writer,
     ledger: Ledger,
     /// Samples that an earlier run stored and whose records are lost.
@@ -96,6 +98,10 @@ pub struct StoreSink {
     failed: bool,
     _lock: FolderLock,
 }
+
+/// Where a shard's first record is in the journal: a segment, an offset there, and the threshold that
+/// decides there where none moves.
+type ShardBegin = (PathBuf, u64, Option<f32>);
 
 /// What was accepted since shard and journal were last brought to disk.
 #[derive(Debug, Clone, Copy, Default)]
@@ -220,7 +226,7 @@ impl StoreSink {
         self.make_room(dropping::tar_bytes(&judged.sample.key, &files))?;
         if !self.shards.is_open() {
             let (segment, offset) = self.journal.position();
-            self.shard_begin = Some((segment.to_owned(), offset));
+            self.shard_begin = Some((segment.to_owned(), offset, self.threshold));
         }
         let key = self.shards.append(&judged.sample.key, &files)?;
         if let Some(observer) = &mut self.observer {
@@ -338,6 +344,18 @@ impl StoreSink {
         Ok(())
     }
 
+    /// What was decided before is on disk before the epoch is written, so that a power cut never leaves
+    /// an epoch behind decisions that are lost; the epoch is at once, so that a restart knows who decides.
+    fn begin_epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        self.sync_all()?;
+        self.threshold = terms.threshold;
+        if let Some(observer) = &mut self.observer {
+            observer.epoch(terms);
+        }
+        self.enter(&Entry::Epoch(Box::new(Epoch { terms: terms.clone(), first_ticket })))?;
+        self.sync_all()
+    }
+
     fn end(&mut self, end: RunEnd) -> Result<(), IoError> {
         if end == RunEnd::Complete {
             self.settle_claims()?;
@@ -380,6 +398,10 @@ impl Sink for StoreSink {
             let header = Header { first_ticket, ..sink.journal.header().clone() };
             sink.journal.turn(header, &Checkpoint::new(&sink.ledger, decider.to_vec()))
         })
+    }
+
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        self.guarded(|sink| sink.begin_epoch(terms, first_ticket))
     }
 
     fn idle(&mut self) -> Result<(), IoError> {

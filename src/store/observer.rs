@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Judged;
+use crate::journal::Terms;
 
 /// Hears of each kept pair when it is stored, and again when it can be read: a message that tells
 /// others of a pair must wait for its shard.
@@ -16,4 +17,7 @@ pub trait ShardObserver: fmt::Debug + Send {
 
     /// `shard` is on disk, whole and under its name, with all pairs stored since the last call.
     fn published(&mut self, shard: &Path);
+
+    /// Other `terms` decide from the next pair on.
+    fn epoch(&mut self, _terms: &Terms) {}
 }

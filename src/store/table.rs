@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use pairgate_core::pair::{Digest, Size};
 use serde_json::{Map, Value};
 
+use super::ShardBegin;
 use super::folder::{shard_name, table_name};
 use super::ledger::Checkpoint;
 use super::scan::Texts;
@@ -35,20 +36,17 @@ const GROUP_BYTES: usize = 256 << 10;
 /// Bytes of memory that writing takes at most, but for a row that takes more by itself.
 pub(super) const MEMORY: u64 = 6 << 20;
 
-/// Where a shard's first record is in the journal: a segment, and an offset there.
-pub(super) type Begin = (PathBuf, u64);
-
 /// Writes the table of a shard that has its name; its records begin at `begin`, or anywhere where that
-/// is not known.
+/// is not known. `terms` are those that decided last.
 pub(super) fn write(
     disk: &Disk,
     folder: &Path,
     shard: u32,
-    begin: Option<&Begin>,
+    begin: Option<&ShardBegin>,
     terms: &Terms,
 ) -> Result<(), IoError> {
     let path = folder.join(table_name(shard));
-    let mut records = Records::of(folder, shard, begin)?;
+    let mut records = Records::of(folder, shard, begin, terms.threshold)?;
     let mut texts = Texts::open(&folder.join(shard_name(shard)))?;
     let about = About { model: terms.model(), config: terms.config };
     let file = PartialFile::create(disk, &path)?;
@@ -56,7 +54,9 @@ pub(super) fn write(
     let mut rows = rows.map_err(failed(&path))?;
     while let Some((key, members)) = texts.next() {
         let record = records.of_key(&key)?;
-        let row = Row::new(&key, &members, record.as_ref(), terms.threshold);
+        // Of a sample whose record is lost, that of the one behind it.
+        let threshold = records.threshold;
+        let row = Row::new(&key, &members, record.as_ref(), threshold);
         rows.add(&row.cells()).map_err(failed(&path))?;
     }
     rows.end().map_err(failed(&path))?.publish()
@@ -68,23 +68,35 @@ struct Records {
     rest: std::vec::IntoIter<PathBuf>,
     current: Option<Salvage>,
     ahead: Option<Record>,
+    /// That decides where the reading is, where none moves.
+    threshold: Option<f32>,
 }
 
 impl Records {
-    fn of(folder: &Path, shard: u32, begin: Option<&Begin>) -> Result<Self, IoError> {
+    fn of(
+        folder: &Path,
+        shard: u32,
+        begin: Option<&ShardBegin>,
+        last_threshold: Option<f32>,
+    ) -> Result<Self, IoError> {
         let mut segments =
             journal::segments(&folder.join(journal::FOLDER)).map_err(failed(folder))?;
         let first = match begin {
-            Some((segment, _)) => segments.iter().position(|path| path == segment),
+            Some((segment, ..)) => segments.iter().position(|path| path == segment),
             None => segments.iter().rposition(|path| begins_before(path, shard)),
         };
         let mut rest = segments.split_off(first.unwrap_or(0)).into_iter();
         let current = match (rest.next(), begin) {
-            (Some(path), Some((_, offset))) => Some(Salvage::open_at(&path, *offset)?),
+            (Some(path), Some((_, offset, _))) => Some(Salvage::open_at(&path, *offset)?),
             (Some(path), None) => Some(Salvage::open(&path)?),
             (None, _) => None,
         };
-        Ok(Self { shard, rest, current, ahead: None })
+        let mut records = Self { shard, rest, current, ahead: None, threshold: last_threshold };
+        match begin {
+            Some((.., threshold)) => records.threshold = *threshold,
+            None => records.take_header(),
+        }
+        Ok(records)
     }
 
     /// The record of the next sample, which has this key; `None` where it is lost.
@@ -102,14 +114,24 @@ impl Records {
                 Some(Part::Whole(Entry::Record(record))) if self.is_of_shard(&record) => {
                     return Ok(Some(*record));
                 }
+                Some(Part::Whole(Entry::Epoch(epoch))) => self.threshold = epoch.terms.threshold,
                 Some(_) => {}
                 None => {
                     let next = self.rest.next();
                     self.current = next.map(|path| Salvage::open(&path)).transpose()?;
+                    self.take_header();
                 }
             }
         }
         Ok(None)
+    }
+
+    /// What decides where a part of the journal begins; a header that is lost tells nothing.
+    fn take_header(&mut self) {
+        let terms = self.current.as_ref().map(|part| &part.header().terms);
+        if let Some(terms) = terms.filter(|terms| !terms.models.is_empty()) {
+            self.threshold = terms.threshold;
+        }
     }
 
     /// A record that was made of a stored sample is out of its order, and tells nothing that the

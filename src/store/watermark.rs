@@ -1,6 +1,7 @@
 //! Telling whoever handed a pair in that its decision is on disk.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use pairgate_core::decision::Decision;
 use pairgate_core::pair::Position;
@@ -8,6 +9,7 @@ use pairgate_core::stats::Counts;
 
 use super::{Judged, RunEnd, Sink};
 use crate::disk::IoError;
+use crate::journal::Terms;
 
 /// Hears of decisions that are on disk, in the order of their tickets.
 pub trait WhenDurable: Send {
@@ -61,8 +63,30 @@ impl<S: Sink, W: WhenDurable> Sink for Watermark<S, W> {
         Ok(())
     }
 
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        self.sink.epoch(terms, first_ticket)?;
+        self.tell();
+        Ok(())
+    }
+
     fn idle(&mut self) -> Result<(), IoError> {
         self.sink.idle()?;
+        self.tell();
+        Ok(())
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.sink.due_in()
+    }
+
+    fn settled(&mut self) -> Result<(), IoError> {
+        self.sink.settled()?;
+        self.tell();
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        self.sink.sync()?;
         self.tell();
         Ok(())
     }
@@ -79,5 +103,9 @@ impl<S: Sink, W: WhenDurable> Sink for Watermark<S, W> {
 
     fn lost(&self) -> Counts {
         self.sink.lost()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.sink.dropped()
     }
 }

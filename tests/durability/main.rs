@@ -5,6 +5,7 @@
 mod disk;
 mod odd;
 mod recording;
+mod reload;
 mod sink;
 mod spool;
 mod tables;

@@ -28,6 +28,8 @@ mod operators;
 mod pipeline;
 mod prepare;
 mod printable;
+#[cfg(unix)]
+mod reload;
 mod replay;
 mod report;
 mod rooms;

@@ -15,6 +15,7 @@ use pairgate::score_text::shortest;
 use pairgate::sink::Sink;
 use pairgate::sink::journal::JournalSink;
 use pairgate::source::{Member, Sample, Source};
+use pairgate::store::Step;
 use pairgate_core::config::PipelineConfig;
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
 use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
@@ -62,6 +63,10 @@ fn scored(score: f32) -> Evidence {
 fn decided(score: f32) -> Decision {
     let Evidence { found, facts, .. } = scored(score);
     Policy::default().decide(found, facts)
+}
+
+fn step(score: f32) -> Step {
+    Step::Decision(decided(score))
 }
 
 /// The share that is kept of these scores.
@@ -126,13 +131,13 @@ fn a_run_that_goes_on_follows_as_if_it_had_not_ended() {
     let mut whole = start(RULE, 0.2);
     let mut parted = start(RULE, 0.2);
     share(&mut whole, &all[..4321]);
-    parted.catch_up(all[..2000].iter().map(|score| Ok(decided(*score)))).unwrap();
+    parted.catch_up(all[..2000].iter().map(|score| Ok(step(*score)))).unwrap();
     // What is left of the checkpoint in between is all that the rest needs.
     let state = parted.state();
     let mut restored = start(RULE, 0.9);
     assert!(restored.restore(&state) && !restored.restore(&state[..9]) && !restored.restore(&[]));
-    restored.catch_up(all[2000..4321].iter().map(|score| Ok(decided(*score)))).unwrap();
-    parted.catch_up(all[2000..4321].iter().map(|score| Ok(decided(*score)))).unwrap();
+    restored.catch_up(all[2000..4321].iter().map(|score| Ok(step(*score)))).unwrap();
+    parted.catch_up(all[2000..4321].iter().map(|score| Ok(step(*score)))).unwrap();
     assert_eq!(restored.state(), parted.state());
     for score in &all[4321..] {
         assert_eq!(restored.threshold(), parted.threshold());

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pairgate_core::stats::Counts;
 
-use super::answer::{Answer, Place};
+use super::answer::{Answer, Names, Place};
 use super::desk::Desk;
 use crate::disk::IoError;
+use crate::journal::Terms;
 use crate::store::{Judged, RunEnd, ShardObserver, Sink};
 
 /// Hands decided pairs to a sink, and gives each its answer once the sink has it on disk: nobody is
@@ -77,6 +78,14 @@ impl<S: Sink> Sink for Acknowledging<S> {
         self.after(|sink| sink.checkpoint(decider))
     }
 
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        let mut present = self.desk.present();
+        present.policy.threshold = terms.threshold;
+        present.names = Arc::new(Names::of(terms));
+        self.desk.set_present(present);
+        self.after(|sink| sink.epoch(terms, first_ticket))
+    }
+
     fn idle(&mut self) -> Result<(), IoError> {
         self.after(S::idle)
     }
@@ -111,6 +120,10 @@ impl<S: Sink> Sink for Acknowledging<S> {
 
     fn lost(&self) -> Counts {
         self.sink.lost()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.sink.dropped()
     }
 }
 

@@ -70,7 +70,8 @@ pub struct Present {
 /// Where the run finds what was asked.
 pub struct Queues {
     pub(super) offers: Receiver<Offer>,
-    /// Pairs that are judged only, for [`Run::through_beside`](crate::pipeline::Run::through_beside).
+    /// Pairs that are judged only: see
+    /// [`Run::through_generations`](crate::pipeline::Run::through_generations).
     pub asides: Receiver<Aside>,
 }
 

@@ -22,8 +22,6 @@ mod progress;
 #[cfg(feature = "serve")]
 mod routes;
 mod scores;
-#[cfg(feature = "serve")]
-mod server;
 mod sinks;
 mod snapshot;
 
@@ -57,8 +55,6 @@ pub use page::{html as page_html, policy as page_policy};
 pub use progress::{Stall, State};
 #[cfg(feature = "serve")]
 pub use routes::routes;
-#[cfg(feature = "serve")]
-pub use server::Server;
 pub use snapshot::{Pairs, Snapshot};
 
 /// What is told of a run beside what is counted.

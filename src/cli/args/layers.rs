@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 use crate::cli::args::headings::SETTINGS;
 
 /// The layers of a config, each laid over the one before it, key by key.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct LayerArgs {
     /// Start from the config of a board, such as rpi4.
     ///

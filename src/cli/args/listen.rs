@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use crate::cli::args::headings::WATCHING;
 
 /// Where a run tells of itself; nothing of it in a binary without the feature `serve`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct ListenArgs {
     /// Show a page, metrics and health over HTTP.
     ///

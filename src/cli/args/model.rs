@@ -8,7 +8,7 @@ use crate::cli::args::headings::MODEL;
 use crate::cli::args::{ArithmeticArg, DecodeArg};
 
 /// The model that is asked.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct ModelArgs {
     /// Model bundle, a folder or a tar.
     ///

@@ -9,7 +9,7 @@ use clap::Args as ClapArgs;
 use crate::cli::args::headings::MQTT;
 
 /// An MQTT broker that is told of a run; nothing of it in a binary without the feature `mqtt`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct MqttArgs {
     /// Tell an MQTT broker of the run.
     ///

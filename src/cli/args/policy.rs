@@ -6,7 +6,7 @@ use crate::cli::args::headings::PASSES;
 use crate::cli::args::{RuleArgs, fraction, threshold};
 
 /// What passes.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub struct PolicyArgs {
     /// Lowest score that passes, -1 to 1.
     ///

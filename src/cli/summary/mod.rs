@@ -19,6 +19,7 @@ use crate::cli::tracked::Tracked;
 use crate::cli::{logger, memory};
 use crate::decide::Tracker;
 use crate::gate::GateSettings;
+use crate::journal::{ModelName, Terms};
 use crate::model::{Arithmetic, Model};
 use crate::pipeline::Outcome;
 use crate::printable::printable_line;
@@ -101,6 +102,22 @@ impl Summary {
     pub fn set_threshold(&mut self, settings: &GateSettings) {
         self.threshold = settings.policy.threshold;
         self.config_digest = settings.digest(self.arithmetic).to_string();
+    }
+
+    /// Takes who decided last, where that changed in the run, and where the threshold went.
+    pub fn set_last<E>(&mut self, reloads: &Reloads<E>, first: &SessionDecider) {
+        let last = reloads.last();
+        if let Some(last) = &last {
+            self.set_terms(&last.terms);
+        }
+        self.set_tracked(last.as_ref().map_or(first.tracker(), |last| last.decider.tracker()));
+    }
+
+    fn set_terms(&mut self, terms: &Terms) {
+        if let Some(ModelName { name, digest }) = terms.models.last() {
+            (self.model, self.model_digest) = (name.clone(), digest.to_string());
+        }
+        (self.threshold, self.config_digest) = (terms.threshold, terms.config.to_string());
     }
 
     /// Takes where the threshold went, where it follows the scores; the last one is then the

@@ -68,6 +68,7 @@ use std::sync::Arc;
 use pairgate_core::stats::Counts;
 
 use crate::disk::IoError;
+use crate::journal::Terms;
 use crate::sink::{Judged, RunEnd, Sink};
 use crate::store::ShardObserver;
 
@@ -118,5 +119,9 @@ impl ShardObserver for Announcer {
 
     fn published(&mut self, _shard: &Path) {
         self.queue.release();
+    }
+
+    fn epoch(&mut self, terms: &Terms) {
+        self.threshold = terms.threshold;
     }
 }

@@ -13,10 +13,28 @@ use crate::journal::{FORMAT_VERSION, Header, Terms};
 pub(super) struct Agreed {
     /// The segment's header, under which it is gone on with.
     pub header: Header,
-    /// What decided last.
-    pub terms: Terms,
     pub is_longer: bool,
-    pub other_terms: bool,
+}
+
+/// What differs between who decided and who decides now, in words: `None` for a version where it is none.
+struct Differences {
+    terms: Vec<String>,
+    version: Option<String>,
+}
+
+impl Differences {
+    fn of(was: &Terms, now: &Terms) -> Self {
+        // Of a header that is lost nothing is known.
+        let is_known = !was.models.is_empty();
+        let terms = if is_known { was.differences(now) } else { Vec::new() };
+        Self { terms, version: was.version_difference(now) }
+    }
+}
+
+/// Whether decisions under `now` begin an epoch behind those under `was`.
+pub(super) fn begins_epoch(was: &Terms, now: &Terms) -> bool {
+    let differences = Differences::of(was, now);
+    !differences.terms.is_empty() || differences.version.is_some()
 }
 
 impl Agreed {
@@ -31,14 +49,11 @@ impl Agreed {
         if is_earlier && options.earlier_config == Some(was.config) {
             was.config = now.terms.config;
         }
-        // Of a header that is lost nothing is known.
         let is_known = !was.models.is_empty();
-        let differences = if is_known { was.differences(&now.terms) } else { Vec::new() };
-        let version = was.version_difference(&now.terms);
         let is_endless = options.endless || !options.again;
-        let other_terms = !differences.is_empty() || version.is_some();
+        let Differences { terms, version } = Differences::of(&was, &now.terms);
         // What runs unattended goes on under another version by itself.
-        let refused = differences.into_iter().chain(version.filter(|_| !is_endless));
+        let refused = terms.into_iter().chain(version.filter(|_| !is_endless));
         let refused: Vec<String> = refused.collect();
         if !refused.is_empty() && !options.new_decisions {
             let what = refused.join("; ");
@@ -59,7 +74,6 @@ impl Agreed {
             )));
         }
         let is_longer = known && new.len() > old.len();
-        let (header, terms) = (survey.header.clone(), survey.terms.clone());
-        Ok(Self { header, terms, is_longer, other_terms })
+        Ok(Self { header: survey.header.clone(), is_longer })
     }
 }

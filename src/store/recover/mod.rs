@@ -18,10 +18,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use agreed::Agreed;
+use agreed::{Agreed, begins_epoch};
 use base::Base;
 use earlier::Earlier;
-use pairgate_core::decision::{Decision, Verdict};
+use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;
 use survey::Survey;
 use walk::Walk;
@@ -30,10 +30,11 @@ use super::claims::Claims;
 use super::dropping::{self, Lookout};
 use super::folder::{shard_name, stats_name};
 use super::ledger::Checkpoint;
+use super::past::Past;
 use super::{Levels, StoreOptions, StoreSink, Unsynced};
 use crate::disk::IoError;
 use crate::disk::{Disk, Open, failed};
-use crate::journal::{self, Closed, Entry, Epoch, Header, Writer, number_of};
+use crate::journal::{self, Closed, Entry, Epoch, Header, Terms, Writer, number_of};
 use crate::source::Place;
 
 /// What was found in a folder that is gone on with.
@@ -64,15 +65,12 @@ pub struct Resumed {
 }
 
 impl Resumed {
-    /// The decisions that a decider with the state `decider` must catch up with.
+    /// What a decider with the state `decider`, which decides under `now`, must catch up with.
     ///
     /// # Errors
     /// [`IoError::Read`] if the journal cannot be read.
-    pub fn decisions(
-        &self,
-    ) -> Result<impl Iterator<Item = Result<Decision, IoError>> + use<>, IoError> {
-        let reader = journal::Reader::over(self.parts.clone())?;
-        Ok(reader.into_iter().flatten().map(|record| record.map(|record| record.decision())))
+    pub fn past(&self, now: Terms) -> Result<Past, IoError> {
+        Past::of(self.parts.clone(), now)
     }
 }
 
@@ -211,10 +209,13 @@ fn open_journal(
         return Writer::begin(disk, &journal, 0, header, &checkpoint());
     };
     let mut writer = Writer::go_on(disk, &journal, number, agreed.header.clone(), walk.stands)?;
-    writer.set_terms(agreed.terms.clone());
+    // An epoch may stand among what is cut away: what decides where the journal stands is told by what
+    // is left of it.
+    let terms = walk.terms.as_ref().unwrap_or(&agreed.header.terms);
+    writer.set_terms(terms.clone());
     if agreed.is_longer {
         writer.turn(Header { first_ticket, ..header }, &checkpoint())?;
-    } else if agreed.other_terms {
+    } else if begins_epoch(terms, &header.terms) {
         let epoch = Epoch { terms: header.terms, first_ticket };
         writer.append(&Entry::Epoch(Box::new(epoch)))?;
     }

@@ -18,7 +18,7 @@ use super::base::Placer;
 use super::open_scan::{OpenScan, open_scan};
 use crate::disk::IoError;
 use crate::disk::{Disk, failed, free_name, hidden_path, partial_path};
-use crate::journal::{Entry, FORMAT_VERSION, Part, Record, Salvage};
+use crate::journal::{Entry, FORMAT_VERSION, Part, Record, Salvage, Terms};
 
 /// The last part of the journal beside the shard that was being written.
 pub(super) struct Walk {
@@ -37,14 +37,24 @@ pub(super) struct Walk {
     recorded_uids: HashSet<Uid>,
     /// Offset up to which the part stands.
     pub stands: u64,
-    /// Where the records begin of a shard that is not there, and the ledger before them.
-    missing: Option<(u32, u64, Box<Ledger>)>,
+    /// What decides there, where an epoch says so.
+    pub terms: Option<Terms>,
+    missing: Option<Box<Missing>>,
     pub undone: u64,
     /// Samples without a record before one that has its own: they get one.
     pub recovered: Vec<Claim>,
     /// Samples without a record behind all that have one: their pairs may come again.
     pub claims: Vec<Claim>,
     cuts_records_of_missing_shard: bool,
+}
+
+/// A shard that is not there.
+struct Missing {
+    shard: u32,
+    /// Where its records begin, and what holds before them.
+    stands: u64,
+    ledger: Ledger,
+    terms: Option<Terms>,
 }
 
 impl Walk {
@@ -71,6 +81,7 @@ impl Walk {
             recorded: HashSet::new(),
             recorded_uids: HashSet::new(),
             stands: 0,
+            terms: None,
             missing: None,
             undone: 0,
             recovered: Vec::new(),
@@ -106,6 +117,9 @@ impl Walk {
             }
             self.stands = salvage.offset();
             self.note_missing_end(&entry);
+            if let Entry::Epoch(epoch) = entry {
+                self.terms = Some(epoch.terms);
+            }
         }
         Ok(())
     }
@@ -126,19 +140,20 @@ impl Walk {
             || self.published.last() > Some(&stored.shard)
             || self.open.as_ref().is_some_and(|open| open.number > stored.shard);
         if !is_there && self.missing.is_none() {
-            let ledger = Box::new(self.ledger.clone());
-            self.missing = Some((stored.shard, self.stands, ledger));
+            let (ledger, terms) = (self.ledger.clone(), self.terms.clone());
+            let (shard, stands) = (stored.shard, self.stands);
+            self.missing = Some(Box::new(Missing { shard, stands, ledger, terms }));
         }
         true
     }
 
     /// A shard that is not there and was closed has been taken away since, by us or by somebody.
     fn note_missing_end(&mut self, entry: &Entry) {
-        let Some((shard, ..)) = self.missing else { return };
+        let Some(missing) = &self.missing else { return };
         let is_told = match entry {
-            Entry::Closed(closed) => closed.shard == shard,
+            Entry::Closed(closed) => closed.shard == missing.shard,
             // The oldest ones go first.
-            Entry::Dropped(dropped) => dropped.shard >= shard,
+            Entry::Dropped(dropped) => dropped.shard >= missing.shard,
             _ => false,
         };
         if is_told {
@@ -180,9 +195,10 @@ impl Walk {
 
     /// Settles what becomes of samples that have no record.
     pub fn finish(&mut self, parts: &[PathBuf], again: bool) -> Result<(), IoError> {
-        if let Some((_, stands, ledger)) = self.missing.take() {
+        if let Some(missing) = self.missing.take() {
+            let Missing { stands, ledger, terms, .. } = *missing;
             self.undone += self.ledger.next_ticket - ledger.next_ticket;
-            (self.stands, self.ledger) = (stands, *ledger);
+            (self.stands, self.ledger, self.terms) = (stands, ledger, terms);
             self.cuts_records_of_missing_shard = true;
         }
         match self.is_damaged {

@@ -1,11 +1,13 @@
 //! A client that asks one thing and reads the answer.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pairgate::agent::status::{Server, Status, routes};
+use pairgate::agent::http::access::{Access, guarded};
+use pairgate::agent::http::{Address, Limits, Listener, Server};
+use pairgate::agent::status::{Status, routes};
 use serde_json::Value;
 
 pub struct Answer {
@@ -16,9 +18,23 @@ pub struct Answer {
 }
 
 /// The routes of a status, on a port of their own.
-pub fn serve(status: &Arc<Status>) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    Server::start(listener, routes(status.clone())).unwrap()
+pub fn serve(status: &Arc<Status>) -> Serving {
+    let listener = Listener::tcp("127.0.0.1:0").unwrap();
+    let Address::Tcp(address) = listener.address().unwrap() else { panic!("no TCP") };
+    let app = guarded(routes(status.clone()), Access::default());
+    Serving { _server: Server::start(vec![listener], app, Limits::default()).unwrap(), address }
+}
+
+/// A server, which ends when it is dropped.
+pub struct Serving {
+    _server: Server,
+    address: SocketAddr,
+}
+
+impl Serving {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 pub fn get(address: SocketAddr, path: &str) -> Answer {

@@ -114,10 +114,11 @@ impl Pool {
     }
 
     fn read_journal(&mut self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let journal = Reader::open(path)?;
-        self.claim(path, journal.terms().model())?;
-        for record in journal {
-            pooled_score(&record?).into_iter().for_each(|score| self.sketch.add(score));
+        let mut journal = Reader::open(path)?;
+        while let Some(record) = journal.next().transpose()? {
+            // Another one may have taken over within the journal.
+            self.claim(path, journal.terms().model())?;
+            pooled_score(&record).into_iter().for_each(|score| self.sketch.add(score));
         }
         Ok(())
     }

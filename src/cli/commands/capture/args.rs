@@ -18,7 +18,7 @@ const CAPTION: &str = "Caption";
 /// It goes on until the camera ends or Ctrl-C. The camera never waits: a frame that finds no place
 /// is left out and counted; a recorded file does wait. A camera without pictures ends the run after
 /// the config's capture.max_silence_ms. An output folder is gone on with, also after the power has failed.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(
     after_help = "\
 Example: pairgate capture /dev/video0 --labels now.txt -o kept

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::tell;
+use crossbeam_channel::never;
+
 use crate::agent::status::StatusOptions;
 use crate::capture::backoff::Backoff;
 use crate::capture::caption::{Labels, Template};
@@ -27,14 +29,14 @@ use crate::cli::mqtt::Plan;
 use crate::cli::operations::{Listening, Operations};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
-use crate::cli::session::Session;
+use crate::cli::reload;
+use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::config::Layers;
 use crate::disk::Disk;
 use crate::disk::IoError;
-use crate::gate::GateSettings;
-use crate::pipeline::{Run, Signals};
+use crate::pipeline::{Reloads, Run, Signals};
 use crate::sink::Sink;
 use crate::source::frames::FramesSource;
 use crate::source::{Meter, Source};
@@ -43,7 +45,7 @@ use crate::store::{StoreOptions, StoreSink, Watermark};
 use spooled::Spooling;
 
 pub use args::CaptureArgs;
-use pairgate_core::config::{Config, OnFull};
+use pairgate_core::config::{CaptureConfig, Config, OnFull};
 use pairgate_core::pair::Size;
 
 /// Bytes of a pipe that are read at once.
@@ -59,9 +61,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut session = Session::with(layers, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
-    let mut settings = GateSettings::of(config);
-    settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
-    settings.tracker = settings::tracker_rule(config);
+    let settings = stream_settings(config, session.model.manifest())?;
     let mut options = StatusOptions::new("capture", args.output.clone(), config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
@@ -133,26 +133,49 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     operations.start()?;
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));
     let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
+    let (ending, pipeline) = (session.ending(), config.pipeline);
+    let reloads = Reloads::new(gates.len());
+    let plan = reload_plan(args, config, sink_bytes);
+    let reloading = reload::at_hangup(session, &settings, &reloads, plan)?;
     let run = Run {
         source: operations.behind(source),
         decider: decider.as_decider(),
         sink: &mut sinks,
-        config: &config.pipeline,
+        config: &pipeline,
         signals: &signals,
         first_ticket: resumed.next_ticket,
     };
-    let outcome = run.through(gates, |counts| {
+    let outcome = run.through_generations(gates, &reloads, never(), |counts| {
         progress.show(counts);
         operations.beat();
     });
     operations.close(&outcome);
-    drop(progress);
+    drop((progress, reloading));
     summary.taken = Some(Taken { silences: silence.silences(), ..queue.taken() });
     summary.spooled = spooling.map(|spooling| spooling.end()).transpose()?;
-    summary.set_tracked(decider.tracker());
+    summary.set_last(&reloads, &decider);
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);
-    Ok(session.exit_code(&outcome, true))
+    Ok(ending.exit_code(&outcome, true))
+}
+
+/// How a run's config is loaded anew. What looks at frames before the gate was started with the rules on
+/// images that there were then.
+fn reload_plan(args: &CaptureArgs, config: &Config, sink_bytes: u64) -> reload::Plan {
+    let CaptureConfig { min_change, min_sharpness, .. } = config.capture;
+    let looks = min_change > 0.0 || min_sharpness > 0.0;
+    let model = args.model.clone();
+    let args = args.clone();
+    reload::Plan {
+        layers: Box::new(move || {
+            let layers = layers(&args)?;
+            settings::check_policy(&args.policy, &layers.resolve()?)?;
+            Ok(layers)
+        }),
+        model,
+        held: if looks { &["image"] } else { &[] },
+        need: Box::new(move |need| need.with_sink(sink_bytes)),
+    }
 }
 
 /// The config, and over it what the options say.

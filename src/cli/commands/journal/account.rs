@@ -43,7 +43,6 @@ impl Account {
         for part in parts {
             let header = Salvage::open(&part)?.header().clone();
             let is_earlier = header.format < FORMAT_VERSION;
-            terms = Some(header.terms);
             let found = journal::examine_entries(&part, |entry| {
                 if let Entry::Dropped(dropped) = entry {
                     gone.insert(dropped.shard, dropped.samples);
@@ -56,6 +55,7 @@ impl Account {
                     *by_shard.entry(stored.shard).or_default() += 1;
                 }
             })?;
+            terms = Some(found.terms.clone().unwrap_or(header.terms));
             records += found.records;
             if !found.is_whole() {
                 damage.push((part, found));

@@ -80,9 +80,12 @@ fn policy(args: &ReplayArgs, journals: &[PathBuf]) -> Result<Policy, Box<dyn Err
 fn share_threshold(journals: &[PathBuf], fraction: f64) -> Result<f32, Box<dyn Error>> {
     let mut model = None;
     for path in journals {
-        let digest = Reader::open(path)?.terms().model();
-        if *model.get_or_insert(digest) != digest {
-            return Err(format!("{}: scores of another model", path.display()).into());
+        let mut journal = Reader::open(path)?;
+        while journal.next().transpose()?.is_some() {
+            let digest = journal.terms().model();
+            if *model.get_or_insert(digest) != digest {
+                return Err(format!("{}: scores of another model", path.display()).into());
+            }
         }
     }
     let scores = || -> Result<_, IoError> {

@@ -14,7 +14,7 @@ use crate::cli::outputs;
 /// It goes on until Ctrl-C or SIGTERM, and then finishes what it has taken. Nothing is answered "kept"
 /// before it is on disk, and a pair that was sent with a uid may be sent again: it is stored once. An
 /// output folder is gone on with, also after the power has failed.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(
     after_help = "\
 Example: pairgate serve -o kept

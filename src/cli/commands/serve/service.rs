@@ -15,15 +15,19 @@ use crate::agent::http::{Address, Limits, Listener, Server, is_local};
 use crate::agent::serve::{
     self, Acknowledging, ChannelSource, Desk, Names, Present, Queues, StoredNow, Window,
 };
+use crate::agent::status::StatusOptions;
 use crate::cli::commands::filter::tell;
+use crate::cli::operations::{Listening, Operations};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
-use crate::cli::session::Session;
+use crate::cli::reload;
+use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
+use crate::config::Layers;
 use crate::disk::Disk;
-use crate::gate::GateSettings;
-use crate::pipeline::{Outcome, Run, Signals};
+use crate::pipeline::{Reloads, Run, Signals};
+use crate::sink::Sink;
 use crate::source::Meter;
 use crate::store::{StoreOptions, StoreSink};
 
@@ -36,15 +40,15 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_folder(&args.output)?;
     let access = access(args)?;
-    let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, &args.policy);
-    let session = Session::with(layers, &args.model)?;
+    let mut session = Session::with(layers(args)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
+    let settings = stream_settings(&session.config, session.model.manifest())?;
+    let mut options = StatusOptions::new("serve", args.output.clone(), &session.config);
+    options.threshold = settings.policy.threshold;
+    let mut operations = Operations::new(Listening::of_service(), &mut session, options, false)?;
     let config = &session.config;
-    let mut settings = GateSettings::of(config);
-    settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
-    settings.tracker = settings::tracker_rule(config);
-    let service_bytes = serve::memory(&config.sample, &config.serve);
+    let service_bytes =
+        serve::memory(&config.sample, &config.serve).saturating_add(operations.memory(&session));
     let sink_bytes = StoreSink::memory(&config.storage).saturating_add(service_bytes);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     // Before the folder is touched: a port that is taken costs nothing.
@@ -66,7 +70,8 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
 
     let window = Window::of_journal(&args.output, config.serve.uid_window, resumed.next_ticket);
     let (desk, queues) = Desk::new(config.serve.queue, window, Present { policy, names });
-    let routes = serve::routes(desk.clone(), config.sample, &config.serve);
+    let routes =
+        serve::routes(desk.clone(), config.sample, &config.serve).merge(operations.routes());
     let server = Server::start(listeners, guarded(routes, access), limits(&config.serve))?;
     for address in server.addresses() {
         eprintln!("listening on {address}");
@@ -77,38 +82,64 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     summary.next = after_keeping(&args.output, &[], None).into();
     let asked = session.signals.stop.clone();
     let source = ChannelSource::new(desk.clone(), &queues, asked.clone(), resumed.next_ticket);
-    let mut end = End::new(&disk, asked, Duration::from_millis(config.serve.drain_ms));
+    let mut end = End::new(&disk, asked.clone(), Duration::from_millis(config.serve.drain_ms));
+    let mut sinks: Vec<Box<dyn Sink>> =
+        vec![Box::new(Acknowledging::new(store, desk.clone(), stored))];
+    operations.surround(&mut sinks);
+    operations.start()?;
+    let (ending, pipeline) = (session.ending(), config.pipeline);
+    let signals = Signals { stop: end.now.clone(), ends_by_stop: true, ..session.signals.clone() };
+    let reloads = Reloads::new(gates.len());
+    let reloading = reload::at_hangup(session, &settings, &reloads, reload_plan(args, sink_bytes))?;
     let run = Run {
-        source: Box::new(source),
+        source: operations.behind(Box::new(source)),
         decider: decider.as_decider(),
-        sink: &mut Acknowledging::new(store, desk.clone(), stored),
-        config: &config.pipeline,
-        signals: &Signals {
-            stop: end.now.clone(),
-            ends_by_stop: true,
-            gentle: session.signals.gentle.clone(),
-        },
+        sink: &mut sinks,
+        config: &pipeline,
+        signals: &signals,
         first_ticket: resumed.next_ticket,
     };
     let mut progress = Progress::new(Pass::Serving, Arc::new(Meter::default()));
     let Queues { asides, .. } = queues;
-    let mut outcome = run.through_beside(gates, asides, |counts| {
+    let mut outcome = run.through_generations(gates, &reloads, asides, |counts| {
         end.look();
         progress.show(counts);
+        operations.beat();
     });
-    drop(progress);
+    operations.close(&outcome);
+    drop((progress, reloading));
     // Who waits still learns why nothing comes; then the others get what was written for them.
     desk.end();
     server.stop(end.left().max(LAST_ANSWERS));
-    summary.set_tracked(decider.tracker());
+    summary.set_last(&reloads, &decider);
     summary.print(&outcome, args.json)?;
-    Ok(exit_code(&session, &mut outcome))
+    // A service that was asked to end has ended well.
+    outcome.interrupted = asked.load(Ordering::SeqCst);
+    Ok(ending.exit_code(&outcome, true))
 }
 
-/// A service that was asked to end has ended well.
-fn exit_code(session: &Session, outcome: &mut Outcome) -> ExitCode {
-    outcome.interrupted = session.signals.stop.load(Ordering::SeqCst);
-    session.exit_code(outcome, true)
+/// The config, and over it what the options say.
+fn layers(args: &ServeArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_layers(&args.layers)?;
+    settings::set_policy(&mut layers, &args.policy);
+    Ok(layers)
+}
+
+/// How config and model are loaded anew while it goes on.
+fn reload_plan(args: &ServeArgs, sink_bytes: u64) -> reload::Plan {
+    let model = args.model.clone();
+    let args = args.clone();
+    reload::Plan {
+        layers: Box::new(move || {
+            let layers = layers(&args)?;
+            settings::check_policy(&args.policy, &layers.resolve()?)?;
+            Ok(layers)
+        }),
+        model,
+        // Pairs that are judged only are decided beside the run, by the policy of its start.
+        held: &["policy.on_error"],
+        need: Box::new(move |need| need.without_capture().with_sink(sink_bytes)),
+    }
 }
 
 /// The end of a service: asked for, it has a time.

@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::agent::watch::After;
 use crate::cli::args::headings::{INPUT, OUTPUT};
-use crate::cli::args::{LayerArgs, ModelArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// Judge what appears in a folder, and keep the good pairs.
@@ -16,7 +16,7 @@ use crate::cli::outputs;
 /// Pictures with their captions beside them, and shards (.tar), in it and in the folders in it. It goes on
 /// until it is stopped. A file is read when it is whole; what was decided is not judged again, also after
 /// a restart. An output folder is gone on with, also after the power has failed.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(
     after_help = "\
 Example: pairgate watch incoming/ -o kept
@@ -102,6 +102,8 @@ pub struct WatchArgs {
     pub layers: LayerArgs,
     #[command(flatten)]
     pub mqtt: MqttArgs,
+    #[command(flatten)]
+    pub listen: ListenArgs,
 }
 
 fn after(text: &str) -> Result<After, String> {

@@ -9,17 +9,22 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::never;
+
 use super::filter::{refuse_overlap, tell};
+use crate::agent::status::StatusOptions;
 use crate::agent::watch::{After, Book, Done, WatchOptions, WatchSource, network_file_system};
 use crate::cli::mqtt::Plan;
+use crate::cli::operations::{Listening, Operations};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
-use crate::cli::session::Session;
+use crate::cli::reload;
+use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
+use crate::config::Layers;
 use crate::disk::Disk;
-use crate::gate::GateSettings;
-use crate::pipeline::{Run, Signals};
+use crate::pipeline::{Reloads, Run, Signals};
 use crate::sink::Sink;
 use crate::source::Meter;
 use crate::store::{StoreOptions, StoreSink, Watermark};
@@ -35,15 +40,16 @@ const SYNC_MS: u64 = 1000;
 pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_folders(args)?;
     let plan = Plan::of(&args.mqtt)?;
-    let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, &args.policy);
-    let session = Session::with(layers, &args.model)?;
+    let listening = Listening::bind(&args.listen)?;
+    let mut session = Session::with(layers(args)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
+    let settings = stream_settings(&session.config, session.model.manifest())?;
+    let mut options = StatusOptions::new("watch", args.output.clone(), &session.config);
+    options.threshold = settings.policy.threshold;
+    let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
     let config = &session.config;
-    let mut settings = GateSettings::of(config);
-    settings.policy.threshold = Some(settings::stream_threshold(config, session.model.manifest())?);
-    settings.tracker = settings::tracker_rule(config);
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage);
+    let telling = operations.memory(&session);
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + telling;
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     let listener = plan.open()?;
     let mut options = StoreOptions::of(&session.model, &settings, slice::from_ref(&args.folder));
@@ -65,6 +71,8 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     let store = Watermark::new(store, done.clone());
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     listener.add_to(&mut sinks);
+    listener.tell_of(operations.status());
+    operations.surround(&mut sinks);
     let stop = session.signals.stop.clone();
     let source = WatchSource::open(watch_options(args, config), book, done, stop)?;
 
@@ -72,22 +80,53 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     summary.output = Output::Folder(args.output.clone());
     summary.next = after_keeping(&args.output, &[], None).into();
     summary.when_interrupted = "stopped: the same command goes on\n";
+    operations.start()?;
     let mut progress = Progress::new(Pass::Watching, Arc::new(Meter::default()));
     let signals = Signals { ends_by_stop: true, ..session.signals.clone() };
+    let (ending, pipeline) = (session.ending(), config.pipeline);
+    let reloads = Reloads::new(gates.len());
+    let reloading = reload::at_hangup(session, &settings, &reloads, reload_plan(args, sink_bytes))?;
     let run = Run {
-        source: Box::new(source),
+        source: operations.behind(Box::new(source)),
         decider: decider.as_decider(),
         sink: &mut sinks,
-        config: &config.pipeline,
+        config: &pipeline,
         signals: &signals,
         first_ticket: resumed.next_ticket,
     };
-    let outcome = run.through(gates, |counts| progress.show(counts));
-    drop(progress);
-    summary.set_tracked(decider.tracker());
+    let outcome = run.through_generations(gates, &reloads, never(), |counts| {
+        progress.show(counts);
+        operations.beat();
+    });
+    operations.close(&outcome);
+    drop((progress, reloading));
+    summary.set_last(&reloads, &decider);
     summary.print(&outcome, args.json)?;
     listener.close(&outcome);
-    Ok(session.exit_code(&outcome, true))
+    Ok(ending.exit_code(&outcome, true))
+}
+
+/// The config, and over it what the options say.
+fn layers(args: &WatchArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = settings::of_layers(&args.layers)?;
+    settings::set_policy(&mut layers, &args.policy);
+    Ok(layers)
+}
+
+/// How config and model are loaded anew while it goes on.
+fn reload_plan(args: &WatchArgs, sink_bytes: u64) -> reload::Plan {
+    let model = args.model.clone();
+    let args = args.clone();
+    reload::Plan {
+        layers: Box::new(move || {
+            let layers = layers(&args)?;
+            settings::check_policy(&args.policy, &layers.resolve()?)?;
+            Ok(layers)
+        }),
+        model,
+        held: &[],
+        need: Box::new(move |need| need.without_capture().with_sink(sink_bytes)),
+    }
 }
 
 /// Refuses folders that lie in each other: what is written would be watched.

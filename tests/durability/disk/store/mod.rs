@@ -2,6 +2,7 @@
 //! and the run that goes on comes to what an unbroken one comes to.
 
 mod dropping;
+mod epoch;
 mod faults;
 mod flips;
 mod order;
