@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::capture::queue::Taken;
 use crate::cli::hints::{self, NO_PAIRS};
-use crate::cli::session::exit_code;
+use crate::cli::session::{SessionDecider, exit_code};
 use crate::cli::terminal::{BAD, GOOD, LITERAL, POOR, Styled};
 use crate::cli::tracked::Tracked;
 use crate::cli::{logger, memory};
@@ -21,7 +21,7 @@ use crate::decide::Tracker;
 use crate::gate::GateSettings;
 use crate::journal::{ModelName, Terms};
 use crate::model::{Arithmetic, Model};
-use crate::pipeline::Outcome;
+use crate::pipeline::{Outcome, Reloads};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
 
