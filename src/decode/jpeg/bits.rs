@@ -87,6 +87,12 @@ impl<'a> Bits<'a> {
         &self.chunk
     }
 
+    /// The next bit.
+    #[inline(always)]
+    pub fn bit(&mut self) -> bool {
+        self.window.bit(&self.chunk)
+    }
+
     /// Ends an interval, and goes to what follows its data. `false` where bits were read that are
     /// not there, or whole bytes of data are left.
     pub fn finish(&mut self) -> bool {
@@ -119,10 +125,27 @@ impl Window {
         self.count |= 56;
     }
 
+    /// Makes sure of so many bits, 32 at most, which are there most of the time.
+    #[inline(always)]
+    pub fn need(&mut self, bits: u32, chunk: &Chunk) {
+        if self.count < bits {
+            self.refill(chunk);
+        }
+    }
+
     /// The next 32 bits.
     #[inline(always)]
     pub fn peek(&self) -> u32 {
         (self.buffer >> 32) as u32
+    }
+
+    /// The next bit, which is then passed.
+    #[inline(always)]
+    pub fn bit(&mut self, chunk: &Chunk) -> bool {
+        self.need(1, chunk);
+        let bit = self.buffer >> 63 != 0;
+        self.skip(1);
+        bit
     }
 
     #[inline(always)]

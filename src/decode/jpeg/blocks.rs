@@ -7,10 +7,10 @@ use super::huffman::{END_OF_BLOCK, Kind, Skips, Table};
 pub(super) type Block = [i16; 64 + 1];
 
 /// Largest DC level of an 8-bit image.
-const MAX_LEVEL: i32 = 2047;
+pub(super) const MAX_LEVEL: i32 = 2047;
 
 /// Positions in natural order by their place in the zigzag; past the end, a spare one.
-const NATURAL: [u8; 256] = {
+pub(super) const NATURAL: [u8; 256] = {
     let mut natural = [64; 256];
     let (mut row, mut column, mut place) = (0, 0, 0);
     while place < 64 {

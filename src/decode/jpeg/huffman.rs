@@ -27,11 +27,16 @@ pub(super) struct Table {
     symbols: Vec<u8>,
 }
 
-/// Whether a table is of differences of DC levels or of AC coefficients.
+/// What a table's symbols mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Differences of DC levels.
     Dc,
+    /// AC coefficients of whole blocks.
     Ac,
+    /// AC coefficients of a progressive file's band: where a block ends, as many may end as bits that
+    /// follow say. Their number is the entry's value; they are not among its bits.
+    Band,
 }
 
 impl Table {
@@ -83,7 +88,7 @@ impl Table {
         if category > MAX_CATEGORY {
             return None;
         }
-        Some(entry(value(bits << length, category), advance, length + category))
+        Some(entry(value(bits << length, symbol, advance, category), advance, length + category))
     }
 
     /// The symbol of a code of more than [`LOOK`] bits, by the next 16 bits, and its length.
@@ -108,7 +113,8 @@ fn fill(looks: &mut [u32], length: u32, symbol: u8, kind: Kind) {
     // Each value, repeated for what follows it.
     let repeats = 1_usize << (LOOK - bits);
     for (number, looks) in looks.chunks_exact_mut(repeats).enumerate() {
-        let value = value((number as u32).checked_shl(32 - category).unwrap_or(0), category);
+        let number = (number as u32).checked_shl(32 - category).unwrap_or(0);
+        let value = value(number, symbol, advance, category);
         looks.fill(entry(value, advance, bits));
     }
 }
@@ -118,15 +124,16 @@ fn meaning(symbol: u8, kind: Kind) -> (usize, u32) {
     let (run, category) = (usize::from(symbol >> 4), u32::from(symbol & 15));
     match kind {
         Kind::Dc => (0, u32::from(symbol)),
-        Kind::Ac if category == 0 && run < 15 => (END_OF_BLOCK, 0),
-        Kind::Ac => (run, category),
+        Kind::Ac | Kind::Band if category == 0 && run < 15 => (END_OF_BLOCK, 0),
+        Kind::Ac | Kind::Band => (run, category),
     }
 }
 
-/// The value of a category whose bits are the highest of `bits`.
-fn value(bits: u32, category: u32) -> i32 {
+/// The value of a category whose bits are the highest of `bits`; at a block's end, the bits that say how
+/// many end there.
+fn value(bits: u32, symbol: u8, advance: usize, category: u32) -> i32 {
     if category == 0 {
-        return 0;
+        return if advance == END_OF_BLOCK { i32::from(symbol >> 4) } else { 0 };
     }
     let number = (bits >> (32 - category)) as i32;
     if number >> (category - 1) == 0 { number - ((1 << category) - 1) } else { number }

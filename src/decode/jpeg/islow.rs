@@ -50,6 +50,19 @@ pub(super) fn transform(block: &[i16; 64], steps: &[u16; 64]) -> [u8; 64] {
     samples
 }
 
+/// Whether no processor cuts anything off in the transform of a block: it is far from that in blocks
+/// that encoders make of pixels.
+pub(super) fn is_within_range(block: &[i16; 64], steps: &[u16; 64]) -> bool {
+    // Two of them are added in 16 bits.
+    let fits = |value: i32| value.abs() <= i32::from(i16::MAX / 2);
+    let levels: [i32; 64] = std::array::from_fn(|i| i32::from(block[i]) * i32::from(steps[i]));
+    levels.into_iter().all(fits)
+        && (0..8).all(|column| {
+            let line = line(std::array::from_fn(|row| levels[8 * row + column] as i16));
+            line.into_iter().all(|value| fits(value >> (CONSTANT_BITS - KEPT_BITS)))
+        })
+}
+
 /// The samples of a block whose coefficients are all in the first row.
 #[inline(always)]
 pub(super) fn transform_row(block: &[i16; 64], steps: &[u16; 64], samples: &mut [u8; 64]) {

@@ -15,7 +15,12 @@ pub(super) struct Markers<'a> {
 impl<'a> Markers<'a> {
     /// The markers after the start of the image.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 2 }
+        Self::at(bytes, 2)
+    }
+
+    /// The markers from a place on.
+    pub fn at(bytes: &'a [u8], position: usize) -> Self {
+        Self { bytes, position }
     }
 
     /// What follows the segment that was given last.

@@ -1,13 +1,14 @@
 //! JPEG: the pixels that libjpeg-turbo decodes, bit for bit, and those that are needed alone.
 //!
 //! [`outline`] walks the file from marker to marker, which finds a missing end for certain, and says
-//! what memory decoding takes. [`decode`] reads the entropy-coded data of baseline files by itself,
-//! in one scan and without faults, which nearly all photos are, and transforms, upsamples and colours
-//! what is wanted of them, with the kernels of libjpeg-turbo-rs. All other files go through that
-//! crate's own decoder.
+//! what memory decoding takes. [`decode`] reads the entropy-coded data by itself of files without faults
+//! and of the usual samplings, which nearly all photos are, baseline or progressive, and transforms,
+//! upsamples and colours what is wanted of them, with the kernels of libjpeg-turbo-rs. All other files go
+//! through that crate's own decoder.
 //!
 //! ```text
-//! markers -> baseline (header) -> scan: bits -> blocks (huffman) -> transform -> strip -> upsample -> RGB
+//! markers -> header -> scan: bits -> blocks (huffman) ----------> planes: transform -> strip -> upsample -> RGB
+//!         |        \-> held: all scans, bits -> bands (huffman) ->
 //!         \-> other: libjpeg-turbo-rs, whole
 //! ```
 
@@ -19,22 +20,29 @@ use pairgate_core::pair::Size;
 use super::Layout;
 use super::orientation::Carriers;
 use super::part::Region;
-use baseline::Baseline;
+use header::Header;
 use markers::{END_OF_IMAGE, Markers, START_OF_SCAN};
+use planes::{Planes, Wanted};
 use span::Span;
 
-mod baseline;
+mod band;
 mod bits;
 mod blocks;
+mod header;
+mod held;
 mod huffman;
 mod islow;
 mod markers;
 mod other;
+mod planes;
 mod scan;
 mod span;
 mod strip;
 mod transform;
 mod upsample;
+
+/// More scans than encoders make of an image; each takes time for all of it.
+const MAX_SCANS: usize = 512;
 
 /// EXIF, or XMP.
 const APP1: u8 = 0xe1;
@@ -59,9 +67,10 @@ impl Outline {
         Layout { working: self.rgb(), extra: self.coefficients + samples }
     }
 
-    /// Bytes that it takes to decode the file by libjpeg-turbo-rs, which holds all samples.
+    /// Bytes that it takes to decode the file by libjpeg-turbo-rs, which holds all samples, and to look at
+    /// its coefficients.
     fn whole(&self) -> u64 {
-        self.rgb().saturating_add(self.coefficients + self.samples)
+        self.rgb().saturating_add(3 * self.samples)
     }
 
     fn rgb(&self) -> u64 {
@@ -141,9 +150,7 @@ pub(super) fn decode(
     };
     let columns = span(region.left, region.size.width);
     let rows = span(region.top, region.size.height);
-    let file = Baseline::read(bytes);
-    let file = file.filter(|file| file.width == stored.width as usize);
-    if file.is_some_and(|file| scan::decode(&file, side, columns, rows, pixels).is_some()) {
+    if read_here(bytes, stored, side, Wanted { columns, rows }, pixels).is_some() {
         let size = Size::new(columns.length() as u32, rows.length() as u32);
         return Ok(Region { left: columns.start as u32, top: rows.start as u32, size });
     }
@@ -151,6 +158,33 @@ pub(super) fn decode(
         return Err(Reason::ImageTooLarge);
     }
     other::decode(bytes, limits, side, columns, pixels)
+}
+
+/// Decodes what is wanted of a file that is as nearly all are; `None` for any other, and for one that is
+/// not quite as it should be.
+fn read_here(
+    bytes: &[u8],
+    stored: Size,
+    side: usize,
+    wanted: Wanted,
+    pixels: &mut Vec<u8>,
+) -> Option<()> {
+    let header = Header::read(bytes)?;
+    (header.width == stored.width as usize).then_some(())?;
+    let planes = Planes::new(&header, side, wanted)?;
+    let row = 3 * wanted.columns.length();
+    let length = row * wanted.rows.length();
+    // Of another image's pixels, none is left in the end.
+    if pixels.capacity() < length {
+        *pixels = Vec::with_capacity(length);
+    }
+    pixels.resize(length, 0);
+    let rows = pixels.chunks_exact_mut(row);
+    if header.is_progressive || header.scan.coded.len() < header.components.len() {
+        held::decode(bytes, header, planes, rows)
+    } else {
+        scan::decode(&header, planes, rows)
+    }
 }
 
 impl<'a> Frame<'a> {
