@@ -19,6 +19,7 @@ mod book;
 #[cfg_attr(not(target_os = "linux"), path = "no_events.rs")]
 mod events;
 mod mount;
+mod pair;
 mod scan;
 mod shard;
 mod signature;

@@ -15,13 +15,14 @@ use super::WatchOptions;
 use super::after::Done;
 use super::book::{Book, Files};
 use super::events::{Event, Events};
+use super::pair::{PairReader, Read};
 use super::scan::{Scan, Step, is_hidden};
 use super::shard::WatchedShard;
 use super::signature::{INPUT, Signer};
 use super::waiting::{Group, Waiting};
 use crate::disk::IoError;
 use crate::source::tar::TarSource;
-use crate::source::{LooseKind, Sample, Source, ends_as_a_tar, read_loose};
+use crate::source::{LooseKind, Sample, Source, ends_as_a_tar};
 
 /// Time between two looks where nothing happens.
 const NAP: Duration = Duration::from_millis(20);
@@ -29,13 +30,10 @@ const NAP: Duration = Duration::from_millis(20);
 const MOMENT: Duration = Duration::from_millis(300);
 /// Names that a scan goes through before events are looked at again.
 const NAMES: usize = 256;
-/// What captions and metadata end in.
-const TEXTS: [&str; 4] = ["txt", "text", "caption", "json"];
-
 /// Gives the pairs of a folder, until it is stopped.
 pub struct WatchSource {
     options: WatchOptions,
-    shard: Arc<str>,
+    reader: PairReader,
     signer: Signer,
     book: Book,
     done: Done,
@@ -74,9 +72,10 @@ impl WatchSource {
             events.inspect_err(told).ok()
         });
         let shard = folder.to_string_lossy().into();
+        let reader = PairReader { shard, signer: signer.clone(), limits: options.limits };
         let scan = Some(Scan::new(folder));
         Ok(Self {
-            shard,
+            reader,
             signer,
             book,
             done,
@@ -103,7 +102,7 @@ impl WatchSource {
     fn hear(&mut self, now: Instant) {
         let Some(events) = &mut self.events else { return };
         if let Err(why) = events.drain(&mut self.told) {
-            log::warn!("{}: no more events ({why}); it is scanned", self.shard);
+            log::warn!("{}: no more events ({why}); it is scanned", self.reader.shard);
             self.events = None;
             self.rescan();
         }
@@ -208,27 +207,11 @@ impl WatchSource {
         if was_before && !is_given && !self.done.keeps() {
             let texts = match kind {
                 LooseKind::Shard => Vec::new(),
-                _ => self.texts_of(path),
+                _ => self.reader.texts_of(path),
             };
             let paths = std::iter::once(path.to_owned()).chain(texts).collect();
             self.done.finish_left(&Files { paths, signature: own }, was_failed);
         }
-    }
-
-    /// The captions and metadata beside a picture: those with its whole name in front, else with its stem.
-    fn texts_of(&self, image: &Path) -> Vec<PathBuf> {
-        let beside = |extension: &str| {
-            let mut whole = image.as_os_str().to_owned();
-            whole.push(format!(".{extension}"));
-            let upper = extension.to_uppercase();
-            let names = [
-                PathBuf::from(whole),
-                image.with_extension(extension),
-                image.with_extension(upper),
-            ];
-            names.into_iter().find(|path| path.is_file())
-        };
-        TEXTS.iter().filter_map(|extension| beside(extension)).collect()
     }
 
     /// Looks at what waits; whether anything was due.
@@ -287,7 +270,8 @@ impl WatchSource {
             }
             return self.waiting.put_back(stem, group, now, self.options.settle);
         }
-        let texts: Vec<Vec<PathBuf>> = images.iter().map(|image| self.texts_of(image)).collect();
+        let texts: Vec<Vec<PathBuf>> =
+            images.iter().map(|image| self.reader.texts_of(image)).collect();
         let files: Vec<PathBuf> = images.iter().chain(texts.iter().flatten()).cloned().collect();
         let look = match self.is_still(&mut group, &files, now) {
             Ok(look) => look,
@@ -299,7 +283,7 @@ impl WatchSource {
         }
         let mut samples = Vec::new();
         for (image, texts) in images.iter().zip(&texts) {
-            match self.read(image, texts, has_waited) {
+            match self.reader.read(image, texts, has_waited) {
                 Read::Whole(sample, files) => samples.push((sample, files)),
                 Read::NoCaption => {
                     group.incomplete = Some(look);
@@ -312,31 +296,6 @@ impl WatchSource {
             }
         }
         self.give(samples);
-    }
-
-    /// Reads a pair, and sees that nothing changed meanwhile.
-    fn read(&self, image: &Path, texts: &[PathBuf], has_waited: bool) -> Read {
-        let paths: Vec<PathBuf> =
-            std::iter::once(image.to_owned()).chain(texts.iter().cloned()).collect();
-        let look = || -> Vec<_> { paths.iter().map(|path| self.signer.at(path).ok()).collect() };
-        let before = look();
-        let Some(Some(Some(signature))) = before.first().copied() else { return Read::Changed };
-        let below = self.signer.below(image);
-        let (sample, error) = read_loose(&self.shard, below, &paths, self.options.limits);
-        if let Some(why) = error {
-            log::warn!("{}: {why}", image.display());
-            if !has_waited {
-                return Read::Changed;
-            }
-        }
-        if look() != before {
-            return Read::Changed;
-        }
-        let has_caption = sample.pair(&sample.metadata()).caption.is_some();
-        if !has_caption && !has_waited && sample.fault.is_none() {
-            return Read::NoCaption;
-        }
-        Read::Whole(sample, Files { paths, signature })
     }
 
     /// Gives samples of one stem. Texts that several pictures share are done with behind the last one.
@@ -439,13 +398,6 @@ impl WatchSource {
         }
         None
     }
-}
-
-/// What reading a pair came to.
-enum Read {
-    Whole(Sample, Files),
-    NoCaption,
-    Changed,
 }
 
 impl Source for WatchSource {
