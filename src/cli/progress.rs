@@ -26,6 +26,10 @@ pub struct LogLines;
 
 impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // A terminal that was closed takes no line; asked to make room for one, the bar would panic.
+        if !stderr().is_terminal() {
+            return stderr().write(line);
+        }
         TERMINAL.suspend(|| stderr().write(line))
     }
 
