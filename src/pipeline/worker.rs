@@ -116,7 +116,10 @@ impl<E: Examine> Worker<E> {
             select! {
                 recv(self.work.tickets) -> ticket => return ticket.ok().map(Job::Own),
                 recv(self.work.asides) -> aside => match aside {
-                    Ok(aside) => return Some(Job::Beside(aside)),
+                    Ok(aside) => {
+                        self.change_over_if_idle();
+                        return Some(Job::Beside(aside));
+                    }
                     // Nobody will ask any more; asked again, it would say so at once.
                     Err(_) => self.work.asides = never(),
                 },

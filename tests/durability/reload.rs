@@ -160,7 +160,7 @@ fn run_into(folder: &Path, count: u64, starts: &[u64], workers: usize, config: P
         signals: &signals,
         first_ticket: 0,
     };
-    let outcome = run.through_generations(examiners, &reloads, |_| ());
+    let outcome = run.through_generations(examiners, &reloads, crossbeam_channel::never(), |_| ());
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
     assert_eq!((outcome.read, outcome.counts.decided()), (count, count));
     assert_eq!(Arc::strong_count(&alive), 1, "an examiner is left");
@@ -296,7 +296,12 @@ fn start(examiners: Vec<Marked>, told: Told, count: u64, silent_from: u64) -> Ba
             signals: &signals,
             first_ticket: 0,
         };
-        let _ = send.send(run.through_generations(examiners, &reloads, |_| ()));
+        let _ = send.send(run.through_generations(
+            examiners,
+            &reloads,
+            crossbeam_channel::never(),
+            |_| (),
+        ));
     });
     background
 }
@@ -461,7 +466,12 @@ fn follow(folder: &Path, end: u64, at: u64, was: &Terms, now: &Terms) {
         signals: &signals,
         first_ticket: begin,
     };
-    let outcome = run.through_generations((0..2).map(all).collect(), &reloads, |_| ());
+    let outcome = run.through_generations(
+        (0..2).map(all).collect(),
+        &reloads,
+        crossbeam_channel::never(),
+        |_| (),
+    );
     assert!(outcome.error.is_none());
 }
 

@@ -22,8 +22,9 @@ use crate::digest::sha256;
 
 /// Bytes of a token at least: a shorter one can be guessed.
 const MIN_TOKEN: usize = 16;
-/// What may be asked without a token: whether the service is alive.
-const OPEN_PATHS: [&str; 1] = ["/healthz"];
+/// What may be asked without a token: whether the service is alive, and the page, which holds nothing and
+/// asks for the token.
+const OPEN_PATHS: [&str; 2] = ["/", "/healthz"];
 
 /// Who may ask.
 #[derive(Debug, Clone, Default)]

@@ -36,6 +36,7 @@ use pairgate_core::policy::pooled_score;
 use crate::capture::queue::FrameQueue;
 use crate::disk::Disk;
 use crate::gate::{Latency, Stages};
+use crate::journal::Terms;
 use crate::pipeline::{Levels, Outcome};
 use crate::store::{Judged, Sink};
 
@@ -118,6 +119,7 @@ impl StatusOptions {
 #[derive(Debug)]
 pub struct Status {
     options: StatusOptions,
+    model: Mutex<Judging>,
     state: progress::Progress,
     counters: Counters,
     waiting: Mutex<Waiting>,
@@ -147,6 +149,13 @@ pub struct Spool {
     pub is_full: AtomicBool,
 }
 
+/// The model that scores now.
+#[derive(Debug)]
+struct Judging {
+    digest: String,
+    calibration: Vec<f32>,
+}
+
 impl Status {
     /// A status of a run that has not begun.
     ///
@@ -156,6 +165,10 @@ impl Status {
         let now = options.disk.elapsed();
         let latest = Latest::new(options.thumbnails, options.max_decode_bytes)?;
         Ok(Arc::new(Self {
+            model: Mutex::new(Judging {
+                digest: options.model.clone(),
+                calibration: options.calibration.clone(),
+            }),
             state: progress::Progress::new(now),
             counters: Counters::default(),
             waiting: Mutex::default(),
@@ -171,6 +184,17 @@ impl Status {
             spool: Spool::default(),
             options,
         }))
+    }
+
+    /// Other terms decide from here on. Of another model's scores no calibration is known.
+    fn set_terms(&self, terms: &Terms) {
+        let digest = terms.model().to_string();
+        let (mut model, mut scores) = (lock(&self.model), lock(&self.scores));
+        if model.digest != digest {
+            *model = Judging { digest, calibration: Vec::new() };
+            *scores = Scores::new(None);
+        }
+        scores.set_threshold(terms.threshold);
     }
 
     /// Bytes of memory that a status takes at worst.

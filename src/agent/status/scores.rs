@@ -51,6 +51,11 @@ impl Scores {
         self.current.bins[bin(score)] += 1;
     }
 
+    /// Another threshold decides from here on.
+    pub(super) fn set_threshold(&mut self, threshold: Option<f32>) {
+        self.threshold = threshold;
+    }
+
     /// The threshold now.
     pub(super) fn threshold(&self) -> Option<f32> {
         self.threshold

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Status, lock};
 use crate::disk::IoError;
+use crate::journal::Terms;
 use crate::store::{Judged, RunEnd, Sink};
 
 /// Notes when storing a pair begins.
@@ -30,6 +31,11 @@ impl Sink for Observer {
             self.0.store.observe(self.0.now().saturating_sub(since));
         }
         self.0.decided(judged);
+        Ok(())
+    }
+
+    fn epoch(&mut self, terms: &Terms, _: u64) -> Result<(), IoError> {
+        self.0.set_terms(terms);
         Ok(())
     }
 

@@ -178,7 +178,7 @@ impl Status {
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             command: options.command,
-            model: options.model.clone(),
+            model: lock(&self.model).digest.clone(),
             uptime_seconds: self.state.uptime(now).as_secs_f64(),
             state: state.name(),
             stalled: self.health().err().map(|stall| stall.to_string()),
@@ -244,7 +244,7 @@ impl Status {
             count: sketch.count(),
             quantiles,
             bins,
-            drift: scores::distance(&mut sketch, &options.calibration),
+            drift: scores::distance(&mut sketch, &lock(&self.model).calibration),
             drift_alarm: options.drift_alarm,
         }
     }

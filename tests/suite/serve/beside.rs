@@ -6,7 +6,7 @@ use std::time::Duration;
 use pairgate::decide::Fixed;
 use pairgate::disk::IoError;
 use pairgate::gate::{Evidence, Examine, ExamineError};
-use pairgate::pipeline::{Aside, Run, Signals};
+use pairgate::pipeline::{Aside, Reloads, Run, Signals};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample, Source};
 use pairgate_core::config::PipelineConfig;
@@ -98,7 +98,8 @@ fn asides_are_answered_and_leave_no_trace() {
             signals: &Signals::default(),
             first_ticket: 5,
         };
-        run.through_beside(vec![FirstByte, FirstByte], asides, |_| ())
+        let examiners = vec![FirstByte, FirstByte];
+        run.through_generations(examiners, &Reloads::new(2), asides, |_| ())
     });
     let (answer, answers) = channel();
     for number in 0..20_u8 {
