@@ -175,10 +175,11 @@ impl Status {
         let (rate, seconds) = (history.rate(now), history.seconds(now));
         drop(history);
         let state = self.run_state();
+        let model = lock(&self.model).digest.clone();
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             command: options.command,
-            model: lock(&self.model).digest.clone(),
+            model,
             uptime_seconds: self.state.uptime(now).as_secs_f64(),
             state: state.name(),
             stalled: self.health().err().map(|stall| stall.to_string()),
@@ -239,12 +240,13 @@ impl Status {
         drop(scores);
         let quantiles =
             RANKS.into_iter().filter_map(|rank| Some((rank, sketch.quantile(rank)?))).collect();
+        let drift = scores::distance(&mut sketch, &lock(&self.model).calibration);
         ScoreSummary {
             threshold,
             count: sketch.count(),
             quantiles,
             bins,
-            drift: scores::distance(&mut sketch, &lock(&self.model).calibration),
+            drift,
             drift_alarm: options.drift_alarm,
         }
     }
