@@ -49,7 +49,7 @@ fn shown(caption: &[u8]) -> String {
     String::from_utf8_lossy(caption).trim().chars().take(MOST_CAPTION).collect()
 }
 
-/// A small JPEG of at most [`SIDE`] pixels a side, as a data URL; `None` for what cannot be decoded
+/// A small JPEG of at most 160 pixels a side, as a data URL; `None` for what cannot be decoded
 /// under `limits`.
 pub fn thumbnail(image: &[u8], limits: &ImageLimits) -> Option<String> {
     let header = probe(image, limits).ok()?;

@@ -6,13 +6,13 @@
 //!   ^-- what the journal knows                      durable -> keep, delete, move <
 //! ```
 //! - The truth is the journal: a record's position holds a number made of the file's path, size and time
-//!   of change ([`signature`]). What has one is not judged again, whatever was killed when.
-//! - [`events`] tell of files that were closed or renamed into place; a [`scan`] finds the others, at the
+//!   of change (`signature`). What has one is not judged again, whatever was killed when.
+//! - `events` tell of files that were closed or renamed into place; a `scan` finds the others, at the
 //!   start, now and then, and when events were lost. Where there are none, as on network file systems,
 //!   the scan finds all.
 //! - A file is read when its size and time of change have stood still: for a moment where an event says
 //!   that it is whole, for longer where none does; and again not, if they changed while it was read.
-//! - [`after`] does what is wished with files whose decisions are on disk.
+//! - `after` does what is wished with files whose decisions are on disk.
 
 mod after;
 mod book;
