@@ -90,12 +90,11 @@ impl Outbox {
         observers: Observers,
     ) -> Result<(Self, OutboxSink, Forwarder, Resumed), IoError> {
         let mut spool = Spool::open(disk, &folder.join(DECIDED), spool)?;
-        let history = folder.join(HISTORY);
+        let history = Self::history_in(folder);
         catch_up(disk, &history, &mut spool, &store.header.inputs)?;
         let StoreOptions { config, header, new_decisions, annotate, earlier_config, .. } = store;
         let (terms, inputs) = (header.terms.clone(), header.inputs.clone());
-        let options =
-            StoreOptions { new_decisions, earlier_config, ..history_options(header) };
+        let options = StoreOptions { new_decisions, earlier_config, ..history_options(header) };
         let (history_sink, resumed) = StoreSink::go_on(disk, &history, options)?;
         let id = spool.id();
         let state = Arc::new(State::new(SharedSpool::new(spool)));
@@ -132,6 +131,11 @@ impl Outbox {
             stop: Arc::default(),
         };
         Ok((Self { state, history }, sink, forwarder, resumed))
+    }
+
+    /// The folder whose journal tells of all decisions of the outbox in `folder`.
+    pub fn history_in(folder: &Path) -> PathBuf {
+        folder.join(HISTORY)
     }
 
     /// The folder whose journal tells of all decisions.

@@ -90,7 +90,8 @@ impl Target {
             return Err(failed(&self.folder)(io::Error::new(io::ErrorKind::NotFound, why)));
         }
         if was_reached && !OutputFolder::is_begun(&self.folder)? {
-            let why = "there is no journal in it, though pairs were brought there: is its disk mounted?";
+            let why =
+                "there is no journal in it, though pairs were brought there: is its disk mounted?";
             return Err(failed(&self.folder)(io::Error::new(io::ErrorKind::NotFound, why)));
         }
         Ok(())
@@ -135,7 +136,7 @@ impl Output {
             let why = "it was removed, or is another one now";
             return Err(failed(&self.journal)(io::Error::new(io::ErrorKind::NotFound, why)));
         }
-        Ok(self.brought.drain(..count).last().map(|(_, sequence)| sequence + 1))
+        Ok(self.brought.drain(..count).next_back().map(|(_, sequence)| sequence + 1))
     }
 
     /// Whether all that was brought is on disk.

@@ -84,8 +84,8 @@ impl OutboxSink {
             return Err(self.failed("what brings pairs to the output panicked: see the log above"));
         }
         let durable = self.state.spool.lock().durable();
-        while let Some(pending) = self.pending.pop_front_if(|pending| pending.sequence < durable) {
-            let Pending { judged, record, .. } = pending;
+        let on_disk = self.pending.partition_point(|pending| pending.sequence < durable);
+        for Pending { judged, record, .. } in self.pending.drain(..on_disk) {
             self.history.accept_spooled(&judged, record, None)?;
             self.durable = judged.ticket + 1;
         }
@@ -144,10 +144,12 @@ impl Sink for OutboxSink {
         self.state.release(frame_bytes(&judged.sample));
         let judged = Judged { sample: bare(&judged.sample), ..*judged };
         self.pending.push_back(Pending { sequence, judged, record });
-        if self.pending.len() >= MOST_PENDING {
-            self.state.spool.lock().sync()?;
-        }
-        self.settle()
+        let settled = match self.pending.len() >= MOST_PENDING {
+            true => self.sync(),
+            false => self.settle(),
+        };
+        // A pair that is refused is not one that was accepted and is lost.
+        settled.inspect_err(|_| self.pending.retain(|pending| pending.sequence != sequence))
     }
 
     fn wants_checkpoint(&self) -> bool {

@@ -51,7 +51,10 @@ fn judged(number: u64, ticket: u64) -> Judged {
     let uid = sample.uid(&sample.metadata(), content);
     let size = Size::new(1 + u32::from(number >= AT), 1);
     let decision = Decision { verdict, reason, facts: Facts { content, size, ..Facts::default() } };
-    Judged { position: Position { input: 0, item: number }, ..Judged::new(ticket, sample, uid, decision) }
+    Judged {
+        position: Position { input: 0, item: number },
+        ..Judged::new(ticket, sample, uid, decision)
+    }
 }
 
 fn terms(is_new: bool) -> Terms {
@@ -96,13 +99,12 @@ fn run(
     let first = next_number(&resumed);
     drop((sink, forwarder));
     let (_, mut sink, mut forwarder, resumed) = open(&disk, around, options(sync), first > AT)?;
-    let mut ticket = resumed.next_ticket;
-    for number in first..PAIRS {
+    let next = resumed.next_ticket + PAIRS - first;
+    for (ticket, number) in (resumed.next_ticket..next).zip(first..PAIRS) {
         if number == AT {
             sink.epoch(&terms(true), ticket)?;
         }
         sink.accept(&judged(number, ticket))?;
-        ticket += 1;
         clock.advance(Duration::from_millis(60));
         sink.idle()?;
         mark(sink.durable().unwrap());
