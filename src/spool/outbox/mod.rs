@@ -125,6 +125,7 @@ impl Outbox {
             output: output.display().to_string(),
             pending: VecDeque::new(),
             durable: resumed.next_ticket,
+            has_failed: false,
             acknowledged_at: disk.elapsed(),
             drain: Duration::ZERO,
             is_forwarded: false,

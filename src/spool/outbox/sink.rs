@@ -41,6 +41,8 @@ pub struct OutboxSink {
     /// Pairs whose frames are not on disk.
     pub(super) pending: VecDeque<Pending>,
     pub(super) durable: u64,
+    /// Whether the history lacks records of frames that are on disk: no frame goes then.
+    pub(super) has_failed: bool,
     /// When pairs were acknowledged last.
     pub(super) acknowledged_at: Duration,
     /// How long what waits is brought to the output when the run ends.
@@ -86,7 +88,9 @@ impl OutboxSink {
         let durable = self.state.spool.lock().durable();
         let on_disk = self.pending.partition_point(|pending| pending.sequence < durable);
         for Pending { judged, record, .. } in self.pending.drain(..on_disk) {
-            self.history.accept_spooled(&judged, record, None)?;
+            let entered = self.history.accept_spooled(&judged, record, None);
+            self.has_failed |= entered.is_err();
+            entered?;
             self.durable = judged.ticket + 1;
         }
         let now = self.disk.elapsed();
@@ -104,7 +108,8 @@ impl OutboxSink {
     fn acknowledge(&mut self) -> Result<(), IoError> {
         self.acknowledged_at = self.disk.elapsed();
         let brought = self.state.brought.load(Ordering::SeqCst);
-        if self.pending.front().is_some_and(|pending| pending.sequence < brought) {
+        let is_behind = self.pending.front().is_some_and(|pending| pending.sequence < brought);
+        if is_behind || self.has_failed {
             return Ok(());
         }
         self.history.sync()?;
