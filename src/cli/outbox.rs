@@ -122,6 +122,7 @@ pub fn refuse_unknown(args: &SpoolArgs, output: &Path) -> Result<(), Box<dyn Err
 
 impl Destination {
     /// Whether decisions wait in a spool.
+    #[cfg(feature = "serve")]
     pub fn is_spooled(&self) -> bool {
         self.outbox.is_some()
     }
