@@ -10,6 +10,7 @@ mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
 mod operations;
+mod outbox;
 mod outputs;
 mod progress;
 mod reload;

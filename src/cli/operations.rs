@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 #[cfg(feature = "serve")]
 use crate::agent::http::access::{Access, guarded};
@@ -14,6 +15,7 @@ use crate::agent::status::{Status, StatusOptions};
 use crate::agent::systemd::ServiceManager;
 use crate::capture::queue::FrameQueue;
 use crate::cli::args::ListenArgs;
+use crate::cli::outbox::Levels;
 use crate::cli::session::Session;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
@@ -176,6 +178,18 @@ impl Operations {
             self.manager = ServiceManager::tell(status)?;
         }
         Ok(())
+    }
+
+    /// The run's loop has come round, and its spool, if it has one, is so full.
+    pub fn beat_with(&self, spool: &Levels) {
+        if let (Some(status), Some(level)) = (&self.status, spool.now()) {
+            let told = status.spool();
+            told.pairs.store(level.pairs, Ordering::Relaxed);
+            told.bytes.store(level.bytes, Ordering::Relaxed);
+            told.max_bytes.store(level.max_bytes, Ordering::Relaxed);
+            told.is_full.store(level.is_full, Ordering::Relaxed);
+        }
+        self.beat();
     }
 
     /// The run's loop has come round.

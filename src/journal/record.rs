@@ -14,6 +14,9 @@ pub const MAX_NAME: usize = 4096;
 /// Note: the pair was found stored without a record; the record tells where, and what the sample says
 /// of itself.
 const RECOVERED: u8 = 1;
+/// Note: the decision came through a spool; the value is the spool's number and the ticket there, as
+/// postcard encodes a [`Position`].
+const SPOOLED: u8 = 2;
 
 /// Where a kept pair is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,12 +58,26 @@ pub struct Record {
     pub threshold: Option<f32>,
     /// Whether the record was made of a sample that was found stored without one.
     pub recovered: bool,
+    /// Where the decision comes from, if it waited in a spool: the spool's number, and the ticket that it
+    /// has there.
+    pub spooled: Option<Position>,
 }
 
 impl Record {
     /// The decision that the record holds.
     pub fn decision(&self) -> Decision {
         Decision { verdict: self.verdict, reason: self.reason, facts: self.facts }
+    }
+
+    /// The record's bytes, as they are in a journal's entry.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        // Into memory nothing fails.
+        postcard::to_allocvec(&RecordBytes::from(self)).unwrap_or_default()
+    }
+
+    /// The record of these bytes; `None` where they are none.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes::<RecordBytes<'_>>(bytes).ok().map(Self::from)
     }
 
     /// Whether the record tells of a sample with this key, from this shard.
@@ -85,6 +102,7 @@ impl Record {
             stored: None,
             threshold,
             recovered: false,
+            spooled: None,
         }
     }
 }
@@ -113,7 +131,7 @@ pub(super) struct RecordBytes<'a> {
     threshold: Option<f32>,
     /// Tagged notes, each a tag, the length of its value and the value: a reader passes over tags
     /// that it does not know.
-    notes: &'a [u8],
+    notes: Cow<'a, [u8]>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,7 +168,7 @@ impl<'a> From<&'a Record> for RecordBytes<'a> {
             broken: record.broken.iter().map(|reason| reason as u8).collect(),
             stored,
             threshold: record.threshold,
-            notes: if record.recovered { &[RECOVERED, 0] } else { &[] },
+            notes: notes_of(record).into(),
         }
     }
 }
@@ -181,19 +199,37 @@ impl From<RecordBytes<'_>> for Record {
             broken: bytes.broken.iter().filter_map(reason).collect(),
             stored,
             threshold: bytes.threshold,
-            recovered: tags(bytes.notes).any(|tag| tag == RECOVERED),
+            recovered: notes(&bytes.notes).any(|(tag, _)| tag == RECOVERED),
+            spooled: notes(&bytes.notes)
+                .find(|(tag, _)| *tag == SPOOLED)
+                .and_then(|(_, value)| postcard::from_bytes(value).ok()),
         }
     }
 }
 
-/// Tags of the notes, up to where they are not whole.
-fn tags(notes: &[u8]) -> impl Iterator<Item = u8> + '_ {
+/// The notes of a record, one after the other.
+fn notes_of(record: &Record) -> Vec<u8> {
+    let mut notes = Vec::new();
+    if record.recovered {
+        notes.extend([RECOVERED, 0]);
+    }
+    // At most 15 bytes: their number is one byte.
+    if let Some(Ok(value)) = record.spooled.map(|place| postcard::to_allocvec(&place)) {
+        notes.extend([SPOOLED, value.len() as u8]);
+        notes.extend(value);
+    }
+    notes
+}
+
+/// The notes' tags and values, up to where they are not whole.
+fn notes(notes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> + '_ {
     let mut rest = notes;
     std::iter::from_fn(move || {
         let (tag, behind) = rest.split_first()?;
         let (length, behind) = postcard::take_from_bytes::<u32>(behind).ok()?;
-        rest = behind.get(length as usize..)?;
-        Some(*tag)
+        let value = behind.get(..length as usize)?;
+        rest = &behind[value.len()..];
+        Some((*tag, value))
     })
 }
 

@@ -27,6 +27,8 @@ impl Spool {
                 Item::Frame { sequence, payload } => {
                     self.lose(sequence);
                     self.read = sequence + 1;
+                    self.is_again = self.read <= self.seen;
+                    self.seen = self.seen.max(self.read);
                     return Ok(Some((sequence, payload)));
                 }
                 Item::Damage => self.segments[at].is_damaged = true,
@@ -41,18 +43,19 @@ impl Spool {
 
     /// Counts the pairs below `sequence` that were not read: they are not there.
     fn lose(&mut self, sequence: u64) {
-        let missing = sequence.saturating_sub(self.read);
+        let missing = sequence.saturating_sub(self.read.max(self.seen));
         if missing > 0 {
             log::warn!("{}: {missing} pairs are damaged and lost", self.folder.display());
         }
         self.lost.damaged += missing;
         self.read = self.read.max(sequence);
+        self.seen = self.seen.max(self.read);
     }
 
     /// Counts a pair whose frame is whole and whose bytes are none, and keeps its segment.
     pub(super) fn spoil(&mut self, sequence: u64) {
         log::warn!("{}: pair {sequence} cannot be read and is lost", self.folder.display());
-        self.lost.damaged += 1;
+        self.lost.damaged += u64::from(!self.is_again);
         let holder = self.segments.iter_mut().find(|segment| segment.next > sequence);
         if let Some(segment) = holder {
             segment.is_damaged = true;

@@ -23,6 +23,7 @@ mod fill;
 pub mod frame;
 mod ledger;
 mod options;
+pub mod outbox;
 mod pair;
 mod recover;
 mod segment;
@@ -80,6 +81,10 @@ pub struct Spool {
     next: u64,
     /// Sequence number from which pairs are read on.
     read: u64,
+    /// Below this one, what damage took is counted.
+    seen: u64,
+    /// Whether the pair that was read last had been read before.
+    is_again: bool,
     acknowledged: u64,
     durable: u64,
     /// When the first pair came that is not on disk, by the disk's clock.
@@ -106,11 +111,18 @@ impl Spool {
         self.id
     }
 
+    /// Reads on from `sequence`, or from the first pair that is not acknowledged: what was read behind it
+    /// comes again.
+    pub fn read_again_from(&mut self, sequence: u64) {
+        self.reader = None;
+        self.read = sequence.clamp(self.acknowledged, self.next);
+    }
+
     /// Says which pair the consumer reads next: all below it are done with, by its own records. Called
     /// once, before anything else; without it, what the ledger says is taken.
     pub fn go_on_from(&mut self, next: u64) {
         self.acknowledged = next;
-        (self.read, self.next) = (next, self.next.max(next));
+        (self.read, self.seen, self.next) = (next, next, self.next.max(next));
         self.durable = self.durable.max(next);
         self.remove_done();
     }
@@ -257,6 +269,43 @@ impl Spool {
     /// Bytes of its segments.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Whether frames of so many bytes together would find room, by the spool's bound.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn has_room(&mut self, bytes: u64) -> Result<bool, IoError> {
+        let fits = |spool: &Self| spool.bytes().saturating_add(bytes) <= spool.options.max_bytes;
+        if !fits(self) {
+            self.refuse_failed()?;
+            self.retire_if_done()?;
+        }
+        Ok(fits(self))
+    }
+
+    /// Time until [`sync_due`](Self::sync_due) has something to do, where something waits for it.
+    pub fn due_in(&self) -> Option<Duration> {
+        let since = self.unsynced_since.filter(|_| !self.failed)?;
+        match self.options.sync {
+            SyncPolicy::Always => Some(Duration::ZERO),
+            SyncPolicy::Interval(most) => {
+                Some(most.saturating_sub(self.disk.elapsed().saturating_sub(since)))
+            }
+        }
+    }
+
+    /// The next pair of those that are on disk: see [`next_pair`](Self::next_pair).
+    ///
+    /// # Errors
+    /// As [`next_pair`](Self::next_pair).
+    pub fn next_durable(&mut self) -> Result<Option<(u64, Vec<u8>)>, IoError> {
+        if self.read < self.durable { self.next_pair() } else { Ok(None) }
+    }
+
+    /// All pairs below this sequence number are done with.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// The most that [`bytes`](Self::bytes) may be.

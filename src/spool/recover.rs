@@ -53,6 +53,8 @@ pub(super) fn open(disk: &Disk, folder: &Path, options: SpoolOptions) -> Result<
         reader: None,
         next,
         read: acknowledged,
+        seen: acknowledged,
+        is_again: false,
         acknowledged,
         durable: next,
         unsynced_since: None,

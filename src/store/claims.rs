@@ -92,6 +92,7 @@ impl Claim {
             stored: Some(self.stored()),
             threshold: None,
             recovered: true,
+            spooled: None,
         }
     }
 }

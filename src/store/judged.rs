@@ -133,3 +133,54 @@ pub trait Sink: Send {
         0
     }
 }
+
+/// A boxed sink is the sink in the box.
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
+        (**self).accept(judged)
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        (**self).wants_checkpoint()
+    }
+
+    fn checkpoint(&mut self, decider: &[u8]) -> Result<(), IoError> {
+        (**self).checkpoint(decider)
+    }
+
+    fn epoch(&mut self, terms: &Terms, first_ticket: u64) -> Result<(), IoError> {
+        (**self).epoch(terms, first_ticket)
+    }
+
+    fn idle(&mut self) -> Result<(), IoError> {
+        (**self).idle()
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        (**self).due_in()
+    }
+
+    fn settled(&mut self) -> Result<(), IoError> {
+        (**self).settled()
+    }
+
+    fn sync(&mut self) -> Result<(), IoError> {
+        (**self).sync()
+    }
+
+    fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
+        (**self).finish(end)
+    }
+
+    fn durable(&self) -> Option<u64> {
+        (**self).durable()
+    }
+
+    fn lost(&self) -> Counts {
+        (**self).lost()
+    }
+
+    fn dropped(&self) -> u64 {
+        (**self).dropped()
+    }
+}

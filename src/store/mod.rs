@@ -61,6 +61,7 @@ use dropping::Lookout;
 use folder::{refuse_shards, stats_name};
 use pairgate_core::config::StorageConfig;
 use pairgate_core::decision::Verdict;
+use pairgate_core::pair::Position;
 use pairgate_core::stats::Counts;
 use room::Room;
 use shards::Shards;
@@ -193,9 +194,23 @@ impl StoreSink {
         self.levels.clone()
     }
 
-    fn take(&mut self, judged: &Judged) -> Result<(), IoError> {
+    /// Takes a pair whose decision waited in a spool: `record` is what it was noted as there, and is noted
+    /// here but for its ticket; `place` is its place in the spool.
+    ///
+    /// # Errors
+    /// As [`accept`](Sink::accept).
+    pub(crate) fn accept_spooled(
+        &mut self,
+        judged: &Judged,
+        record: Record,
+        place: Option<Position>,
+    ) -> Result<(), IoError> {
+        let record = Record { ticket: judged.ticket, spooled: place, stored: None, ..record };
+        self.guarded(|sink| sink.take(judged, record))
+    }
+
+    fn take(&mut self, judged: &Judged, mut record: Record) -> Result<(), IoError> {
         self.close_old()?;
-        let mut record = record_of(judged);
         let kept = judged.decision.verdict == Verdict::Kept;
         if kept && self.stores && !judged.sample.members.is_empty() {
             record.stored = Some(match self.claims.take(&judged.uid) {
@@ -383,7 +398,7 @@ impl StoreSink {
 
 impl Sink for StoreSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
-        self.guarded(|sink| sink.take(judged))
+        self.guarded(|sink| sink.take(judged, record_of(judged)))
     }
 
     fn wants_checkpoint(&self) -> bool {
@@ -462,6 +477,7 @@ pub(crate) fn record_of(judged: &Judged) -> Record {
         stored: None,
         threshold: *threshold,
         recovered: false,
+        spooled: None,
     }
 }
 

@@ -317,6 +317,7 @@ fn recorded(count: u64) -> Vec<Result<Record, IoError>> {
             stored: None,
             threshold: None,
             recovered: false,
+            spooled: None,
         })
     };
     (0..count).map(&mut record).collect()

@@ -347,3 +347,35 @@ fn a_cameras_frames_go_through_a_spool() {
         assert_eq!(records(&out), 20 * round);
     }
 }
+
+/// Files go when their decisions are in the spool, and the output gets each pair when it is there.
+#[test]
+fn an_output_that_is_away_is_waited_for() {
+    let (around, folder) = folder();
+    let (disk, spool) = (around.path().join("disk"), text(&around.path().join("spool")));
+    let out = disk.join("kept");
+    let more = ["--after", "delete", "--spool", &spool];
+    let is_empty = || fs::read_dir(&folder).unwrap().next().is_none();
+    (0..5).for_each(|number| put(&folder, &format!("first-{number}")));
+    let child = watch(&folder, &out, &more);
+    wait_until("the files are not done with", is_empty);
+    assert_eq!(end(child)["kept"], 5);
+    assert!(!disk.exists());
+
+    (0..3).for_each(|number| put(&folder, &format!("second-{number}")));
+    let child = watch(&folder, &out, &more);
+    wait_until("the files are not done with", is_empty);
+    fs::create_dir(&disk).unwrap();
+    wait_until("nothing comes to the output", || records(&out) == 8);
+    assert_eq!(end(child)["kept"], 3);
+    assert_eq!(records(&out), 8);
+    run(pairgate(["journal", "check", &text(&out)]), 0);
+
+    // A folder of runs without this spool is none that it can go on in.
+    let other = text(&around.path().join("other"));
+    let mut command = pairgate(["watch", &text(&folder), "-o", &text(&out), "--spool", &other]);
+    command.stdout(Stdio::null());
+    let told = run(command, 2).stderr;
+    let told = String::from_utf8_lossy(&told).into_owned();
+    assert!(told.contains("without the spool"), "{told}");
+}

@@ -191,6 +191,7 @@ fn record(ticket: u64) -> Record {
         stored: (verdict == Verdict::Kept).then_some(stored),
         threshold: Some(0.2),
         recovered: ticket.is_multiple_of(5),
+        spooled: ticket.is_multiple_of(7).then_some(Position { input: 3, item: ticket }),
     }
 }
 

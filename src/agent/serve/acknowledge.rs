@@ -20,6 +20,8 @@ pub struct Acknowledging<S> {
     sink: S,
     desk: Arc<Desk>,
     stored: StoredNow,
+    /// Whether kept pairs wait in a spool for their place in the output.
+    is_spooled: bool,
     /// Answers that wait for the disk, in the order of their tickets.
     pending: VecDeque<(u64, Arc<Answer>)>,
 }
@@ -29,7 +31,12 @@ impl<S: Sink> Acknowledging<S> {
     pub fn new(sink: S, desk: Arc<Desk>, stored: StoredNow) -> Self {
         // A folder that is gone on with tells of pairs that it has already.
         stored.take();
-        Self { sink, desk, stored, pending: VecDeque::new() }
+        Self { sink, desk, stored, is_spooled: false, pending: VecDeque::new() }
+    }
+
+    /// The same where kept pairs wait in a spool, or do not: then answers tell of no place.
+    pub fn from_spool(self, is_spooled: bool) -> Self {
+        Self { is_spooled, ..self }
     }
 
     /// Gives the answers that the disk has passed.
@@ -64,7 +71,10 @@ impl<S: Sink> Sink for Acknowledging<S> {
             return self.after(|_| Err(error));
         }
         let threshold = present.policy.threshold;
-        let answer = Answer::of_judged(judged, stored.take(), threshold, present.names);
+        let mut answer = Answer::of_judged(judged, stored.take(), threshold, present.names);
+        if self.is_spooled {
+            answer.set_spooled();
+        }
         pending.push_back((judged.ticket, Arc::new(answer)));
         self.release();
         Ok(())
@@ -107,7 +117,12 @@ impl<S: Sink> Sink for Acknowledging<S> {
     }
 
     fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {
-        let finished = self.after(|sink| sink.finish(end));
+        // What is durable is answered before the sink's end, which may take its time.
+        let synced = match end {
+            RunEnd::Failed => Ok(()),
+            RunEnd::Complete | RunEnd::Interrupted => self.after(S::sync),
+        };
+        let finished = synced.and(self.after(|sink| sink.finish(end)));
         if end == RunEnd::Failed {
             self.desk.fail("the service has failed");
         }
@@ -140,7 +155,7 @@ impl StoredNow {
 impl ShardObserver for StoredNow {
     fn stored(&mut self, _: &Judged, shard: &Path, key: &str) {
         let shard = shard.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let place = Place { shard, key: key.to_owned() };
+        let place = Place::Shard { shard, key: key.to_owned() };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
     }
 

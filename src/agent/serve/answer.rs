@@ -40,11 +40,17 @@ impl Names {
 
 /// Where a kept pair is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The shard's name in the output folder; it has the name once it is complete.
-    pub shard: String,
-    /// The pair's key there.
-    pub key: String,
+#[non_exhaustive]
+pub enum Place {
+    /// In the output folder.
+    Shard {
+        /// The shard's name; it has the name once it is complete.
+        shard: String,
+        /// The pair's key there.
+        key: String,
+    },
+    /// In the spool, on its way to the output folder.
+    Spool,
 }
 
 /// The answer to one pair.
@@ -101,7 +107,7 @@ impl Answer {
     pub fn of_record(record: Record, terms: &Terms, names: Arc<Names>) -> Self {
         let threshold = record.threshold.or(terms.threshold);
         let decision = record.decision();
-        let place = |stored: crate::journal::Stored| Place {
+        let place = |stored: crate::journal::Stored| Place::Shard {
             shard: shard_name(stored.shard),
             key: stored.key,
         };
@@ -110,15 +116,28 @@ impl Answer {
         Self { ticket: Some(record.ticket), stored, ..answer }
     }
 
+    /// Says of a kept pair that it is in the spool.
+    pub(super) fn set_spooled(&mut self) {
+        if self.verdict == Verdict::Kept {
+            self.stored = Some(Place::Spool);
+        }
+    }
+
     /// Bytes of the texts that it alone holds.
     pub fn text_bytes(&self) -> usize {
-        let place = self.stored.as_ref().map_or(0, |place| place.shard.len() + place.key.len());
+        let place = match &self.stored {
+            Some(Place::Shard { shard, key }) => shard.len() + key.len(),
+            Some(Place::Spool) | None => 0,
+        };
         self.key.len() + place
     }
 
     /// The answer as clients get it; `repeated` where it was given before.
     pub fn json(&self, repeated: bool) -> Value {
-        let stored = self.stored.as_ref();
+        let place = |place: &Place| match place {
+            Place::Shard { shard, key } => json!({ "shard": shard, "key": key }),
+            Place::Spool => json!({ "spool": true }),
+        };
         json!({
             "verdict": self.verdict.name(),
             "reason": self.reason.name(),
@@ -127,7 +146,7 @@ impl Answer {
             "key": self.key,
             "uid": self.uid.to_string(),
             "ticket": self.ticket,
-            "stored": stored.map(|place| json!({ "shard": place.shard, "key": place.key })),
+            "stored": self.stored.as_ref().map(place),
             "repeated": repeated,
             "model": self.names.model,
             "model_digest": self.names.model_digest.to_string(),

@@ -35,11 +35,13 @@ impl Window {
 
     /// The window that the journal in `folder` leads to, whose next record has the ticket
     /// `next_ticket`: of its last segments no more are read than the window needs. Where one of them
-    /// cannot be read, what follows it is not remembered, and the log says so.
-    pub fn of_journal(folder: &Path, most: usize, next_ticket: u64) -> Self {
+    /// cannot be read, what follows it is not remembered, and the log says so. `is_spooled` says that kept
+    /// pairs went to a spool.
+    pub fn of_journal(folder: &Path, most: usize, next_ticket: u64, is_spooled: bool) -> Self {
         let mut window = Self::new(most);
         if most > 0
-            && let Err(error) = window.read(folder, next_ticket.saturating_sub(most as u64))
+            && let Err(error) =
+                window.read(folder, next_ticket.saturating_sub(most as u64), is_spooled)
         {
             log::warn!("answers of earlier runs are not all remembered: {error}");
         }
@@ -47,7 +49,7 @@ impl Window {
     }
 
     /// Remembers what was answered from about `first_ticket` on.
-    fn read(&mut self, folder: &Path, first_ticket: u64) -> Result<(), IoError> {
+    fn read(&mut self, folder: &Path, first_ticket: u64, is_spooled: bool) -> Result<(), IoError> {
         let from = folder.display().to_string();
         let parts = journal::parts(folder).map_err(|why| IoError::Read { from, why })?;
         let first = first_part(&parts, first_ticket)?;
@@ -59,7 +61,10 @@ impl Window {
             if !names.are_of(reader.terms()) {
                 names = Arc::new(Names::of(reader.terms()));
             }
-            let answer = Answer::of_record(record, reader.terms(), names.clone());
+            let mut answer = Answer::of_record(record, reader.terms(), names.clone());
+            if is_spooled {
+                answer.set_spooled();
+            }
             self.remember(Arc::new(answer));
         }
         Ok(())

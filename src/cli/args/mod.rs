@@ -10,6 +10,7 @@ mod model;
 mod mqtt;
 mod policy;
 mod rules;
+mod spool;
 mod values;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -39,6 +40,7 @@ pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
 pub use rules::RuleArgs;
+pub use spool::SpoolArgs;
 pub use values::{cosine, fraction, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.

@@ -36,6 +36,7 @@ fn record(judged: &Judged) -> Record {
         stored: None,
         threshold,
         recovered: false,
+        spooled: None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod bytes;
 mod damage;
 mod faults;
+mod outbox;
 mod power;
 mod queue;
 mod store;

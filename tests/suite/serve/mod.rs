@@ -6,6 +6,7 @@ mod answers;
 mod beside;
 mod ending;
 mod limits;
+mod spooled;
 mod streams;
 
 use std::fs;
@@ -51,7 +52,13 @@ impl Service {
 
     /// The same in a folder that is there.
     fn over(folder: TempDir, more: &[&str]) -> Self {
-        let out = text(&folder.path().join("kept"));
+        let out = folder.path().join("kept");
+        Self::into(folder, &out, more)
+    }
+
+    /// The same with another output folder.
+    fn into(folder: TempDir, out: &Path, more: &[&str]) -> Self {
+        let out = text(out);
         let mut args = vec!["serve", "-o", &out, "-t=-1"];
         if !more.contains(&"--rules") {
             args.extend(["--rules", "none"]);

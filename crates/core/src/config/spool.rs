@@ -16,7 +16,8 @@ pub enum SpoolSync {
     Interval,
 }
 
-/// Where pairs wait on disk, where `capture.on_full` says so. It is in files alone: a microcontroller has
+/// Where pairs wait on disk, where `capture.on_full` says so; and how they do there and in the folder of
+/// `--spool`. It is in files alone: a microcontroller has
 /// no disk, and a packed config holds none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -7,7 +7,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use pairgate_core::pair::Size;
 
 use crate::cli::args::headings::{INPUT, OUTPUT};
-use crate::cli::args::{FormatArg, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{
+    FormatArg, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs,
+};
 use crate::cli::outputs;
 
 /// The group of what captions are made of.
@@ -106,6 +108,8 @@ pub struct CaptureArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    #[command(flatten)]
+    pub spool: SpoolArgs,
     #[command(flatten)]
     pub policy: PolicyArgs,
     #[command(flatten)]

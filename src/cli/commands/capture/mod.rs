@@ -27,6 +27,7 @@ use crate::capture::taker::{Pace, Taker};
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::Plan;
 use crate::cli::operations::{Listening, Operations};
+use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
@@ -34,7 +35,6 @@ use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::config::Layers;
-use crate::disk::Disk;
 use crate::disk::IoError;
 use crate::pipeline::{Reloads, Run, Signals};
 use crate::sink::Sink;
@@ -61,13 +61,16 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut session = Session::with(layers, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
+    outbox::check(&args.spool, &args.output, config)?;
     let settings = stream_settings(config, session.model.manifest())?;
     let mut options = StatusOptions::new("capture", args.output.clone(), config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
     let config = &session.config;
     let telling = operations.memory(&session);
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + telling;
+    let spool_bytes = outbox::memory(&args.spool, config);
+    let sink_bytes =
+        plan.queue_bytes() + StoreSink::memory(&config.storage) + telling + spool_bytes;
     let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
@@ -84,19 +87,30 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
         spooled::set_options(&mut options);
     }
     options.observer = listener.observer(settings.policy.threshold);
-    let (store, resumed) = StoreSink::go_on(&Disk::system(), &args.output, options)?;
-    tell(&args.output, &resumed);
-    let mut decider = session.decider(&settings, &resumed)?;
     let stop = session.signals.stop.clone();
+    let destination = outbox::open(&args.spool, &args.output, config, None, options, stop.clone())?;
+    let resumed = &destination.resumed;
+    tell(&args.output, resumed);
+    let mut decider = session.decider(&settings, resumed)?;
     let mut spooling = match is_spooled {
-        true => Some(Spooling::open(&config.spool, &args.output, &resumed, stop.clone())?),
+        true => {
+            let folder = args
+                .spool
+                .spool
+                .as_ref()
+                .map_or(args.output.join("spool"), |dir| dir.join("frames"));
+            let decided = &destination.decided;
+            Some(Spooling::open(&config.spool, &folder, decided, resumed, stop.clone())?)
+        }
         false => None,
     };
-    let store: Box<dyn Sink> = match &spooling {
-        Some(spooling) => Box::new(Watermark::new(store, spooling.listener())),
-        None => Box::new(store),
+    let (levels, first_ticket) = (destination.levels(), resumed.next_ticket);
+    let admission = destination.admission();
+    let store = match &spooling {
+        Some(spooling) => Box::new(Watermark::new(destination.sink, spooling.listener())),
+        None => destination.sink,
     };
-    let mut sinks = vec![store];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![store];
     listener.add_to(&mut sinks);
     listener.tell_of(operations.status());
 
@@ -138,16 +152,16 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = reload_plan(args, config, sink_bytes);
     let reloading = reload::at_hangup(session, &settings, &reloads, plan)?;
     let run = Run {
-        source: operations.behind(source),
+        source: operations.behind(admission.admit(source)),
         decider: decider.as_decider(),
         sink: &mut sinks,
         config: &pipeline,
         signals: &signals,
-        first_ticket: resumed.next_ticket,
+        first_ticket,
     };
     let outcome = run.through_generations(gates, &reloads, never(), |counts| {
         progress.show(counts);
-        operations.beat();
+        operations.beat_with(&levels);
     });
     operations.close(&outcome);
     drop((progress, reloading));

@@ -46,15 +46,17 @@ pub fn set_options(options: &mut StoreOptions) {
 }
 
 impl Spooling {
-    /// Opens the config's spool, which goes on behind what the output folder's journal tells of.
+    /// Opens the config's spool, or the one in `folder` where it names none, which goes on behind what
+    /// the journal in `decided_in` tells of.
     pub fn open(
         config: &SpoolConfig,
-        output: &Path,
+        folder: &Path,
+        decided_in: &Path,
         resumed: &Resumed,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, IoError> {
         let folder = match config.dir.as_str() {
-            "" => output.join("spool"),
+            "" => folder.to_owned(),
             dir => PathBuf::from(dir),
         };
         let sync = match config.sync {
@@ -63,7 +65,7 @@ impl Spooling {
         };
         let options = SpoolOptions::new(config.max_bytes, sync);
         let mut spool = Spool::open(&Disk::system(), &folder, options)?;
-        let next = decided(output, spool.id(), resumed)?;
+        let next = decided(decided_in, spool.id(), resumed)?;
         spool.go_on_from(next);
         let before = spool.waiting();
         if before > 0 {

@@ -18,6 +18,7 @@ use crate::agent::serve::{
 use crate::agent::status::StatusOptions;
 use crate::cli::commands::filter::tell;
 use crate::cli::operations::{Listening, Operations};
+use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
@@ -42,6 +43,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let access = access(args)?;
     let mut session = Session::with(layers(args)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
+    outbox::check(&args.spool, &args.output, &session.config)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
     let mut options = StatusOptions::new("serve", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
@@ -49,7 +51,9 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let config = &session.config;
     let service_bytes =
         serve::memory(&config.sample, &config.serve).saturating_add(operations.memory(&session));
-    let sink_bytes = StoreSink::memory(&config.storage).saturating_add(service_bytes);
+    let sink_bytes = StoreSink::memory(&config.storage)
+        .saturating_add(service_bytes)
+        .saturating_add(outbox::memory(&args.spool, config));
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     // Before the folder is touched: a port that is taken costs nothing.
     let listeners = listeners(args, &access)?;
@@ -60,15 +64,24 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     options.config = storage(config);
     options.again = false;
     options.new_decisions = true;
-    options.observer = Some(Box::new(stored.clone()));
+    if args.spool.spool.is_none() {
+        options.observer = Some(Box::new(stored.clone()));
+    }
     let names = Arc::new(Names::of(&options.header.terms));
-    let (store, resumed) = StoreSink::go_on(&disk, &args.output, options)?;
-    tell(&args.output, &resumed);
-    let mut decider = session.decider(&settings, &resumed)?;
+    let asked = session.signals.stop.clone();
+    let mut end = End::new(&disk, asked.clone(), Duration::from_millis(config.serve.drain_ms));
+    let most_ms = Some(config.serve.sync_ms).filter(|ms| *ms > 0);
+    let destination =
+        outbox::open(&args.spool, &args.output, config, most_ms, options, end.now.clone())?;
+    let resumed = &destination.resumed;
+    tell(&args.output, resumed);
+    let mut decider = session.decider(&settings, resumed)?;
     let mut policy = settings.policy;
     policy.threshold = decider.as_decider().moving_threshold().or(policy.threshold);
 
-    let window = Window::of_journal(&args.output, config.serve.uid_window, resumed.next_ticket);
+    let is_spooled = destination.is_spooled();
+    let (decided, uids) = (&destination.decided, config.serve.uid_window);
+    let window = Window::of_journal(decided, uids, resumed.next_ticket, is_spooled);
     let (desk, queues) = Desk::new(config.serve.queue, window, Present { policy, names });
     let routes =
         serve::routes(desk.clone(), config.sample, &config.serve).merge(operations.routes());
@@ -80,11 +93,11 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
     summary.next = after_keeping(&args.output, &[], None).into();
-    let asked = session.signals.stop.clone();
-    let source = ChannelSource::new(desk.clone(), &queues, asked.clone(), resumed.next_ticket);
-    let mut end = End::new(&disk, asked.clone(), Duration::from_millis(config.serve.drain_ms));
-    let mut sinks: Vec<Box<dyn Sink>> =
-        vec![Box::new(Acknowledging::new(store, desk.clone(), stored))];
+    let first_ticket = resumed.next_ticket;
+    let source = ChannelSource::new(desk.clone(), &queues, asked.clone(), first_ticket);
+    let (levels, admission) = (destination.levels(), destination.admission());
+    let acknowledging = Acknowledging::new(destination.sink, desk.clone(), stored);
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(acknowledging.from_spool(is_spooled))];
     operations.surround(&mut sinks);
     operations.start()?;
     let (ending, pipeline) = (session.ending(), config.pipeline);
@@ -92,19 +105,19 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let reloads = Reloads::new(gates.len());
     let reloading = reload::at_hangup(session, &settings, &reloads, reload_plan(args, sink_bytes))?;
     let run = Run {
-        source: operations.behind(Box::new(source)),
+        source: operations.behind(admission.admit(Box::new(source))),
         decider: decider.as_decider(),
         sink: &mut sinks,
         config: &pipeline,
         signals: &signals,
-        first_ticket: resumed.next_ticket,
+        first_ticket,
     };
     let mut progress = Progress::new(Pass::Serving, Arc::new(Meter::default()));
     let Queues { asides, .. } = queues;
     let mut outcome = run.through_generations(gates, &reloads, asides, |counts| {
         end.look();
         progress.show(counts);
-        operations.beat();
+        operations.beat_with(&levels);
     });
     operations.close(&outcome);
     drop((progress, reloading));

@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::agent::watch::After;
 use crate::cli::args::headings::{INPUT, OUTPUT};
-use crate::cli::args::{LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs};
 use crate::cli::outputs;
 
 /// Judge what appears in a folder, and keep the good pairs.
@@ -94,6 +94,8 @@ pub struct WatchArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    #[command(flatten)]
+    pub spool: SpoolArgs,
     #[command(flatten)]
     pub policy: PolicyArgs,
     #[command(flatten)]

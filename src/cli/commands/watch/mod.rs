@@ -16,6 +16,7 @@ use crate::agent::status::StatusOptions;
 use crate::agent::watch::{After, Book, Done, WatchOptions, WatchSource, network_file_system};
 use crate::cli::mqtt::Plan;
 use crate::cli::operations::{Listening, Operations};
+use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
@@ -43,13 +44,17 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     let listening = Listening::bind(&args.listen)?;
     let mut session = Session::with(layers(args)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
+    outbox::check(&args.spool, &args.output, &session.config)?;
+    outbox::refuse_unknown(&args.spool, &args.output)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
     let mut options = StatusOptions::new("watch", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
     let config = &session.config;
     let telling = operations.memory(&session);
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + telling;
+    let spool_bytes = outbox::memory(&args.spool, config);
+    let sink_bytes =
+        plan.queue_bytes() + StoreSink::memory(&config.storage) + telling + spool_bytes;
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     let listener = plan.open()?;
     let mut options = StoreOptions::of(&session.model, &settings, slice::from_ref(&args.folder));
@@ -61,19 +66,21 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     (options.again, options.endless) = (true, true);
     options.new_decisions = args.accept_new_decisions;
     options.observer = listener.observer(settings.policy.threshold);
-    let disk = Disk::system();
-    let (store, resumed) = StoreSink::go_on(&disk, &args.output, options)?;
-    tell(&args.output, &resumed);
+    let stop = session.signals.stop.clone();
+    let destination = outbox::open(&args.spool, &args.output, config, None, options, stop.clone())?;
+    let resumed = &destination.resumed;
+    tell(&args.output, resumed);
     // Behind the store: what it has cut away counts as not decided.
-    let book = Book::open(&args.output)?;
-    let done = Done::new(&disk, args.after.clone(), book.clone(), &args.folder)?;
-    let mut decider = session.decider(&settings, &resumed)?;
-    let store = Watermark::new(store, done.clone());
+    let book = Book::open(&destination.decided)?;
+    let done = Done::new(&Disk::system(), args.after.clone(), book.clone(), &args.folder)?;
+    let mut decider = session.decider(&settings, resumed)?;
+    let first_ticket = resumed.next_ticket;
+    let (levels, admission) = (destination.levels(), destination.admission());
+    let store = Watermark::new(destination.sink, done.clone());
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(store)];
     listener.add_to(&mut sinks);
     listener.tell_of(operations.status());
     operations.surround(&mut sinks);
-    let stop = session.signals.stop.clone();
     let source = WatchSource::open(watch_options(args, config), book, done, stop)?;
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
@@ -87,16 +94,16 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     let reloads = Reloads::new(gates.len());
     let reloading = reload::at_hangup(session, &settings, &reloads, reload_plan(args, sink_bytes))?;
     let run = Run {
-        source: operations.behind(Box::new(source)),
+        source: operations.behind(admission.admit(Box::new(source))),
         decider: decider.as_decider(),
         sink: &mut sinks,
         config: &pipeline,
         signals: &signals,
-        first_ticket: resumed.next_ticket,
+        first_ticket,
     };
     let outcome = run.through_generations(gates, &reloads, never(), |counts| {
         progress.show(counts);
-        operations.beat();
+        operations.beat_with(&levels);
     });
     operations.close(&outcome);
     drop((progress, reloading));
@@ -137,6 +144,9 @@ fn check_folders(args: &WatchArgs) -> Result<(), Box<dyn Error>> {
     }
     let watched = slice::from_ref(&args.folder);
     refuse_overlap(&args.output, watched)?;
+    if let Some(spool) = &args.spool.spool {
+        refuse_overlap(spool, watched)?;
+    }
     if let After::Move(folder) = &args.after {
         check_folder(folder)?;
         refuse_overlap(folder, watched)?;
