@@ -174,11 +174,13 @@ impl Status {
         let history = lock(&self.history);
         let (rate, seconds) = (history.rate(now), history.seconds(now));
         drop(history);
+        // A guard within the snapshot's expression would be held to its end, where more locks are taken.
+        let model = lock(&self.model).digest.clone();
         let state = self.run_state();
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             command: options.command,
-            model: lock(&self.model).digest.clone(),
+            model,
             uptime_seconds: self.state.uptime(now).as_secs_f64(),
             state: state.name(),
             stalled: self.health().err().map(|stall| stall.to_string()),
@@ -239,12 +241,13 @@ impl Status {
         drop(scores);
         let quantiles =
             RANKS.into_iter().filter_map(|rank| Some((rank, sketch.quantile(rank)?))).collect();
+        let drift = scores::distance(&mut sketch, &lock(&self.model).calibration);
         ScoreSummary {
             threshold,
             count: sketch.count(),
             quantiles,
             bins,
-            drift: scores::distance(&mut sketch, &lock(&self.model).calibration),
+            drift,
             drift_alarm: options.drift_alarm,
         }
     }
