@@ -58,9 +58,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut options = StoreOptions::of(&session.model, &settings, &[serve::SHARD.into()]);
     let stored = StoredNow::default();
     options.config = storage(config);
-    options.again = false;
-    options.new_decisions = true;
-    options.observer = Some(Box::new(stored.clone()));
+    options = serve::gone_on_with(options, &stored);
     let names = Arc::new(Names::of(&options.header.terms));
     let (store, resumed) = StoreSink::go_on(&disk, &args.output, options)?;
     tell(&args.output, &resumed);
