@@ -15,27 +15,26 @@
 //! - What examines and decides may be changed while it goes on: see [`Reloads`].
 
 mod aside;
+mod drain;
 mod error;
 mod levels;
+mod reader;
 mod reload;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 use pairgate_core::config::PipelineConfig;
-use pairgate_core::decision::Decision;
 use pairgate_core::pair::Position;
 use pairgate_core::stats::Counts;
 
 use crate::decide::{Decider, Examined};
 use crate::disk::IoError;
 use crate::gate::Examine;
-use crate::sink::{Judged, RunEnd, Sink};
+use crate::sink::Sink;
 use crate::source::{Sample, Source};
 
 pub use aside::Aside;
@@ -43,7 +42,8 @@ pub use error::RunError;
 pub use levels::Levels;
 pub use reload::{Generation, Reloads, Successor};
 
-use reload::Change;
+use drain::Drain;
+use reader::Reader;
 
 /// What a run is told from outside while it goes on.
 #[derive(Debug, Clone, Default)]
@@ -57,9 +57,6 @@ pub struct Signals {
     /// How full the run's queues are, told to whoever holds it.
     pub levels: Arc<Levels>,
 }
-
-/// How long the sink's side waits before it calls [`Sink::idle`].
-const IDLE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -79,19 +76,6 @@ pub struct Outcome {
     pub interrupted: bool,
     /// What ended the run early, if anything did.
     pub error: Option<RunError>,
-}
-
-impl Outcome {
-    /// Brings the sink's side to its end; what it lost moves from `counts` to `unstored`.
-    fn settle(&mut self, sink: &mut dyn Sink, end: RunEnd) -> Result<(), IoError> {
-        // Also after a failure: where there are several sinks, the others must reach the disk.
-        let finished = sink.finish(end);
-        let lost = sink.lost();
-        self.counts.subtract(&lost);
-        self.unstored += lost.decided();
-        self.dropped += sink.dropped();
-        finished
-    }
 }
 
 /// A sample and its place in the source's order.
@@ -235,249 +219,8 @@ impl Run<'_> {
             }
             watch(&drain.outcome.counts);
         }
-        let outcome = finish(drain, &reader_ended);
+        let outcome = drain.finish(&reader_ended);
         reloads.forget();
         outcome
-    }
-}
-
-fn finish(mut drain: Drain<'_>, reader_ended: &Receiver<Option<IoError>>) -> Outcome {
-    // A reader that is stuck in a read is left behind: it holds no sample.
-    let patience = Duration::from_millis(if drain.shared.stopping() { 100 } else { u64::MAX });
-    match reader_ended.recv_timeout(patience) {
-        Ok(Some(error)) => drain.fail(error),
-        Ok(None) => {}
-        Err(RecvTimeoutError::Timeout) => {}
-        Err(RecvTimeoutError::Disconnected) => drain.fail(RunError::Panicked {
-            worker: "reader".into(),
-            message: "see the log above".into(),
-        }),
-    }
-    let stopped = drain.shared.signals.stop.load(Ordering::SeqCst);
-    let is_whole = drain.outcome.error.is_none() && !stopped;
-    if is_whole && let Err(error) = drain.decider().end() {
-        drain.fail(error);
-    }
-    let end = match (&drain.outcome.error, stopped && !drain.shared.signals.ends_by_stop) {
-        (Some(_), _) => RunEnd::Failed,
-        (None, true) => RunEnd::Interrupted,
-        (None, false) => RunEnd::Complete,
-    };
-    if let Err(error) = drain.outcome.settle(drain.sink, end) {
-        drain.fail(error);
-    }
-    drain.outcome.read = drain.shared.read.load(Ordering::SeqCst);
-    drain.outcome.interrupted = stopped;
-    drain.change.end(drain.successor);
-    let outcome = drain.outcome;
-    let told = outcome.counts.decided() + outcome.unstored;
-    assert_eq!(outcome.read, told, "pairs read = kept + rejected + failed + unstored");
-    outcome
-}
-
-/// The reader thread's side.
-struct Reader {
-    shared: Arc<Shared>,
-    change: Arc<Change>,
-    to_workers: Sender<Ticket>,
-    returned: Receiver<u64>,
-    window: usize,
-    config: PipelineConfig,
-    first_ticket: u64,
-}
-
-impl Reader {
-    /// Reads until the source ends, fails, or the run stops; gives the source's error.
-    fn run(self, mut source: Box<dyn Source>) -> Option<IoError> {
-        let (mut samples_out, mut bytes_out) = (0, 0);
-        for number in self.first_ticket.. {
-            let sample = match source.next() {
-                Ok(Some(sample)) => sample,
-                Ok(None) => return None,
-                Err(error) => return Some(error),
-            };
-            self.shared.reader.store(HOLDING, Ordering::SeqCst);
-            let position = source.position();
-            let bytes = sample.bytes();
-            let max_bytes = self.config.max_bytes_in_flight;
-            while samples_out >= self.window || (samples_out > 0 && bytes_out + bytes > max_bytes) {
-                let Ok(freed) = self.returned.recv() else { return None };
-                samples_out -= 1;
-                bytes_out -= freed;
-            }
-            if self.shared.stopping() {
-                return None;
-            }
-            // Counted first: a worker may have judged it before the next line runs.
-            self.shared.read.fetch_add(1, Ordering::SeqCst);
-            self.shared.signals.levels.queue(1);
-            let generation = self.change.generation();
-            let ticket = Ticket { number, generation, position, sample };
-            if self.to_workers.send(ticket).is_err() {
-                self.shared.signals.levels.take(1);
-                self.shared.read.fetch_sub(1, Ordering::SeqCst);
-                return None;
-            }
-            samples_out += 1;
-            bytes_out += bytes;
-            self.shared.reader.store(READING, Ordering::SeqCst);
-        }
-        None
-    }
-}
-
-/// The caller's side: restores the source's order, decides, counts, and goes on counting after a
-/// failure.
-struct Drain<'s> {
-    decider: &'s mut dyn Decider,
-    /// What decides in its place since a change.
-    successor: Option<Successor>,
-    sink: &'s mut dyn Sink,
-    /// Decider or sink have failed: what comes is counted as unstored.
-    failed: bool,
-    shared: Arc<Shared>,
-    change: Arc<Change>,
-    /// Number of the generation that decides.
-    generation: u64,
-    give_back: Sender<u64>,
-    /// Pairs that wait for one before them, each with its generation's number.
-    early: BTreeMap<u64, (u64, Examined)>,
-    /// The first ticket, and the next one.
-    first: u64,
-    next: u64,
-    outcome: Outcome,
-}
-
-impl<'s> Drain<'s> {
-    fn new(
-        decider: &'s mut dyn Decider,
-        sink: &'s mut dyn Sink,
-        shared: Arc<Shared>,
-        change: Arc<Change>,
-        give_back: Sender<u64>,
-        first: u64,
-    ) -> Self {
-        Self {
-            decider,
-            successor: None,
-            sink,
-            failed: false,
-            shared,
-            change,
-            generation: 0,
-            give_back,
-            early: BTreeMap::new(),
-            first,
-            next: first,
-            outcome: Outcome::default(),
-        }
-    }
-
-    fn decider(&mut self) -> &mut (dyn Decider + 's) {
-        match &mut self.successor {
-            Some(successor) => &mut *successor.decider,
-            None => &mut *self.decider,
-        }
-    }
-
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Batch(generation, batch) => {
-                self.early.extend(batch.into_iter().map(|pair| (pair.ticket, (generation, pair))));
-            }
-            Message::Broken(error) => self.fail(error),
-        }
-        while let Some((generation, pair)) = self.early.remove(&self.next) {
-            if generation > self.generation {
-                self.change_over();
-            }
-            self.next += 1;
-            let bytes = pair.sample.bytes();
-            self.store(pair);
-            // An ended reader needs no places.
-            let _ = self.give_back.send(bytes);
-        }
-    }
-
-    /// How long the next message is waited for.
-    fn patience(&self) -> Duration {
-        if self.failed { IDLE } else { self.sink.due_in().map_or(IDLE, |due| due.min(IDLE)) }
-    }
-
-    /// Changes to the next generation, whose first pair is the next one.
-    fn change_over(&mut self) {
-        let Some(mut successor) = self.change.take_next() else { return };
-        successor.take_over(self.decider());
-        self.generation += 1;
-        let first = self.next;
-        self.ask(|sink| sink.epoch(&successor.terms, first));
-        self.successor = Some(successor);
-        self.change.sink_changed(self.next);
-    }
-
-    fn idle(&mut self) {
-        // In this order: all samples of the old generation are then in the count.
-        if self.change.generation() > self.generation
-            && self.shared.reader_waits()
-            && self.first + self.shared.read.load(Ordering::SeqCst) == self.next
-        {
-            self.change_over();
-        }
-        self.ask(|sink| sink.idle());
-    }
-
-    /// Tells the sink where it has everything that was read so far.
-    fn settle_if_all_is_taken(&mut self) {
-        let taken = self.next - self.first;
-        if self.shared.read.load(Ordering::SeqCst) == taken {
-            self.ask(|sink| sink.settled());
-        }
-    }
-
-    fn ask(&mut self, what: impl FnOnce(&mut dyn Sink) -> Result<(), IoError>) {
-        if !self.failed
-            && let Err(error) = what(self.sink)
-        {
-            self.failed = true;
-            self.fail(error);
-        }
-    }
-
-    fn store(&mut self, pair: Examined) {
-        let stored = if self.failed { None } else { Some(self.decide_and_store(pair)) };
-        match stored {
-            Some(Ok(decision)) => self.outcome.counts.add(&decision),
-            Some(Err(error)) => {
-                self.failed = true;
-                self.outcome.unstored += 1;
-                self.fail(error);
-            }
-            None => self.outcome.unstored += 1,
-        }
-    }
-
-    fn decide_and_store(&mut self, pair: Examined) -> Result<Decision, IoError> {
-        if self.sink.wants_checkpoint() {
-            let state = self.decider().state();
-            self.sink.checkpoint(&state)?;
-        }
-        let decider = self.decider();
-        let threshold = decider.moving_threshold();
-        let decision = decider.decide(&pair)?;
-        let Examined { ticket, position, sample, uid, evidence } = pair;
-        let broken = evidence.broken;
-        let judged = Judged { ticket, position, sample, uid, decision, broken, threshold };
-        self.sink.accept(&judged)?;
-        Ok(decision)
-    }
-
-    /// Ends the run. The first error is the one reported: later ones follow from it.
-    fn fail(&mut self, error: impl Into<RunError>) {
-        let error = error.into();
-        self.shared.abort.store(true, Ordering::SeqCst);
-        match self.outcome.error {
-            Some(_) => log::error!("{error}"),
-            None => self.outcome.error = Some(error),
-        }
     }
 }

@@ -177,6 +177,7 @@ impl Status {
         // A guard within the snapshot's expression would be held to its end, where more locks are taken.
         let model = lock(&self.model).digest.clone();
         let state = self.run_state();
+        let model = lock(&self.model).digest.clone();
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             command: options.command,
