@@ -174,8 +174,6 @@ impl Status {
         let history = lock(&self.history);
         let (rate, seconds) = (history.rate(now), history.seconds(now));
         drop(history);
-        // A guard within the snapshot's expression would be held to its end, where more locks are taken.
-        let model = lock(&self.model).digest.clone();
         let state = self.run_state();
         let model = lock(&self.model).digest.clone();
         Snapshot {
