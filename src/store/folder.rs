@@ -166,6 +166,7 @@ fn stem_number(path: &Path) -> Option<u32> {
 }
 
 /// Bytes of the shards in `folder`, finished or not.
+#[cfg(feature = "cli")]
 pub(crate) fn shard_bytes(folder: &Path) -> io::Result<u64> {
     let tars = files(folder, |name| is_shard(name) && name.contains(".tar"))?;
     tars.iter().map(|tar| Ok(fs::metadata(tar)?.len())).sum()

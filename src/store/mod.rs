@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use folder::refuse_rejected;
+#[cfg(feature = "cli")]
 pub(crate) use folder::shard_bytes;
 pub use folder::{OutputFolder, shard_name};
 pub use judged::{Judged, RunEnd, Sink};

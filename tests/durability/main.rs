@@ -1,11 +1,13 @@
 //! What is promised of files: journals, shards and tables that survive power cuts, failing disks and
 //! damage. Built without the model (`cargo test --no-default-features --test durability`) in less
-//! time than with it.
+//! time than with it; what needs the service is left out there.
 
 mod disk;
 mod odd;
 mod recording;
 mod reload;
+#[cfg(feature = "serve")]
+mod serve;
 mod sink;
 mod spool;
 mod tables;

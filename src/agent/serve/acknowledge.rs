@@ -11,7 +11,7 @@ use super::answer::{Answer, Names, Place};
 use super::desk::Desk;
 use crate::disk::IoError;
 use crate::journal::Terms;
-use crate::store::{Judged, RunEnd, ShardObserver, Sink};
+use crate::store::{Judged, RunEnd, ShardObserver, Sink, StoreOptions};
 
 /// Hands decided pairs to a sink, and gives each its answer once the sink has it on disk: nobody is
 /// told that a pair is kept before that. Where nothing else waits, the sink is brought to disk at
@@ -140,6 +140,16 @@ impl<S: Sink> Sink for Acknowledging<S> {
     fn dropped(&self) -> u64 {
         self.sink.dropped()
     }
+}
+
+/// What a service's output folder is gone on with, whose sink [`Acknowledging`] stands before.
+///
+/// Whoever got no answer sends the pair again. So what a power cut has left of a pair without a record is
+/// not taken for all of it: it may lack the member that says its uid, and the pair would be there twice.
+pub fn gone_on_with(mut options: StoreOptions, stored: &StoredNow) -> StoreOptions {
+    (options.again, options.endless, options.new_decisions) = (true, true, true);
+    options.observer = Some(Box::new(stored.clone()));
+    options
 }
 
 /// Where the pair that was accepted last is stored.

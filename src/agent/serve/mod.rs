@@ -28,7 +28,7 @@ use axum::routing::post;
 use pairgate_core::config::{SampleLimits, ServeConfig};
 use tokio::sync::Semaphore;
 
-pub use acknowledge::{Acknowledging, StoredNow};
+pub use acknowledge::{Acknowledging, StoredNow, gone_on_with};
 pub use answer::{Answer, Names, Place};
 pub use channel::ChannelSource;
 pub use desk::{Desk, Given, Present, Queues, Refused, Slot};

@@ -3,7 +3,7 @@
 
 pub mod clock;
 mod day;
-mod full;
+pub mod full;
 pub mod injector;
 pub mod log;
 mod model;

@@ -98,6 +98,21 @@ fn a_failed_output_is_said_and_ends_it() {
     assert_eq!(records(&folder.path().join("kept")).len(), kept);
 }
 
+/// So does one that somebody removes: the files that are open would take more, and keep nothing.
+#[test]
+fn a_removed_output_is_said_and_ends_it() {
+    let service = Service::start(&[]);
+    let image = beach();
+    assert_eq!(service.judge(&pair(&image, &[])).ok()["verdict"], "kept");
+    std::fs::remove_dir_all(service.out()).unwrap();
+    let refused = service.judge(&pair(&image, &[]));
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.json()["error"].as_str().unwrap().contains("removed"), "{refused:?}");
+    let (code, _, said) = service.wait();
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("it was removed while it was being written"), "{said}");
+}
+
 #[test]
 fn two_services_do_not_share_a_folder() {
     let service = Service::start(&[]);

@@ -62,10 +62,10 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut options = StoreOptions::of(&session.model, &settings, &[serve::SHARD.into()]);
     let stored = StoredNow::default();
     options.config = storage(config);
-    options.again = false;
-    options.new_decisions = true;
-    if args.spool.spool.is_none() {
-        options.observer = Some(Box::new(stored.clone()));
+    options = serve::gone_on_with(options, &stored);
+    if args.spool.spool.is_some() {
+        // What is stored then is told by the spool.
+        options.observer = None;
     }
     let names = Arc::new(Names::of(&options.header.terms));
     let asked = session.signals.stop.clone();
