@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pairgate::agent::serve::{
-    Acknowledging, Answer, ChannelSource, Desk, Names, Present, Queues, Refused, Slot, StoredNow,
-    Window, gone_on_with,
+    Acknowledging, Answer, ChannelSource, Desk, Names, Place, Present, Queues, Refused, Slot,
+    StoredNow, Window, gone_on_with,
 };
 use pairgate::disk::{Disk, FileSystem, IoError};
 use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
@@ -48,7 +48,7 @@ impl Service {
         let names = Arc::new(Names::of(&options.header.terms));
         let (store, resumed) = StoreSink::go_on(disk, out, options)?;
         let next = resumed.next_ticket;
-        let window = Window::of_journal(out, 1000, next);
+        let window = Window::of_journal(out, 1000, next, false);
         let policy = Policy { threshold: Some(0.2), ..Policy::default() };
         let (desk, queues) = Desk::new(64, window, Present { policy, names });
         let source = ChannelSource::new(desk.clone(), &queues, Arc::default(), next);
@@ -258,8 +258,8 @@ fn check(out: &Path, told: &Told) {
         let found = samples.get(&answer.uid);
         assert_eq!(found.is_some(), answer.verdict == Verdict::Kept, "{number}: {answer:?}");
         let Some((place, members)) = found else { continue };
-        let stored = answer.stored.as_ref().unwrap();
-        assert_eq!(*place, (stored.shard.clone(), stored.key.clone()), "{number}");
+        let Some(Place::Shard { shard, key }) = &answer.stored else { panic!("{answer:?}") };
+        assert_eq!(place, &(shard.clone(), key.clone()), "{number}");
         let sent = sample(*number).members;
         let sent: BTreeMap<_, _> = sent.into_iter().map(|m| (m.extension, m.data)).collect();
         assert!(*members == sent, "{number} is not what was sent");
