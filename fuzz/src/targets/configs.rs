@@ -3,7 +3,7 @@
 use pairgate::config::Layers;
 use pairgate::notify::mqtt::{Broker, Topics};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::config::{CaptureConfig, Config, ImageLimits};
+use pairgate_core::config::{CaptureConfig, Config, ImageLimits, OnFull, StorageConfig};
 
 use crate::{Target, files, seal};
 
@@ -57,9 +57,16 @@ fn same_when_packed(config: &Config) {
 fn for_firmware(config: &Config) -> Config {
     let usual = Config::default();
     let image = ImageLimits { decode: usual.image.decode, ..config.image };
+    let on_full = match config.capture.on_full {
+        OnFull::Spool => OnFull::DropNewest,
+        other => other,
+    };
     let max_silence_ms = usual.capture.max_silence_ms;
-    let capture = CaptureConfig { max_silence_ms, ..config.capture.clone() };
-    Config { image, capture, tracker: usual.tracker, agent: usual.agent, ..config.clone() }
+    let capture = CaptureConfig { on_full, max_silence_ms, ..config.capture.clone() };
+    let StorageConfig { on_full, min_free, keep_days, drop_journal, .. } = usual.storage;
+    let storage = StorageConfig { on_full, min_free, keep_days, drop_journal, ..config.storage };
+    let Config { tracker, serve, spool, agent, .. } = usual;
+    Config { image, capture, storage, tracker, serve, spool, agent, ..config.clone() }
 }
 
 fn packed_seeds() -> Vec<Vec<u8>> {
