@@ -10,9 +10,9 @@ use pairgate_core::config::{Config, Need};
 
 use crate::agent::keys::{Changed, held};
 use crate::agent::reload::{Load, Reloading};
-use crate::cli::args::ModelArgs;
-use crate::cli::memory;
+use crate::cli::args::{ModelArgs, PolicyArgs};
 use crate::cli::session::{self, Session};
+use crate::cli::{memory, settings};
 use crate::config::Layers;
 use crate::gate::{Gate, GateSettings};
 use crate::journal::Terms;
@@ -22,13 +22,38 @@ use crate::pipeline::{Generation, Reloads};
 /// What a command says of how it is reloaded.
 pub struct Plan {
     /// Lays the config together, as at the start.
-    pub layers: Box<dyn Fn() -> Result<Layers, Box<dyn Error>> + Send>,
+    layers: Box<dyn Fn() -> Result<Layers, Box<dyn Error>> + Send>,
     /// The options of the model, as at the start.
-    pub model: ModelArgs,
+    model: ModelArgs,
     /// Tables and keys that this command cannot change, beside those that none can.
-    pub held: &'static [&'static str],
+    held: &'static [&'static str],
     /// What this command takes of the memory that a config needs.
-    pub need: Box<dyn Fn(Need) -> Need + Send>,
+    need: Box<dyn Fn(Need) -> Need + Send>,
+}
+
+impl Plan {
+    /// For a command with these options, whose config `layers` lays together; it can change all that any
+    /// can, and takes what `need` makes of what a config needs.
+    pub fn new(
+        layers: impl Fn() -> Result<Layers, Box<dyn Error>> + Send + 'static,
+        policy: &PolicyArgs,
+        model: &ModelArgs,
+        need: impl Fn(Need) -> Need + Send + 'static,
+    ) -> Self {
+        let policy = policy.clone();
+        let checked = move || {
+            let layers = layers()?;
+            settings::check_policy(&policy, &layers.resolve()?)?;
+            Ok(layers)
+        };
+        let (layers, need) = (Box::new(checked), Box::new(need));
+        Self { layers, model: model.clone(), held: &[], need }
+    }
+
+    /// The same where these cannot be changed either.
+    pub fn holding(self, held: &'static [&'static str]) -> Self {
+        Self { held, ..self }
+    }
 }
 
 /// Loads config and model of `session` anew at each SIGHUP, which from now on does not end the program, and

@@ -27,7 +27,14 @@ pub fn of_layers(args: &LayerArgs) -> Result<Layers, Box<dyn Error>> {
     Ok(layers)
 }
 
-/// The same, and over it what the options say.
+/// The same for a command that takes a stream, and over it the options that say what passes.
+pub fn of_stream(layers: &LayerArgs, policy: &PolicyArgs) -> Result<Layers, Box<dyn Error>> {
+    let mut layers = of_layers(layers)?;
+    set_policy(&mut layers, policy);
+    Ok(layers)
+}
+
+/// The same for one that reads inputs, and over it what the options say.
 pub fn of_input(input: &InputArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = of_layers(&input.layers)?;
     let mut number = |table, key, value: Option<usize>| -> Result<(), Box<dyn Error>> {

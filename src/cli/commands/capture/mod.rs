@@ -45,7 +45,7 @@ use crate::store::{StoreOptions, StoreSink, Watermark};
 use spooled::Spooling;
 
 pub use args::CaptureArgs;
-use pairgate_core::config::{CaptureConfig, Config, OnFull};
+use pairgate_core::config::{CaptureConfig, Config, Need, OnFull};
 use pairgate_core::pair::Size;
 
 /// Bytes of a pipe that are read at once.
@@ -178,24 +178,15 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn reload_plan(args: &CaptureArgs, config: &Config, sink_bytes: u64) -> reload::Plan {
     let CaptureConfig { min_change, min_sharpness, .. } = config.capture;
     let looks = min_change > 0.0 || min_sharpness > 0.0;
-    let model = args.model.clone();
-    let args = args.clone();
-    reload::Plan {
-        layers: Box::new(move || {
-            let layers = layers(&args)?;
-            settings::check_policy(&args.policy, &layers.resolve()?)?;
-            Ok(layers)
-        }),
-        model,
-        held: if looks { &["image"] } else { &[] },
-        need: Box::new(move |need| need.with_sink(sink_bytes)),
-    }
+    let (CaptureArgs { policy, model, .. }, own) = (args, args.clone());
+    let need = move |need: Need| need.with_sink(sink_bytes);
+    let plan = reload::Plan::new(move || layers(&own), policy, model, need);
+    plan.holding(if looks { &["image"] } else { &[] })
 }
 
 /// The config, and over it what the options say.
 fn layers(args: &CaptureArgs) -> Result<Layers, Box<dyn Error>> {
-    let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, &args.policy);
+    let mut layers = settings::of_stream(&args.layers, &args.policy)?;
     let texts = [
         ("caption", &args.caption),
         ("place", &args.place),

@@ -25,7 +25,6 @@ use crate::cli::reload;
 use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
-use crate::config::Layers;
 use crate::disk::Disk;
 use crate::pipeline::{Reloads, Run, Signals};
 use crate::sink::Sink;
@@ -41,7 +40,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_folder(&args.output)?;
     let access = access(args)?;
-    let mut session = Session::with(layers(args)?, &args.model)?;
+    let mut session = Session::with(settings::of_stream(&args.layers, &args.policy)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
     outbox::check(&args.spool, &args.output, &session.config)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
@@ -131,28 +130,17 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ending.exit_code(&outcome, true))
 }
 
-/// The config, and over it what the options say.
-fn layers(args: &ServeArgs) -> Result<Layers, Box<dyn Error>> {
-    let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, &args.policy);
-    Ok(layers)
-}
-
 /// How config and model are loaded anew while it goes on.
 fn reload_plan(args: &ServeArgs, sink_bytes: u64) -> reload::Plan {
-    let model = args.model.clone();
-    let args = args.clone();
-    reload::Plan {
-        layers: Box::new(move || {
-            let layers = layers(&args)?;
-            settings::check_policy(&args.policy, &layers.resolve()?)?;
-            Ok(layers)
-        }),
+    let (ServeArgs { policy, model, .. }, own) = (args, args.clone());
+    let plan = reload::Plan::new(
+        move || settings::of_stream(&own.layers, &own.policy),
+        policy,
         model,
-        // Pairs that are judged only are decided beside the run, by the policy of its start.
-        held: &["policy.on_error"],
-        need: Box::new(move |need| need.without_capture().with_sink(sink_bytes)),
-    }
+        move |need| need.without_capture().with_sink(sink_bytes),
+    );
+    // Pairs that are judged only are decided beside the run, by the policy of its start.
+    plan.holding(&["policy.on_error"])
 }
 
 /// The end of a service: asked for, it has a time.

@@ -23,7 +23,6 @@ use crate::cli::reload;
 use crate::cli::session::{Session, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
-use crate::config::Layers;
 use crate::disk::Disk;
 use crate::pipeline::{Reloads, Run, Signals};
 use crate::sink::Sink;
@@ -42,7 +41,7 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_folders(args)?;
     let plan = Plan::of(&args.mqtt)?;
     let listening = Listening::bind(&args.listen)?;
-    let mut session = Session::with(layers(args)?, &args.model)?;
+    let mut session = Session::with(settings::of_stream(&args.layers, &args.policy)?, &args.model)?;
     settings::check_policy(&args.policy, &session.config)?;
     outbox::check(&args.spool, &args.output, &session.config)?;
     outbox::refuse_unknown(&args.spool, &args.output)?;
@@ -113,27 +112,15 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ending.exit_code(&outcome, true))
 }
 
-/// The config, and over it what the options say.
-fn layers(args: &WatchArgs) -> Result<Layers, Box<dyn Error>> {
-    let mut layers = settings::of_layers(&args.layers)?;
-    settings::set_policy(&mut layers, &args.policy);
-    Ok(layers)
-}
-
 /// How config and model are loaded anew while it goes on.
 fn reload_plan(args: &WatchArgs, sink_bytes: u64) -> reload::Plan {
-    let model = args.model.clone();
-    let args = args.clone();
-    reload::Plan {
-        layers: Box::new(move || {
-            let layers = layers(&args)?;
-            settings::check_policy(&args.policy, &layers.resolve()?)?;
-            Ok(layers)
-        }),
+    let (WatchArgs { policy, model, .. }, own) = (args, args.clone());
+    reload::Plan::new(
+        move || settings::of_stream(&own.layers, &own.policy),
+        policy,
         model,
-        held: &[],
-        need: Box::new(move |need| need.without_capture().with_sink(sink_bytes)),
-    }
+        move |need| need.without_capture().with_sink(sink_bytes),
+    )
 }
 
 /// Refuses folders that lie in each other: what is written would be watched.
