@@ -129,11 +129,14 @@ impl<'s> Drain<'s> {
         self.ask(|sink| sink.idle());
     }
 
-    /// Tells the sink where it has everything that was read so far.
-    pub fn settle_if_all_is_taken(&mut self) {
+    /// Tells the sink where it has everything that was read so far, or lets it do what is due: messages may
+    /// come so fast that nobody ever waits for one.
+    pub fn settle(&mut self) {
         let taken = self.next - self.first;
         if self.shared.read.load(Ordering::SeqCst) == taken {
             self.ask(|sink| sink.settled());
+        } else if self.patience().is_zero() {
+            self.ask(|sink| sink.idle());
         }
     }
 

@@ -211,7 +211,7 @@ impl Run<'_> {
                 Ok(message) => {
                     drain.take(message);
                     if messages.is_empty() {
-                        drain.settle_if_all_is_taken();
+                        drain.settle();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => drain.idle(),

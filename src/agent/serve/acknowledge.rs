@@ -9,29 +9,31 @@ use pairgate_core::stats::Counts;
 
 use super::answer::{Answer, Names, Place};
 use super::desk::Desk;
-use crate::disk::IoError;
+use super::pace::Pace;
+use crate::disk::{Disk, IoError};
 use crate::journal::Terms;
 use crate::store::{Judged, RunEnd, ShardObserver, Sink, StoreOptions};
 
 /// Hands decided pairs to a sink, and gives each its answer once the sink has it on disk: nobody is
-/// told that a pair is kept before that. Where nothing else waits, the sink is brought to disk at
-/// once. A failure is told to all that wait.
+/// told that a pair is kept before that. Where nothing else is in flight, the sink is brought to disk at
+/// once, else at its [`Pace`]. A failure is told to all that wait.
 pub struct Acknowledging<S> {
     sink: S,
     desk: Arc<Desk>,
     stored: StoredNow,
     /// Whether kept pairs wait in a spool for their place in the output.
     is_spooled: bool,
+    pace: Pace,
     /// Answers that wait for the disk, in the order of their tickets.
     pending: VecDeque<(u64, Arc<Answer>)>,
 }
 
 impl<S: Sink> Acknowledging<S> {
-    /// Answers for what `sink` has on disk. `stored` is what the output folder tells its observer.
-    pub fn new(sink: S, desk: Arc<Desk>, stored: StoredNow) -> Self {
+    /// Answers for what `sink` has on `disk`. `stored` is what the output folder tells its observer.
+    pub fn new(disk: &Disk, sink: S, desk: Arc<Desk>, stored: StoredNow) -> Self {
         // A folder that is gone on with tells of pairs that it has already.
         stored.take();
-        Self { sink, desk, stored, is_spooled: false, pending: VecDeque::new() }
+        Self { sink, desk, stored, is_spooled: false, pace: Pace::new(disk), pending: VecDeque::new() }
     }
 
     /// The same where kept pairs wait in a spool, or do not: then answers tell of no place.
@@ -56,6 +58,14 @@ impl<S: Sink> Acknowledging<S> {
             return Err(error);
         }
         self.release();
+        Ok(())
+    }
+
+    /// Brings all that waits to disk.
+    fn sync_at_pace(&mut self) -> Result<(), IoError> {
+        let begun = self.pace.begin();
+        self.after(S::sync)?;
+        self.pace.end(begun);
         Ok(())
     }
 }
@@ -97,23 +107,30 @@ impl<S: Sink> Sink for Acknowledging<S> {
     }
 
     fn idle(&mut self) -> Result<(), IoError> {
+        if !self.pending.is_empty() && self.pace.left().is_zero() {
+            self.sync_at_pace()?;
+        }
         self.after(S::idle)
     }
 
     fn due_in(&self) -> Option<Duration> {
-        self.sink.due_in()
+        let due = self.sink.due_in();
+        match self.pending.is_empty() {
+            true => due,
+            false => Some(due.map_or(self.pace.left(), |due| due.min(self.pace.left()))),
+        }
     }
 
     fn settled(&mut self) -> Result<(), IoError> {
         // Where nobody waits for an answer, the disk is left alone.
         match self.pending.is_empty() {
             true => self.after(S::settled),
-            false => self.after(S::sync),
+            false => self.sync_at_pace(),
         }
     }
 
     fn sync(&mut self) -> Result<(), IoError> {
-        self.after(S::sync)
+        self.sync_at_pace()
     }
 
     fn finish(&mut self, end: RunEnd) -> Result<(), IoError> {

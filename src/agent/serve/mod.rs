@@ -15,6 +15,7 @@ mod channel;
 mod desk;
 mod form;
 mod judge;
+mod pace;
 mod pairs;
 mod window;
 

@@ -54,7 +54,7 @@ impl Service {
         let source = ChannelSource::new(desk.clone(), &queues, Arc::default(), next);
         // Small segments: the window is read from several.
         let store = store.with_segment_bytes(1500);
-        let sink = Acknowledging::new(store, desk.clone(), stored);
+        let sink = Acknowledging::new(disk, store, desk.clone(), stored);
         Ok(Self { desk, source, sink, _queues: queues })
     }
 

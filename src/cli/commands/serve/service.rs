@@ -95,7 +95,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let first_ticket = resumed.next_ticket;
     let source = ChannelSource::new(desk.clone(), &queues, asked.clone(), first_ticket);
     let (levels, admission) = (destination.levels(), destination.admission());
-    let acknowledging = Acknowledging::new(destination.sink, desk.clone(), stored);
+    let acknowledging = Acknowledging::new(&disk, destination.sink, desk.clone(), stored);
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(acknowledging.from_spool(is_spooled))];
     operations.surround(&mut sinks);
     operations.start()?;
