@@ -41,9 +41,7 @@ CLIENTS, LONGEST_S = 64, 60
 MARK = "pairgate-load"
 CONFIG = """
 [pipeline]
-workers = 1
 queue = 16
-batch = 4
 max_bytes_in_flight = "32 MiB"
 [serve]
 queue = 24
@@ -70,9 +68,9 @@ def expect(holds, what):
 class Pairs:
     """Requests, each with a uid of its own; every fifth breaks a rule."""
 
-    def __init__(self):
-        folder = HERE / "data" / "pairs"
-        self.images = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+    def __init__(self, folder):
+        self.images = [path.read_bytes() for path in sorted(Path(folder).glob("*.jpg"))]
+        expect(self.images, f"{folder}: no .jpg in it")
         self.made = 0
 
     def request(self):
@@ -299,13 +297,15 @@ def add_up(service, tally, metrics, summary):
         expect(counted == tally[told], f"{name}: {counted} in the summary, clients were told {tally[told]}")
     check = subprocess.run([service.program, "journal", "check", service.out], capture_output=True, text=True)
     expect(check.returncode == 0, f"journal check: {check.stdout}{check.stderr}")
+    refused = metrics["pairgate_requests_refused_total"]
+    expect(refused == tally["refused"], f"refused: {refused} in /metrics, clients were told {tally['refused']}")
     print(f"clients, /metrics and summary agree: {dict(tally)}")
 
 
 def run(program, folder, args):
     service = Service(program, folder)
     try:
-        load = Load(service.address, Pairs())
+        load = Load(service.address, Pairs(args.images))
         load.run(4, 0, 2)  # Everything is loaded then.
         capacity, ratio = measure(load, min(20.0, args.seconds / 12))
         expect(args.told or ratio <= 4, f"p99 at half of the capacity is {ratio:.1f} times a pair's time alone")
@@ -322,6 +322,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].rstrip(":"))
     parser.add_argument("program", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("--seconds", type=float, default=1800, help="time at twice the capacity [1800]")
+    parser.add_argument("--images", default=HERE / "data" / "pairs", help="folder of the .jpg pictures that are sent")
     parser.add_argument("--told", action="store_true", help="tell the times, do not hold them")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pg-load-"))

@@ -134,6 +134,15 @@ impl Operations {
         self.status.as_ref().map_or_else(axum::Router::new, |status| routes(status.clone()))
     }
 
+    /// Counts what `app` refuses.
+    #[cfg(feature = "serve")]
+    pub fn counting_refusals(&self, app: axum::Router) -> axum::Router {
+        match &self.status {
+            Some(status) => counting_refusals(status.clone(), app),
+            None => app,
+        }
+    }
+
     /// A camera's frames wait in `queue`.
     pub fn set_frames(&self, queue: &Arc<FrameQueue>) {
         if let Some(status) = &self.status {
@@ -170,6 +179,7 @@ impl Operations {
                 }
                 _ => routes(status.clone()),
             };
+            let app = counting_refusals(status.clone(), app);
             self.server = Some(Server::start(vec![listener], app, Limits::default())?);
             log::info!("{address}: a page, metrics and health");
         }
@@ -209,4 +219,16 @@ impl Operations {
             manager.close();
         }
     }
+}
+
+#[cfg(feature = "serve")]
+fn counting_refusals(status: Arc<Status>, app: axum::Router) -> axum::Router {
+    let count = move |response: axum::response::Response| {
+        let code = response.status();
+        if code.is_client_error() || code.is_server_error() {
+            status.count_refused(code.as_u16());
+        }
+        std::future::ready(response)
+    };
+    app.layer(axum::middleware::map_response(count))
 }

@@ -62,6 +62,7 @@ pub(super) fn spawn_all<E: Examine + 'static>(
     to_sink: &Sender<Message>,
     drain: &mut Drain<'_>,
 ) {
+    let workers = examiners.len();
     for (index, examiner) in examiners.into_iter().enumerate() {
         let name = format!("worker {index}");
         let (shared, work, to_sink) = (shared.clone(), work.clone(), to_sink.clone());
@@ -70,6 +71,7 @@ pub(super) fn spawn_all<E: Examine + 'static>(
             examiner: Some(examiner),
             generation: 0,
             reloads: reloads.clone(),
+            workers,
             batch,
             shared,
             work,
@@ -89,6 +91,8 @@ struct Worker<E> {
     /// Number of the generation that it is of.
     generation: u64,
     reloads: Reloads<E>,
+    /// How many share the work.
+    workers: usize,
     batch: usize,
     shared: Arc<Shared>,
     work: Work,
@@ -98,8 +102,7 @@ struct Worker<E> {
 impl<E: Examine> Worker<E> {
     fn run(mut self) {
         while let Some(first) = self.wait() {
-            let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
-            let more = if gentle { 0 } else { self.batch - 1 };
+            let more = self.more();
             let own = self.work.tickets.try_iter().map(Job::Own);
             let beside = self.work.asides.try_iter().map(Job::Beside);
             let batch: Vec<Job> = iter::once(first).chain(own.chain(beside).take(more)).collect();
@@ -109,6 +112,14 @@ impl<E: Examine> Worker<E> {
                 return;
             }
         }
+    }
+
+    /// Pairs that are taken beside the first. Where few wait the others shall have some too: whoever waits
+    /// for an answer waits for a batch.
+    fn more(&self) -> usize {
+        let gentle = self.shared.signals.gentle.load(Ordering::Relaxed);
+        let there = 1 + self.work.tickets.len() + self.work.asides.len();
+        if gentle { 0 } else { there.div_ceil(self.workers).min(self.batch) - 1 }
     }
 
     fn wait(&mut self) -> Option<Job> {

@@ -33,7 +33,14 @@ impl<S: Sink> Acknowledging<S> {
     pub fn new(disk: &Disk, sink: S, desk: Arc<Desk>, stored: StoredNow) -> Self {
         // A folder that is gone on with tells of pairs that it has already.
         stored.take();
-        Self { sink, desk, stored, is_spooled: false, pace: Pace::new(disk), pending: VecDeque::new() }
+        Self {
+            sink,
+            desk,
+            stored,
+            is_spooled: false,
+            pace: Pace::new(disk),
+            pending: VecDeque::new(),
+        }
     }
 
     /// The same where kept pairs wait in a spool, or do not: then answers tell of no place.
@@ -59,6 +66,12 @@ impl<S: Sink> Acknowledging<S> {
         }
         self.release();
         Ok(())
+    }
+
+    /// Time until those whose answers wait for the disk have waited long enough for others.
+    fn sync_due_in(&self) -> Option<Duration> {
+        let waiting = self.pending.len();
+        (waiting > 0).then(|| self.pace.left(self.desk.admitted().saturating_sub(waiting)))
     }
 
     /// Brings all that waits to disk.
@@ -107,18 +120,14 @@ impl<S: Sink> Sink for Acknowledging<S> {
     }
 
     fn idle(&mut self) -> Result<(), IoError> {
-        if !self.pending.is_empty() && self.pace.left().is_zero() {
+        if self.sync_due_in().is_some_and(|due| due.is_zero()) {
             self.sync_at_pace()?;
         }
         self.after(S::idle)
     }
 
     fn due_in(&self) -> Option<Duration> {
-        let due = self.sink.due_in();
-        match self.pending.is_empty() {
-            true => due,
-            false => Some(due.map_or(self.pace.left(), |due| due.min(self.pace.left()))),
-        }
+        self.sink.due_in().into_iter().chain(self.sync_due_in()).min()
     }
 
     fn settled(&mut self) -> Result<(), IoError> {

@@ -289,6 +289,11 @@ impl Desk {
         self.state().waiting.insert(ticket, reply);
     }
 
+    /// Pairs that have a ticket and no answer yet.
+    pub(super) fn admitted(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// Gives durable answers to whoever waits for them, in the order of their tickets.
     pub(super) fn give(&self, answers: impl Iterator<Item = (u64, Arc<Answer>)>) {
         let mut state = self.state();

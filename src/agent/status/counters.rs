@@ -1,10 +1,14 @@
-//! Decisions by verdict and reason, counted without a lock.
+//! Decisions by verdict and reason, counted without a lock, and what never came to a decision.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pairgate_core::decision::{Decision, Reason, Verdict};
 use pairgate_core::stats::Counts;
 
+/// Refusals that ask to come again: they are there from the start, so that a rate has a beginning.
+const COME_AGAIN: [u16; 2] = [429, 503];
 const REASONS: usize = Reason::ALL.len();
 
 /// What has become of pairs so far.
@@ -16,6 +20,8 @@ pub(super) struct Counters {
     pub dropped: AtomicU64,
     /// Decided pairs that should be stored and are not.
     pub unstored: AtomicU64,
+    /// Requests that were refused, by HTTP status.
+    pub refused: Mutex<BTreeMap<u16, u64>>,
     /// By verdict, then by reason.
     decided: [[AtomicU64; REASONS]; Verdict::ALL.len()],
 }
@@ -26,6 +32,7 @@ impl Default for Counters {
             arrived: AtomicU64::default(),
             dropped: AtomicU64::default(),
             unstored: AtomicU64::default(),
+            refused: Mutex::new(COME_AGAIN.map(|status| (status, 0)).into()),
             decided: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::default())),
         }
     }

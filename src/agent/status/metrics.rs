@@ -84,6 +84,10 @@ fn pairs(out: &mut Out<'_>, snapshot: &Snapshot) -> Result<(), Error> {
     out.counter("pairs_unstored", "Pairs that a failing output has lost", pairs.unstored)?;
     out.counter("pairs_dropped", "Pairs that found no place and were never judged", pairs.dropped)?;
     out.gauge("pairs_in_flight", "Pairs on their way", None, pairs.in_flight as f64)?;
+    let refused: Vec<_> = snapshot.refused.iter().map(|(s, n)| (s.to_string(), *n)).collect();
+    let refused = refused.iter().map(|(status, count)| (status.as_str(), *count));
+    let help = "Requests that were refused, by HTTP status";
+    out.counters("requests_refused", help, "status", refused)?;
     let Some(frames) = snapshot.frames else { return Ok(()) };
     out.counter("frames_read", "Frames that the camera gave", frames.read)?;
     let skipped = [("interval", frames.early), ("back_off", frames.backed_off)];

@@ -223,6 +223,11 @@ impl Status {
         self.counters.dropped.fetch_add(pairs, Ordering::Relaxed);
     }
 
+    /// Counts a request that was refused with an HTTP status.
+    pub fn count_refused(&self, status: u16) {
+        *lock(&self.counters.refused).entry(status).or_default() += 1;
+    }
+
     /// A sink to stand before the one that stores: the time from it to the
     /// [`observer`](Self::observer) is what storing a pair takes.
     pub fn storing(self: &Arc<Self>) -> Box<dyn Sink> {

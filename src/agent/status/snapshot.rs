@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub pairs: Pairs,
     /// The same by verdict and reason, the most frequent first.
     pub reasons: Vec<ReasonRow>,
+    /// Requests that were refused, by HTTP status.
+    pub refused: Vec<(u16, u64)>,
     /// Pairs decided a second, over the last ten.
     pub pairs_per_second: f64,
     /// Pairs decided, and kept, in each of the last 120 seconds, oldest first.
@@ -186,6 +188,7 @@ impl Status {
             last_progress_seconds: stall.age.as_secs_f64(),
             pairs: self.pairs_of(&counts, state),
             reasons: reasons(&counts),
+            refused: self.refused(),
             pairs_per_second: rate,
             seconds,
             scores: self.score_summary(),
@@ -249,6 +252,10 @@ impl Status {
             drift,
             drift_alarm: options.drift_alarm,
         }
+    }
+
+    fn refused(&self) -> Vec<(u16, u64)> {
+        lock(&self.counters.refused).iter().map(|(status, count)| (*status, *count)).collect()
     }
 
     fn latencies(&self) -> Vec<LatencyRow> {

@@ -75,7 +75,12 @@ fn parts(places: usize, window: Window) -> Parts {
     let (desk, queues) = Desk::new(places, window, present);
     let (told, stop) = (Told::default(), Arc::default());
     let source = ChannelSource::new(desk.clone(), &queues, stop, 0);
-    let sink = Acknowledging::new(&pairgate::disk::Disk::system(), told.clone(), desk.clone(), StoredNow::default());
+    let sink = Acknowledging::new(
+        &pairgate::disk::Disk::system(),
+        told.clone(),
+        desk.clone(),
+        StoredNow::default(),
+    );
     Parts { desk, source, sink, told, _queues: queues }
 }
 

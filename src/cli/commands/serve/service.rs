@@ -84,7 +84,8 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     let (desk, queues) = Desk::new(config.serve.queue, window, Present { policy, names });
     let routes =
         serve::routes(desk.clone(), config.sample, &config.serve).merge(operations.routes());
-    let server = Server::start(listeners, guarded(routes, access), limits(&config.serve))?;
+    let app = operations.counting_refusals(guarded(routes, access));
+    let server = Server::start(listeners, app, limits(&config.serve))?;
     for address in server.addresses() {
         eprintln!("listening on {address}");
     }
