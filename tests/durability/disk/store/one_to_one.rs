@@ -343,6 +343,7 @@ fn what_is_damaged_is_told_and_done_again() {
         assert!(wrong.contains(&format!("a{ending} has other bytes")), "{wrong}");
         // The same length says nothing to a process that passes by; another one does.
         assert!(matches!(Standing::of(&names(&out), &claim).unwrap(), Standing::Done(_)));
+        check_rerun(&out, &claim, true, &wanted);
         fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(matches!(Standing::of(&names(&out), &claim).unwrap(), Standing::Broken(_)));
         check_rerun(&out, &claim, false, &wanted);
