@@ -9,6 +9,7 @@ mod logger;
 mod memory;
 #[cfg_attr(not(feature = "mqtt"), path = "no_mqtt.rs")]
 mod mqtt;
+mod one_to_one;
 mod operations;
 mod outbox;
 mod outputs;

@@ -39,6 +39,11 @@ impl Plan {
         Ok(Self(Some(settings)))
     }
 
+    /// Nobody is told.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
     /// Whether there is a broker to tell.
     pub fn is_asked(&self) -> bool {
         self.0.is_some()

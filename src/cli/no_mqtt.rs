@@ -17,6 +17,10 @@ impl Plan {
         Ok(Self)
     }
 
+    pub fn none() -> Self {
+        Self
+    }
+
     pub fn is_asked(&self) -> bool {
         false
     }

@@ -43,6 +43,18 @@ impl Coarse {
         self.counters[upper(ordered(score))] += 1;
     }
 
+    /// Counts `count` scores with these upper bits, as another machine's [`counts`](Self::counts) has them.
+    pub fn add_count(&mut self, upper: u16, count: u64) {
+        let counter = &mut self.counters[usize::from(upper)];
+        *counter = counter.saturating_add(count);
+    }
+
+    /// The upper bits that scores have had, ascending, and how many had them.
+    pub fn counts(&self) -> Vec<(u16, u64)> {
+        let counted = (0..=u16::MAX).zip(&self.counters).filter(|(_, count)| **count > 0);
+        counted.map(|(upper, count)| (upper, *count)).collect()
+    }
+
     /// Ends the pass: the second one, for the threshold that keeps `fraction` of the scores by the
     /// rule of [`fraction_threshold`](pairgate_core::policy::fraction_threshold). `None` without scores.
     pub fn find(mut self, fraction: f64) -> Option<Fine> {
@@ -72,6 +84,17 @@ impl Fine {
         if upper(ordered) == self.part {
             self.counters[lower(ordered)] += 1;
         }
+    }
+
+    /// The upper bits of the scores that it counts.
+    pub fn upper(&self) -> u16 {
+        self.part as u16
+    }
+
+    /// Adds what another second pass has counted, over other scores.
+    pub fn merge(&mut self, other: &Self) {
+        let counters = self.counters.iter_mut().zip(&other.counters);
+        counters.for_each(|(count, other)| *count = count.saturating_add(*other));
     }
 
     /// The threshold; `None` where scores of the first pass were missing in this one.

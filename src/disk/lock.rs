@@ -1,10 +1,10 @@
-//! One writer a folder.
+//! One writer a folder, or a file.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::failed;
 use crate::disk::IoError;
@@ -30,9 +30,7 @@ impl FolderLock {
     /// [`IoError::Write`] that names the process that has it, or if the system refuses.
     pub fn take(folder: &Path) -> Result<Self, IoError> {
         let path = folder.join(LOCK_NAME);
-        let opened =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(failed(&path))?;
+        let mut file = open(&path).map_err(failed(&path))?;
         match try_for_a_moment(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(failed(folder)(held(&path))),
@@ -48,6 +46,48 @@ impl FolderLock {
         let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self { _held: file })
     }
+}
+
+/// A file that stands for something that one process at a time does.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    _held: File,
+}
+
+impl FileLock {
+    /// Waits for the file at `path`, which is made if it is missing, at most so long. Where the file system
+    /// has no locks, nobody is waited for.
+    ///
+    /// # Errors
+    /// [`IoError::Write`] where somebody holds it longer, or the system refuses.
+    pub(crate) fn wait(path: &Path, longest: Duration) -> Result<Self, IoError> {
+        let file = open(path).map_err(failed(path))?;
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _held: file }),
+                Err(TryLockError::Error(why)) if why.kind() == io::ErrorKind::Unsupported => {
+                    return Ok(Self { _held: file });
+                }
+                Err(TryLockError::WouldBlock) if begun.elapsed() < longest => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let why = format!("another process has held it for {} s", longest.as_secs());
+                    return Err(failed(path)(io::Error::new(io::ErrorKind::ResourceBusy, why)));
+                }
+                Err(TryLockError::Error(why)) => return Err(failed(path)(why)),
+            }
+        }
+    }
+
+    /// Takes the file at `path` if nobody has it; `None` where somebody has, or nobody can tell.
+    pub(crate) fn try_take(path: &Path) -> Option<Self> {
+        let file = open(path).ok()?;
+        file.try_lock().is_ok().then_some(Self { _held: file })
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// A process that was just killed may have it a moment longer.

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 pub use clock::{Clock, SystemClock};
 pub use error::IoError;
 pub use lock::FolderLock;
-pub(crate) use lock::LOCK_NAME;
+pub(crate) use lock::{FileLock, LOCK_NAME};
 pub(crate) use partial::{
     PartialFile, failed, hidden_path, partial_path, still_there, write_whole,
 };

@@ -30,7 +30,7 @@ const ACCEPTED: &str = "an input is a folder of images and captions, a WebDatase
                         .tsv, .parquet), or - for a shard or JSON lines on standard input";
 
 /// How shards' names end.
-const TAR_NAMES: [&str; 10] = [
+pub(super) const TAR_NAMES: [&str; 10] = [
     ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz",
 ];
 

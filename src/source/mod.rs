@@ -28,6 +28,7 @@ mod metadata;
 mod pax;
 mod resume;
 mod scattered;
+mod single;
 mod table;
 pub mod tar;
 mod texts;
@@ -55,6 +56,7 @@ pub(crate) use json::spliced;
 pub(crate) use loose::{LooseKind, ends_as_a_tar, read_loose};
 pub use metadata::Metadata;
 pub use resume::{Place, pass_over};
+pub use single::{SingleInput, single_inputs};
 
 /// Extensions of images, in lower case. What an image really is, its bytes say.
 const IMAGE_EXTENSIONS: [&str; 13] = [

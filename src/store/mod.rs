@@ -23,6 +23,7 @@ mod levels;
 mod mark;
 pub mod names;
 mod observer;
+pub mod one_to_one;
 mod options;
 mod past;
 mod recover;
@@ -34,6 +35,7 @@ mod stats;
 mod table;
 mod watermark;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -74,6 +76,8 @@ pub struct StoreSink {
     folder: PathBuf,
     config: StorageConfig,
     stores: bool,
+    /// Whether all kept pairs go into one shard.
+    one_shard: bool,
     annotate: bool,
     /// The threshold that is told where none moves.
     threshold: Option<f32>,
@@ -136,6 +140,7 @@ impl StoreSink {
             folder: folder.to_owned(),
             config: options.config,
             stores: options.stores,
+            one_shard: options.one_shard,
             annotate: options.annotate,
             threshold,
             shards,
@@ -233,6 +238,11 @@ impl StoreSink {
     /// closed here and not when it became full, so that pairs rejected behind its last sample are in
     /// its statistics.
     fn store(&mut self, judged: &Judged) -> Result<Stored, IoError> {
+        if self.shards.is_full() && self.one_shard {
+            let most = self.config.shard_pairs;
+            let why = format!("more than {most} kept pairs are too many for one shard");
+            return Err(failed(&self.shards.path())(io::Error::other(why)));
+        }
         if self.shards.is_full() || self.is_share_of_bound() {
             self.close_shard()?;
         }
@@ -375,6 +385,9 @@ impl StoreSink {
     fn end(&mut self, end: RunEnd) -> Result<(), IoError> {
         if end == RunEnd::Complete {
             self.settle_claims()?;
+            if self.one_shard && self.stores {
+                self.shards.open()?;
+            }
             self.close_shard()?;
             self.enter(&Entry::End)?;
         }

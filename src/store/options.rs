@@ -32,6 +32,8 @@ pub struct StoreOptions {
     pub endless: bool,
     /// Whether another model, config or version may go on in a folder.
     pub new_decisions: bool,
+    /// Whether all kept pairs go into one shard, which is there though none is kept.
+    pub one_shard: bool,
     /// The settings' digest as formats 1 and 2 have it.
     pub earlier_config: Option<Digest>,
     /// Whether kept samples' `.json` members are told of the decision.
@@ -63,10 +65,19 @@ impl StoreOptions {
             again: true,
             endless: false,
             new_decisions: false,
+            one_shard: false,
             earlier_config,
             annotate: false,
             observer,
             lock,
         }
+    }
+
+    /// The same for one shard: nothing closes it before its input has ended, and nothing takes it away.
+    pub fn into_one_shard(self) -> Self {
+        let StorageConfig { min_free, .. } = self.config;
+        let shard_pairs = StorageConfig::MOST_SHARD_PAIRS;
+        let config = StorageConfig { shard_pairs, min_free, ..StorageConfig::default() };
+        Self { config, one_shard: true, ..self }
     }
 }

@@ -82,8 +82,8 @@ impl Shards {
         self.open.as_ref().map(|shard| self.disk.elapsed().saturating_sub(shard.since))
     }
 
-    /// Appends a sample, and gives the key that it has in the shard.
-    pub fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, IoError> {
+    /// Opens a shard where none is open.
+    pub fn open(&mut self) -> Result<(), IoError> {
         if self.open.is_none() {
             let (path, since) = (self.path(), self.disk.elapsed());
             let file = PartialFile::create(&self.disk, &path)?;
@@ -93,6 +93,12 @@ impl Shards {
             let keys = ShardKeys::default();
             self.open = Some(OpenShard { tar, path, samples: 0, since, keys });
         }
+        Ok(())
+    }
+
+    /// Appends a sample, and gives the key that it has in the shard.
+    pub fn append(&mut self, key: &str, files: &[File<'_>]) -> Result<String, IoError> {
+        self.open()?;
         let closed = || failed(&self.folder)(io::Error::other("no shard is open"));
         self.open.as_mut().ok_or_else(closed)?.append(key, files)
     }

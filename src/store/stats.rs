@@ -64,6 +64,22 @@ impl Share {
     }
 
     fn stats(&self, start: SystemTime, end: SystemTime) -> Stats {
+        let Tallies { count, successes, failed_to_download, failed_to_resize, status_dict } =
+            self.tallies();
+        Stats {
+            count,
+            successes,
+            failed_to_download,
+            failed_to_resize,
+            duration: end.duration_since(start).unwrap_or_default().as_secs_f64(),
+            start_time: unix_seconds(start),
+            end_time: unix_seconds(end),
+            status_dict,
+        }
+    }
+
+    /// What the statistics say beside the time.
+    pub fn tallies(&self) -> Tallies {
         let total = |verdict| self.counts.total(verdict);
         let kept = total(Verdict::Kept).saturating_sub(self.empty);
         let failed = total(Verdict::Failed) + self.empty;
@@ -71,7 +87,7 @@ impl Share {
         let mut statuses = BTreeMap::new();
         let mut note = |status, count: u64| {
             if count > 0 {
-                *statuses.entry(status).or_default() += count;
+                *statuses.entry(String::from(status)).or_default() += count;
             }
         };
         note("success", kept);
@@ -79,17 +95,29 @@ impl Share {
         for verdict in [Verdict::Rejected, Verdict::Failed] {
             self.counts.reasons(verdict).for_each(|(reason, count)| note(reason.name(), count));
         }
-        Stats {
+        Tallies {
             count: kept + rejected + failed,
             successes: kept,
             failed_to_download: failed,
             failed_to_resize: rejected,
-            duration: end.duration_since(start).unwrap_or_default().as_secs_f64(),
-            start_time: unix_seconds(start),
-            end_time: unix_seconds(end),
             status_dict: statuses,
         }
     }
+}
+
+/// A shard's statistics without the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tallies {
+    /// Pairs of the shard's share of the input.
+    pub count: u64,
+    /// Those in the shard.
+    pub successes: u64,
+    /// Those that could not be judged, or had nothing to store.
+    pub failed_to_download: u64,
+    /// Those that were rejected.
+    pub failed_to_resize: u64,
+    /// All of them, by what became of them.
+    pub status_dict: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,7 +129,7 @@ struct Stats {
     duration: f64,
     start_time: f64,
     end_time: f64,
-    status_dict: BTreeMap<&'static str, u64>,
+    status_dict: BTreeMap<String, u64>,
 }
 
 /// What is read of a shard's statistics.

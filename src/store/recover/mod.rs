@@ -129,6 +129,7 @@ pub(super) fn recover(
         folder: folder.to_owned(),
         config,
         stores,
+        one_shard: false,
         annotate,
         threshold,
         shards,

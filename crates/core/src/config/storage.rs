@@ -50,6 +50,11 @@ pub struct StorageConfig {
     pub drop_journal: bool,
 }
 
+impl StorageConfig {
+    /// The most pairs that a shard may be asked to hold.
+    pub const MOST_SHARD_PAIRS: u64 = 9_999_999;
+}
+
 impl Default for StorageConfig {
     /// 10,000 pairs a shard, brought to disk when it is closed, no bound, nothing removed.
     fn default() -> Self {

@@ -29,7 +29,9 @@ Examples:
                                                 20 rejected pairs a reason to look at
   pairgate filter --format frames /dev/ttyACM0 -o kept
                                                 what a microcontroller sends, after
-                                                stty -F /dev/ttyACM0 raw 115200"
+                                                stty -F /dev/ttyACM0 raw 115200
+  pairgate filter 00017.tar --one-to-one -o kept
+                                                one of many, by any scheduler"
 )]
 pub struct FilterArgs {
     #[command(flatten)]
@@ -62,6 +64,22 @@ pub struct FilterArgs {
     /// It is a member `pairgate` of the sample's .json; the rest stays as it is.
     #[arg(long, help_heading = OUTPUT)]
     pub annotate: bool,
+    /// An output for each input, named by it.
+    ///
+    /// For many machines, jobs and queues: IN/00000.tar becomes DIR/00000.tar, with its journal, its table
+    /// and, last, DIR/00000_stats.json, which says that it is whole. The same command leaves out what is
+    /// done; two at the same input write the same bytes. --json prints a line for each input.
+    #[arg(
+        long,
+        conflicts_with_all = ["dry_run", "rejected", "shard_size"],
+        help_heading = OUTPUT
+    )]
+    pub one_to_one: bool,
+    /// With --one-to-one: recorded scores decide.
+    ///
+    /// A folder that `score --one-to-one` has written for the same inputs: the model is not asked again.
+    #[arg(long, value_name = "DIR", requires = "one_to_one", help_heading = OUTPUT)]
+    pub scores: Option<PathBuf>,
     /// Kept pairs a shard.
     ///
     /// Default: the config's, else 10000.

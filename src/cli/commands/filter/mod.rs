@@ -12,6 +12,7 @@ use two_passes::TwoPasses;
 
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::{Listener, Plan};
+use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::Pass;
 use crate::cli::session::Session;
@@ -27,6 +28,7 @@ use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::sink::rejected::RejectedSink;
 use crate::source::{Inputs, expand_paths, pass_over};
+use crate::store::one_to_one::Kind;
 use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
 
 pub use args::{FilterArgs, OnErrorArg};
@@ -56,6 +58,9 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let plan = Plan::of(&args.mqtt)?;
     let session = Session::with(layers(args)?, &args.input.model)?;
     settings::check_policy(&args.policy, &session.config)?;
+    if args.one_to_one {
+        return one_to_one(args, &session, plan);
+    }
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");
@@ -104,6 +109,34 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let code = summary.exit_code(&outcome);
     listener.close(&outcome);
     Ok(code)
+}
+
+/// Filters each input into an output of its own.
+fn one_to_one(
+    args: &FilterArgs,
+    session: &Session,
+    plan: Plan,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let folder = args.output.as_ref().ok_or("name the output folder: --output DIR")?;
+    one_to_one::check_filter(&session.config, &args.input)?;
+    let inputs = one_to_one::inputs(&args.input)?;
+    let mut settings = GateSettings::of(&session.config);
+    let threshold = settings::stream_threshold(&session.config, session.model.manifest())?;
+    settings.policy.threshold = Some(threshold);
+    let run = OneToOne {
+        session,
+        input: &args.input,
+        kind: Kind::Filter,
+        settings,
+        folder,
+        scores: args.scores.as_deref(),
+        overwrite: args.overwrite,
+        accept: args.accept_new_decisions,
+        annotate: args.annotate,
+        json: args.json,
+        queue_bytes: plan.queue_bytes(),
+    };
+    run.run(&inputs, plan.open()?)
 }
 
 /// What to do with what was kept.

@@ -26,7 +26,9 @@ Examples:
   pairgate score shards/ -o scores.pairgate && \\
       pairgate replay scores.pairgate --keep 15%
   pairgate score pairs.jsonl -o - | jq .score
-  pairgate score --format frames camera.bin -o scores.jsonl"
+  pairgate score --format frames camera.bin -o scores.jsonl
+  pairgate score 00017.tar --one-to-one -o scores
+                                               one of many, then: pairgate merge"
 )]
 pub struct ScoreArgs {
     #[command(flatten)]
@@ -45,6 +47,16 @@ pub struct ScoreArgs {
         help_heading = OUTPUT
     )]
     pub output: Option<PathBuf>,
+    /// Scores for each input, in a folder.
+    ///
+    /// -o is then a folder: IN/00000.tar becomes DIR/00000.pairgate, a journal of its scores, and, last,
+    /// DIR/00000_stats.json, which says that it is whole. `merge --keep` finds the threshold of all, and
+    /// `filter --one-to-one --scores` decides by them.
+    #[arg(long, conflicts_with = "caption", help_heading = OUTPUT)]
+    pub one_to_one: bool,
+    /// With --one-to-one: do all inputs again.
+    #[arg(long, requires = "one_to_one", help_heading = OUTPUT)]
+    pub overwrite: bool,
     /// The caption of one picture, which IN is.
     ///
     /// Its score is printed, with the percentile that it has under the model's calibration, the

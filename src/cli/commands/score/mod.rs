@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::args::FormatArg;
-use crate::cli::outputs::check_file;
+use crate::cli::mqtt::Plan;
+use crate::cli::one_to_one::{self, OneToOne};
+use crate::cli::outputs::{self, check_file};
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code};
 use crate::cli::summary::{Command, Output, Summary, can_be_named};
@@ -20,6 +22,7 @@ use crate::sink::Sink;
 use crate::sink::journal::JournalSink;
 use crate::sink::scores::ScoresSink;
 use crate::sink::table::{Format, TableSink};
+use crate::store::one_to_one::Kind;
 
 pub use args::ScoreArgs;
 use pairgate_core::policy::Policy;
@@ -35,6 +38,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
             return Err(why.into());
         }
     };
+    if args.one_to_one {
+        return one_to_one(args, output);
+    }
     let to_stdout = output == Path::new("-");
     if to_stdout && args.json {
         return Err("--json and -o - would both write to standard output: name a file".into());
@@ -49,11 +55,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     let inputs = session.open_paths(args.input.options(), &paths)?;
-    let settings = GateSettings {
-        policy: Policy { threshold: args.threshold, ..Policy::default() },
-        screening: Screening::Note,
-        ..GateSettings::of(&session.config)
-    };
+    let settings = settings_of(args, &session);
     let table = Format::of(output).map_or(0, Format::memory);
     let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
@@ -71,6 +73,37 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome, &outcome.counts))
+}
+
+/// Scores each input into an output of its own.
+fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let folder = &outputs::folder(folder.to_owned())?;
+    one_to_one::check_input(&args.input)?;
+    let session = Session::start(&args.input, &args.rules)?;
+    let inputs = one_to_one::inputs(&args.input)?;
+    let run = OneToOne {
+        session: &session,
+        input: &args.input,
+        kind: Kind::Score,
+        settings: settings_of(args, &session),
+        folder,
+        scores: None,
+        overwrite: args.overwrite,
+        accept: false,
+        annotate: false,
+        json: args.json,
+        queue_bytes: 0,
+    };
+    run.run(&inputs, Plan::none().open()?)
+}
+
+/// Pairs that break a rule are scored too.
+fn settings_of(args: &ScoreArgs, session: &Session) -> GateSettings {
+    GateSettings {
+        policy: Policy { threshold: args.threshold, ..Policy::default() },
+        screening: Screening::Note,
+        ..GateSettings::of(&session.config)
+    }
 }
 
 /// What to do with the scores: keep the best of the pairs.
