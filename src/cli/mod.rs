@@ -70,6 +70,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Watch(args) => commands::watch::run(args),
         Command::Health(args) => commands::health::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
+        Command::Merge(args) => commands::merge::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Subset(args) => commands::subset::run(args),

@@ -144,6 +144,11 @@ impl Reader {
         &self.header
     }
 
+    /// The file that is being read.
+    pub fn part(&self) -> &Path {
+        Path::new(&self.current.from)
+    }
+
     /// What decided the record that was given last; the first one, before that.
     pub fn terms(&self) -> &Terms {
         &self.terms

@@ -97,14 +97,36 @@ fn numbered(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
+/// The journals in a folder of one-to-one outputs, by their names: those that have a marker,
+/// `NAME_stats.json`, beside them. None where the folder is no such folder.
+///
+/// # Errors
+/// The system's.
+pub fn one_to_one(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix("_stats.json"));
+        let journal = stem.map(|stem| folder.join(format!("{stem}.pairgate")));
+        found.extend(journal.filter(|journal| journal.is_file()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// The files of the journal at `path`, in their order: the file itself; in an output folder the one
-/// of an earlier format and the segments; in a folder of segments those. None where there is none.
+/// of an earlier format and the segments; in a folder of segments those; in a folder of one-to-one
+/// outputs the journal of each. None where there is none.
 ///
 /// # Errors
 /// The system's.
 pub fn parts(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
+    }
+    let single = one_to_one(path)?;
+    if !single.is_empty() {
+        return Ok(single);
     }
     let own = segments(path)?;
     if !own.is_empty() {

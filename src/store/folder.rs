@@ -13,6 +13,8 @@ use crate::journal;
 
 /// What helps where an earlier run's files are in the way.
 const REPLACEABLE: &str = "name another folder or pass --overwrite";
+/// What helps where outputs of single inputs are in the way.
+const SINGLE: &str = "its outputs are one-to-one; name another folder, or pass --one-to-one";
 /// What helps where files are in the way that no run of ours is known to have written.
 const FOREIGN: &str = "there is no decision journal beside it; name another folder";
 
@@ -67,8 +69,10 @@ impl OutputFolder {
     /// Whether a run has left a journal in `folder`.
     ///
     /// # Errors
-    /// [`IoError::Write`] if the system refuses.
+    /// [`IoError::Write`] if the system refuses, or if there are one-to-one outputs in it.
     pub fn is_begun(folder: &Path) -> Result<bool, IoError> {
+        let single = if folder.is_dir() { journal::one_to_one(folder) } else { Ok(Vec::new()) };
+        refuse(folder, single.map_err(failed(folder))?.first(), SINGLE)?;
         let parts = if folder.is_dir() { journal::parts(folder) } else { Ok(Vec::new()) };
         Ok(!parts.map_err(failed(folder))?.is_empty())
     }

@@ -24,6 +24,7 @@ mod model_files;
 mod mqtt;
 #[cfg(feature = "parquet")]
 mod numpy;
+mod one_to_one;
 mod operators;
 mod pipeline;
 mod prepare;

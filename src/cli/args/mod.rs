@@ -24,6 +24,7 @@ use super::commands::journal::JournalCommand;
 use super::commands::judge::JudgeArgs;
 #[cfg(feature = "manual")]
 use super::commands::manual::{CompletionsArgs, ManArgs};
+use super::commands::merge::MergeArgs;
 use super::commands::model::ModelCommand;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
@@ -78,6 +79,7 @@ pub enum Command {
     Watch(WatchArgs),
     Health(HealthArgs),
     Calibrate(CalibrateArgs),
+    Merge(MergeArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),
     Subset(SubsetArgs),

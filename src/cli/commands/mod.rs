@@ -9,6 +9,7 @@ pub mod journal;
 pub mod judge;
 #[cfg(feature = "manual")]
 pub mod manual;
+pub mod merge;
 pub mod model;
 pub mod replay;
 pub mod report;

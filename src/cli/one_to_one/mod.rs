@@ -8,6 +8,7 @@ mod scores;
 mod shard;
 mod total;
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use crate::gate::GateSettings;
 use crate::journal;
 use crate::pipeline::{Outcome, RunError};
 use crate::source::{SingleInput, single_inputs};
-use crate::store::one_to_one::Kind;
+use crate::store::one_to_one::{Kind, tidy};
 
 pub use refuse::{check_filter, check_input};
 use shard::Ended;
@@ -121,6 +122,8 @@ impl OneToOne<'_> {
         let paths: Vec<PathBuf> = inputs.iter().map(|input| input.path.clone()).collect();
         refuse_overlap(self.folder, &paths)?;
         self.prepare()?;
+        let names: HashSet<&str> = inputs.iter().map(|input| &*input.name).collect();
+        tidy(self.folder, |name| names.contains(name));
         let mut total = Total::start(self);
         for input in inputs {
             if self.session.signals.stop.load(Ordering::SeqCst) {

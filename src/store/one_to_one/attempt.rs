@@ -43,7 +43,7 @@ impl Attempt {
     pub fn begin(disk: &Disk, names: &Names) -> Result<Self, IoError> {
         let around = names.folder().join(ATTEMPTS);
         disk.create_folder(&around)?;
-        remove_dead(&around, names.name());
+        tidy(names.folder(), |name| name == names.name());
         for _ in 1..TRIES {
             if let Some(attempt) = Self::try_begin(disk, names, &around)? {
                 return Ok(attempt);
@@ -132,20 +132,21 @@ impl Drop for Attempt {
     }
 }
 
-/// Removes folders of attempts at this output whose processes are dead. It is tidying up: what cannot be
-/// removed stays.
-fn remove_dead(around: &Path, name: &str) {
-    for entry in fs::read_dir(around).into_iter().flatten().flatten() {
-        let is_its = entry.file_name().to_str().is_some_and(|found| is_attempt(found, name));
-        if is_its && let Some(lock) = FileLock::try_take(&entry.path().join(LOCK)) {
+/// Removes what killed attempts have left in `folder`, at outputs whose names are `asked` for: an attempt is dead
+/// where its lock is free. It is tidying up: what cannot be removed stays.
+pub fn tidy(folder: &Path, asked: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder.join(ATTEMPTS)).into_iter().flatten().flatten() {
+        let is_asked = entry.file_name().to_str().and_then(output_of).is_some_and(&asked);
+        if is_asked && let Some(lock) = FileLock::try_take(&entry.path().join(LOCK)) {
             let _ = fs::remove_dir_all(entry.path());
             drop(lock);
         }
     }
 }
 
-/// Whether a folder's name is that of an attempt at this output.
-fn is_attempt(found: &str, name: &str) -> bool {
-    let number = found.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-    number.is_some_and(|n| n.len() == 16 && n.bytes().all(|byte| byte.is_ascii_hexdigit()))
+/// The name of the output that the folder of an attempt is called by.
+fn output_of(folder: &str) -> Option<&str> {
+    let (name, number) = folder.rsplit_once('.')?;
+    let is_number = number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_number.then_some(name)
 }

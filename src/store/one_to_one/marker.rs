@@ -71,7 +71,7 @@ impl MarkedTerms {
     }
 
     /// Whether the same was decided by; another version of the program may decide the same.
-    fn decide_as(&self, other: &Self) -> bool {
+    pub fn decide_as(&self, other: &Self) -> bool {
         let decisive = |terms: &Self| {
             let Self { model_digest, config_digest, threshold, decision_version, .. } = terms;
             (model_digest.clone(), config_digest.clone(), threshold.clone(), *decision_version)

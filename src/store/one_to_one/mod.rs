@@ -23,8 +23,8 @@
 //!
 //! So files without a marker say nothing, and are written anew, and behind a marker all is whole. An attempt
 //! that finds a marker in step 2 has come second: its own marker must have the same bytes, and its files
-//! go. Folders of attempts that were killed are removed by the next attempt at the same input: their lock
-//! is free.
+//! go. Folders of attempts that were killed are removed by the next run that is given the
+//! same input: their lock is free.
 //!
 //! Steps 2 to 4 are all that depends on a file system (in `publish`): a store of objects would put data
 //! under their names, then the marker, each if it is not there yet.
@@ -34,12 +34,12 @@ mod marker;
 mod publish;
 mod verify;
 
-use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use attempt::{Attempt, Tally};
+use crate::journal;
+
+pub use attempt::{Attempt, Tally, tidy};
 pub use marker::{Claim, FileMark, Kind, MarkedTerms, Marker, Standing};
 pub use publish::Published;
 pub use verify::{left_behind, verify};
@@ -99,17 +99,12 @@ impl Names {
 /// # Errors
 /// The system's.
 pub fn outputs(folder: &Path) -> io::Result<Vec<Names>> {
-    let mut found: Vec<String> = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        found.extend(output_of(folder, &name).map(str::to_owned));
-    }
-    found.sort_unstable();
-    Ok(found.into_iter().map(|name| Names { folder: folder.to_owned(), name }).collect())
+    Ok(journal::one_to_one(folder)?.iter().filter_map(|path| of_journal(path)).collect())
 }
 
-/// The output whose marker has this name.
-fn output_of<'a>(folder: &Path, name: &'a OsStr) -> Option<&'a str> {
-    let name = name.to_str()?.strip_suffix(MARKER).filter(|name| !name.starts_with('.'))?;
-    folder.join(format!("{name}{JOURNAL}")).is_file().then_some(name)
+/// The names of the output whose journal this is; `None` where it is that of another kind of run.
+pub fn of_journal(journal: &Path) -> Option<Names> {
+    let name = journal.file_name()?.to_str()?.strip_suffix(JOURNAL)?;
+    let names = Names::new(journal.parent()?, name);
+    names.path(MARKER).is_file().then_some(names)
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::parts;
 use crate::journal::{self, Entry, FORMAT_VERSION, Found, Salvage, Terms};
 use crate::score_text::shortest;
+use crate::store::one_to_one::{self, Kind, Marker, Names};
 use crate::store::{Checkpoint, Ledger, marks, shard_name};
 
 /// What a journal comes to.
@@ -110,6 +111,12 @@ impl Account {
     /// Whether the shards beside the journal hold as many samples as it says; `None` where there are none,
     /// or nobody can tell.
     pub fn shards_beside(&self) -> Option<Result<Beside, String>> {
+        let single = parts(&self.path).ok()?;
+        let single: Vec<_> =
+            single.iter().filter_map(|part| one_to_one::of_journal(part)).collect();
+        if !single.is_empty() {
+            return self.outputs_beside(&single);
+        }
         let folder = if self.path.is_dir() { &self.path } else { self.path.parent()? };
         let before = self.before.as_ref()?;
         let begun = marks(folder).unwrap_or_default();
@@ -141,6 +148,31 @@ impl Account {
         Some(match stored == kept {
             true => Ok(Beside { stored, unfinished, gone }),
             false => Err(format!("its shards hold {stored} samples, {kept} pairs were kept")),
+        })
+    }
+}
+
+impl Account {
+    /// The same of one-to-one outputs, by their markers; `None` of scores.
+    fn outputs_beside(&self, outputs: &[Names]) -> Option<Result<Beside, String>> {
+        let markers = outputs.iter().map(|names| match Marker::read(names) {
+            Ok(marker) => marker.ok_or_else(|| format!("{} has no marker", names.name())),
+            Err(why) => Err(why.to_string()),
+        });
+        let markers = match markers.collect::<Result<Vec<_>, _>>() {
+            Ok(markers) => markers,
+            Err(why) => return Some(Err(why)),
+        };
+        if markers.iter().all(|marker| marker.kind == Kind::Score) {
+            return None;
+        }
+        let stored = markers.iter().map(Marker::stored).sum();
+        Some(match stored == self.stored {
+            true => Ok(Beside { stored, unfinished: 0, gone: (0, 0) }),
+            false => {
+                let kept = self.stored;
+                Err(format!("its shards hold {stored} samples, {kept} pairs were kept"))
+            }
         })
     }
 }

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::cli::terminal::{print, tell_error};
 use crate::disk::Disk;
-use crate::journal::{self, Entry, Part, Reader, Record, Salvage, Terms};
+use crate::journal::{self, Entry, Part, Reader, Record, Salvage, Stored, Terms};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
 use crate::store::OutputFolder;
+use crate::store::one_to_one;
 use crate::store::shard_name;
 use account::Account;
 
@@ -119,7 +120,7 @@ fn cat_part(
         match part {
             Part::Whole(Entry::Record(record)) => {
                 if reason.is_none_or(|reason| reason == record.reason) {
-                    print(&(line(&record).to_string() + "\n"))?;
+                    print(&(line(&record, path).to_string() + "\n"))?;
                 }
             }
             Part::Whole(_) => {}
@@ -132,7 +133,13 @@ fn cat_part(
     Ok(())
 }
 
-fn line(record: &Record) -> Value {
+/// The name of the shard that a record of the journal's file `part` tells of.
+fn shard_of(part: &Path, stored: &Stored) -> String {
+    let single = one_to_one::of_journal(part).map(|names| names.file(one_to_one::DATA));
+    single.unwrap_or_else(|| shard_name(stored.shard))
+}
+
+fn line(record: &Record, part: &Path) -> Value {
     let facts = record.facts;
     let mut line = json!({
         "ticket": record.ticket,
@@ -154,7 +161,7 @@ fn line(record: &Record) -> Value {
         line["broken"] = record.broken.iter().map(|reason| reason.name()).collect();
     }
     if let Some(stored) = &record.stored {
-        line["stored"] = json!({ "shard": shard_name(stored.shard), "key": stored.key });
+        line["stored"] = json!({ "shard": shard_of(part, stored), "key": stored.key });
     }
     if record.recovered {
         line["recovered"] = true.into();
@@ -173,8 +180,8 @@ fn why(args: &WhyArgs) -> Result<ExitCode, Box<dyn Error>> {
             }
             found += 1;
             let text = match args.json {
-                true => format!("{}\n", line(&record)),
-                false => explained(&record, journal.terms(), path),
+                true => format!("{}\n", line(&record, journal.part())),
+                false => explained(&record, journal.terms(), path, journal.part()),
             };
             print(&text)?;
         }
@@ -192,7 +199,7 @@ fn is_called(record: &Record, name: &str) -> bool {
 }
 
 /// A record in words, a line for each fact.
-fn explained(record: &Record, terms: &Terms, path: &Path) -> String {
+fn explained(record: &Record, terms: &Terms, path: &Path, part: &Path) -> String {
     let facts = record.facts;
     let number = |score: f32| shortest(score).to_string();
     let threshold = record.threshold.or(terms.threshold);
@@ -215,7 +222,7 @@ fn explained(record: &Record, terms: &Terms, path: &Path) -> String {
     rows.push((
         "stored",
         match &record.stored {
-            Some(stored) => format!("{} in {}", stored.key, shard_name(stored.shard)),
+            Some(stored) => format!("{} in {}", stored.key, shard_of(part, stored)),
             None => "no".into(),
         },
     ));
@@ -264,6 +271,13 @@ fn is_whole(part: &Path) -> bool {
 }
 
 fn repair(args: &RepairArgs) -> Result<ExitCode, Box<dyn Error>> {
+    if parts(&args.journal)?.iter().any(|part| one_to_one::of_journal(part).is_some()) {
+        let path = args.journal.display();
+        return Err(format!(
+            "{path}: the marker beside it holds its digest: do the input again, with --overwrite"
+        )
+        .into());
+    }
     if OutputFolder::has_shards(&args.journal)?
         && !parts(&args.journal)?.iter().all(|part| is_whole(part))
     {

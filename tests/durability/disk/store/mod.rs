@@ -5,6 +5,7 @@ mod dropping;
 mod epoch;
 mod faults;
 mod flips;
+mod one_to_one;
 mod order;
 mod power;
 
