@@ -7,6 +7,9 @@
     decision.kept, decision.reason, decision.score
 """
 
+from pairgate_dfn import _adapters
 from pairgate_dfn._native import Decision, Gate, Model, ModelError, __version__
 
 __all__ = ["Decision", "Gate", "Model", "ModelError", "__version__"]
+
+_adapters.attach()
