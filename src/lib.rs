@@ -141,7 +141,7 @@ pub use journal::{Reader as JournalReader, Record};
 #[cfg(feature = "model")]
 pub use model::{Arithmetic, Model, ModelError, bundle::Bundle};
 pub use pipeline::{Outcome, Run, RunError, Signals};
-pub use source::{Inputs, Sample, Source, pair_uid, pass_over, read_image};
+pub use source::{Inputs, Metadata, Sample, Source, pair_uid, pass_over, read_image};
 pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink};
 
 #[cfg(feature = "cli")]

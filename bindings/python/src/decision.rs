@@ -5,7 +5,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-/// The answer for one pair; its stub has the documentation.
+#[doc = stub!("Decision")]
 #[pyclass(frozen, eq, module = "pairgate_dfn")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decision {
@@ -17,61 +17,73 @@ pub struct Decision {
 
 #[pymethods]
 impl Decision {
+    #[doc = stub!("Decision.kept")]
     #[getter]
     pub fn kept(&self) -> bool {
         self.decision.verdict == Verdict::Kept
     }
 
+    #[doc = stub!("Decision.verdict")]
     #[getter]
     pub fn verdict(&self) -> &'static str {
         self.decision.verdict.name()
     }
 
+    #[doc = stub!("Decision.reason")]
     #[getter]
     pub fn reason(&self) -> &'static str {
         self.decision.reason.name()
     }
 
+    #[doc = stub!("Decision.score")]
     #[getter]
     pub fn score(&self) -> Option<f32> {
         self.decision.facts.score
     }
 
+    #[doc = stub!("Decision.threshold")]
     #[getter]
     pub fn threshold(&self) -> Option<f32> {
         self.threshold
     }
 
+    #[doc = stub!("Decision.uid")]
     #[getter]
     pub fn uid(&self) -> String {
         self.uid.to_string()
     }
 
+    #[doc = stub!("Decision.width")]
     #[getter]
     pub fn width(&self) -> u32 {
         self.decision.facts.size.width
     }
 
+    #[doc = stub!("Decision.height")]
     #[getter]
     pub fn height(&self) -> u32 {
         self.decision.facts.size.height
     }
 
+    #[doc = stub!("Decision.caption_length")]
     #[getter]
     pub fn caption_length(&self) -> u32 {
         self.decision.facts.caption_length
     }
 
+    #[doc = stub!("Decision.sha256")]
     #[getter]
     pub fn sha256(&self) -> String {
         self.decision.facts.content.to_string()
     }
 
+    #[doc = stub!("Decision.broken_rules")]
     #[getter]
     fn broken_rules<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.broken_names())
     }
 
+    #[doc = stub!("Decision.to_dict")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
         dict.set_item("kept", self.kept())?;
@@ -92,6 +104,7 @@ impl Decision {
         format!("<Decision {}>", self.told())
     }
 
+    #[doc = stub!("Decision._repr_html_")]
     fn _repr_html_(&self) -> String {
         let colour = match self.decision.verdict {
             Verdict::Kept => "#1a7f37",
@@ -145,7 +158,7 @@ impl Decision {
     }
 }
 
-/// A decision from its parts: what pickles hold.
+#[doc = stub!("decision_of")]
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "called by pickle alone")]
 pub fn decision_of(
@@ -160,10 +173,9 @@ pub fn decision_of(
     broken_rules: Vec<String>,
 ) -> PyResult<Decision> {
     let wrong = |what: &str, value: &str| PyValueError::new_err(format!("{what} = {value:?}"));
-    let verdicts = Verdict::ALL.into_iter();
-    let verdict = verdicts
-        .filter(|known| known.name() == verdict)
-        .next()
+    let verdict = Verdict::ALL
+        .into_iter()
+        .find(|known| known.name() == verdict)
         .ok_or_else(|| wrong("verdict", verdict))?;
     let broken =
         broken_rules.iter().map(|rule| reason_of(rule)).collect::<PyResult<ReasonSet>>()?;

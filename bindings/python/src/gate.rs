@@ -1,5 +1,6 @@
 //! The gate.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::caption::Caption;
 use crate::columns::columns;
 use crate::decision::Decision;
 use crate::image::Image;
+use crate::metadata::Json;
 use crate::model::{Model, ModelArgument};
 use crate::pairs::{Pair, judge};
 use crate::parameters::{Parameters, Said, checked_threads};
@@ -21,7 +23,7 @@ use crate::spread::{cores, spread};
 /// Bytes that are copied from Python at once, at most, as long as a pair has no more.
 const COPIED_AT_ONCE: usize = 256 << 20;
 
-/// Scores pairs and decides on them; its stub has the documentation.
+#[doc = stub!("Gate")]
 #[pyclass(frozen, weakref, module = "pairgate_dfn")]
 pub struct Gate {
     parameters: Parameters,
@@ -53,21 +55,25 @@ impl Gate {
         Self::of(py, parameters, ModelArgument::of(model)?, None)
     }
 
+    #[doc = stub!("Gate.threshold")]
     #[getter]
     fn threshold(&self) -> Option<f32> {
         self.settings.policy.threshold
     }
 
+    #[doc = stub!("Gate.threads")]
     #[getter]
     fn threads(&self) -> usize {
         self.threads
     }
 
+    #[doc = stub!("Gate.model")]
     #[getter]
     fn model(&self) -> Model {
         Model::holding(self.model.clone(), self.path.clone(), None)
     }
 
+    #[doc = stub!("Gate.settings")]
     #[getter]
     fn settings<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
@@ -77,35 +83,44 @@ impl Gate {
         Ok(dict)
     }
 
+    #[doc = stub!("Gate.settings_digest")]
     #[getter]
     fn settings_digest(&self) -> String {
         self.settings.digest(self.model.arithmetic()).to_string()
     }
 
+    #[doc = stub!("Gate.__call__")]
+    #[pyo3(signature = (image, caption, *, metadata=None))]
     fn __call__(
         &self,
         py: Python<'_>,
         image: &Bound<'_, PyAny>,
         caption: &Bound<'_, PyAny>,
+        metadata: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let image = Image::of(image, &self.settings.image, || "image".into())?;
-        let pair = Pair { image, caption: Caption::of(caption, || "caption".into())? };
+        let caption = Caption::of(caption, || "caption".into())?;
+        let metadata =
+            metadata.map_or(Ok(Json::Missing), |given| Json::of(given, || "metadata".into()))?;
+        let pair = Pair { image, caption, metadata };
         let judged = py.detach(|| self.examine(std::slice::from_ref(&pair)));
         let decision = judged.map_err(broken)?.pop();
         decision.ok_or_else(|| PyRuntimeError::new_err("the gate gave no answer"))
     }
 
-    #[pyo3(signature = (images, captions, *, threads=None, columns=false))]
+    #[doc = stub!("Gate.judge")]
+    #[pyo3(signature = (images, captions, *, metadata=None, threads=None, columns=false))]
     fn judge<'py>(
         &self,
         py: Python<'py>,
         images: &Bound<'py, PyAny>,
         captions: &Bound<'py, PyAny>,
+        metadata: Option<&Bound<'py, PyAny>>,
         threads: Option<i64>,
         columns: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let threads = threads.map(checked_threads).transpose()?.unwrap_or(self.threads);
-        let mut pairs = Pairs::of(images, captions)?;
+        let mut pairs = Pairs::of(images, captions, metadata)?;
         let mut decisions = Vec::new();
         loop {
             let next = pairs.next(&self.settings)?;
@@ -184,7 +199,7 @@ impl Gate {
     }
 }
 
-/// A gate from its parts: what pickles hold.
+#[doc = stub!("gate_of")]
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "called by pickle alone")]
 pub fn gate_of(
@@ -217,61 +232,92 @@ fn broken(error: ModelError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }
 
-/// Images and captions that are taken from Python bit by bit.
+/// Lists that are taken from Python bit by bit.
 struct Pairs<'py> {
     images: Bound<'py, PyIterator>,
     captions: Bound<'py, PyIterator>,
+    metadata: Option<Bound<'py, PyIterator>>,
     taken: usize,
 }
 
 impl<'py> Pairs<'py> {
     /// # Errors
     /// `TypeError` where one is no list or the like, `ValueError` where their lengths differ.
-    fn of(images: &Bound<'py, PyAny>, captions: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let items = |given: &Bound<'py, PyAny>, name: &str| {
-            let single = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
-            let items = given.try_iter().ok().filter(|_| !single);
-            items.ok_or_else(|| {
-                PyTypeError::new_err(format!("{name}: give a list, one for each pair"))
-            })
-        };
-        if let (Ok(images), Ok(captions)) = (images.len(), captions.len())
-            && images != captions
-        {
-            return Err(unequal(images, captions));
-        }
-        Ok(Self {
+    fn of(
+        images: &Bound<'py, PyAny>,
+        captions: &Bound<'py, PyAny>,
+        metadata: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let pairs = Self {
             images: items(images, "images")?,
             captions: items(captions, "captions")?,
+            metadata: metadata.map(|list| items(list, "metadata")).transpose()?,
             taken: 0,
-        })
+        };
+        let lengths = [Some(images), Some(captions), metadata].map(|list| list?.len().ok());
+        let mut known = lengths.iter().flatten();
+        if let Some(first) = known.next()
+            && known.any(|length| length != first)
+        {
+            return Err(unequal(&Lengths(lengths).to_string()));
+        }
+        Ok(pairs)
     }
 
     /// As many of the next ones as fit; none at the end.
     fn next(&mut self, settings: &GateSettings) -> PyResult<Vec<Pair>> {
         let (mut pairs, mut copied) = (Vec::new(), 0);
-        while copied < COPIED_AT_ONCE {
-            let place = self.taken;
-            let (image, caption) = match (self.images.next(), self.captions.next()) {
-                (None, None) => break,
-                (Some(image), Some(caption)) => (image?, caption?),
-                (image, _) => {
-                    let one_more = |is_longer| place + usize::from(is_longer);
-                    return Err(unequal(one_more(image.is_some()), one_more(image.is_none())));
-                }
-            };
-            let image = Image::of(&image, &settings.image, || format!("images[{place}]"))?;
-            let caption = Caption::of(&caption, || format!("captions[{place}]"))?;
-            copied += image.copied();
-            pairs.push(Pair { image, caption });
-            self.taken += 1;
+        while copied < COPIED_AT_ONCE
+            && let Some(pair) = self.next_pair(settings)?
+        {
+            copied += pair.image.copied();
+            pairs.push(pair);
         }
         Ok(pairs)
     }
+
+    fn next_pair(&mut self, settings: &GateSettings) -> PyResult<Option<Pair>> {
+        let place = self.taken;
+        let image = self.images.next().transpose()?;
+        let caption = self.captions.next().transpose()?;
+        let metadata = self.metadata.as_mut().map(|list| list.next().transpose()).transpose()?;
+        let (image, caption, metadata) = match (image, caption, metadata) {
+            (None, None, None | Some(None)) => return Ok(None),
+            (Some(image), Some(caption), None) => (image, caption, None),
+            (Some(image), Some(caption), Some(Some(metadata))) => (image, caption, Some(metadata)),
+            _ => return Err(unequal(&format!("one of the lists ends after {place}"))),
+        };
+        self.taken += 1;
+        Ok(Some(Pair {
+            image: Image::of(&image, &settings.image, || format!("images[{place}]"))?,
+            caption: Caption::of(&caption, || format!("captions[{place}]"))?,
+            metadata: match metadata {
+                Some(given) => Json::of(&given, || format!("metadata[{place}]"))?,
+                None => Json::Missing,
+            },
+        }))
+    }
 }
 
-fn unequal(images: usize, captions: usize) -> PyErr {
-    PyValueError::new_err(format!(
-        "{images} images and {captions} captions: give one for each pair"
-    ))
+/// The items of a list or the like; a single text is none.
+fn items<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyIterator>> {
+    let is_text = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
+    let items = given.try_iter().ok().filter(|_| !is_text);
+    items.ok_or_else(|| PyTypeError::new_err(format!("{name}: give a list, one for each pair")))
+}
+
+/// The lengths of lists, where they are known.
+struct Lengths([Option<usize>; 3]);
+
+impl fmt::Display for Lengths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = ["images", "captions", "metadata"];
+        let known = names.iter().zip(self.0).filter_map(|(name, length)| Some((name, length?)));
+        let told: Vec<_> = known.map(|(name, length)| format!("{length} {name}")).collect();
+        f.write_str(&told.join(", "))
+    }
+}
+
+fn unequal(what: &str) -> PyErr {
+    PyValueError::new_err(format!("{what}: give one for each pair"))
 }

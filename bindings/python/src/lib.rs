@@ -2,7 +2,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `image`, `caption` | Python's objects become what the library reads; what is broken is a reason |
+//! | `image`, `caption`, `metadata` | Python's objects become what the library reads; what is broken is a reason |
 //! | `parameters` | what a gate is told, its checks, and the form in which it is pickled |
 //! | `loaded` | models, each loaded once a process |
 //! | `pool` | examiners of the process that asks |
@@ -12,6 +12,14 @@
 //! | `program` | the command line |
 
 #![forbid(unsafe_code)]
+#![allow(clippy::doc_lazy_continuation, reason = "examples of Python are no quotes")]
+
+/// What the stub says of an object: see build.rs.
+macro_rules! stub {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".txt"))
+    };
+}
 
 mod caption;
 mod columns;
@@ -19,6 +27,7 @@ mod decision;
 mod gate;
 mod image;
 mod loaded;
+mod metadata;
 mod model;
 mod pairs;
 mod parameters;

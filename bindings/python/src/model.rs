@@ -16,7 +16,7 @@ use crate::parameters::{absolute, checked_threads};
 use crate::pool::Pool;
 use crate::spread::{cores, spread};
 
-/// Embeds images and captions; its stub has the documentation.
+#[doc = stub!("Model")]
 #[pyclass(frozen, weakref, module = "pairgate_dfn")]
 pub struct Model {
     path: Option<PathBuf>,
@@ -77,42 +77,50 @@ impl Model {
         Self::of(py, path, threads, None)
     }
 
+    #[doc = stub!("Model.name")]
     #[getter]
     fn name(&self) -> String {
         let manifest = self.loaded.manifest();
         format!("{} {}", manifest.name, manifest.version)
     }
 
+    #[doc = stub!("Model.licence")]
     #[getter]
     fn licence(&self) -> &str {
         &self.loaded.manifest().licence
     }
 
+    #[doc = stub!("Model.digest")]
     #[getter]
     fn digest(&self) -> String {
         self.loaded.digest().to_string()
     }
 
+    #[doc = stub!("Model.dimension")]
     #[getter]
     fn dimension(&self) -> usize {
         self.loaded.manifest().embedding_size
     }
 
+    #[doc = stub!("Model.context_length")]
     #[getter]
     fn context_length(&self) -> usize {
         self.loaded.manifest().text.context_length
     }
 
+    #[doc = stub!("Model.image_size")]
     #[getter]
     fn image_size(&self) -> u32 {
         self.loaded.manifest().image.size
     }
 
+    #[doc = stub!("Model.recommended_threshold")]
     #[getter]
     fn recommended_threshold(&self) -> Option<f32> {
         self.loaded.manifest().recommended_threshold
     }
 
+    #[doc = stub!("Model.embed_images")]
     #[pyo3(signature = (images, *, threads=None))]
     fn embed_images<'py>(
         &self,
@@ -141,6 +149,7 @@ impl Model {
         self.rows(py, made, images.len())
     }
 
+    #[doc = stub!("Model.embed_captions")]
     #[pyo3(signature = (captions, *, threads=None))]
     fn embed_captions<'py>(
         &self,
@@ -226,7 +235,7 @@ impl Model {
     }
 }
 
-/// A model from its parts: what pickles hold.
+#[doc = stub!("model_of")]
 #[pyfunction]
 pub fn model_of(
     py: Python<'_>,

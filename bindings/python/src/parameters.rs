@@ -84,6 +84,10 @@ impl Said {
         match self {
             Self::Text(name, text) => layers.add(name, text).map_err(refused),
             Self::Tables(tables) => {
+                // One without keys would not be seen to be unknown.
+                for table in tables.keys() {
+                    layers.add("config=", &format!("[{table:?}]\n")).map_err(refused)?;
+                }
                 let all = tables.iter().flat_map(|(table, keys)| {
                     keys.iter().map(move |(key, value)| (table, key, value))
                 });
@@ -161,6 +165,12 @@ impl Parameters {
         if let (Some(threshold), Some(keep)) = (self.threshold, self.keep) {
             let why = "give one of them";
             return Err(wrong(format!("threshold = {threshold} and keep = {keep}: {why}")));
+        }
+        // Written so that NaN fails.
+        if let Some(keep) = self.keep
+            && !(keep > 0.0 && keep <= 1.0)
+        {
+            return Err(wrong(format!("keep = {keep}: above 0, at most 1")));
         }
         let mut layers = Layers::default();
         if let Some(config) = &self.config {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use pyo3::prelude::*;
 
-/// Runs the program with these arguments, the first of which is its name; gives its exit code.
+#[doc = stub!("run_cli")]
 #[pyfunction]
 pub fn run_cli(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| {

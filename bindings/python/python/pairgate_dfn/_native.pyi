@@ -24,6 +24,8 @@ _Image: TypeAlias = (
     bytes | bytearray | memoryview | str | os.PathLike[str] | NDArray[np.uint8] | _PilImage | None
 )
 _Caption: TypeAlias = str | bytes | bytearray | None
+# What a sample's .json says; of a str or bytes it is the JSON.
+_Metadata: TypeAlias = Mapping[str, Any] | str | bytes | None
 _Value: TypeAlias = bool | int | float | str | Sequence[str]
 _Config: TypeAlias = str | os.PathLike[str] | Mapping[str, Mapping[str, _Value]]
 _Verdict: TypeAlias = Literal["kept", "rejected", "failed"]
@@ -42,6 +44,17 @@ class _Columns(TypedDict):
     broken_rules: list[list[str]]
 
 __version__: str
+__all__ = [
+    "Decision",
+    "Gate",
+    "Model",
+    "ModelError",
+    "__version__",
+    "decision_of",
+    "gate_of",
+    "model_of",
+    "run_cli",
+]
 
 class ModelError(ValueError):
     """A model bundle that cannot be loaded, or is another one than that which was pickled."""
@@ -164,7 +177,7 @@ class Gate:
     @property
     def settings_digest(self) -> str:
         """SHA-256 of the settings, 64 hex digits, as journals hold it."""
-    def __call__(self, image: _Image, caption: _Caption) -> Decision:
+    def __call__(self, image: _Image, caption: _Caption, *, metadata: _Metadata = None) -> Decision:
         """Judges one pair, on the calling thread.
 
         Args:
@@ -172,6 +185,9 @@ class Gate:
                 uint8 [H, W], [H, W, 3] or [H, W, 4]; opacity is laid over white), an image of Pillow's
                 (turned as its EXIF says), or None. Pixels are not encoded, but prepared as decoded files are.
             caption: str, bytes in UTF-8, or None. A byte order mark in front of bytes is left out.
+            metadata: What the sample's `.json` says (a dict, JSON, or None): a `uid` of 32 hex digits is the
+                pair's, `original_width` and `original_height` are what the rules on sizes ask for, and a
+                `caption` is taken where `caption` is None.
 
         None, NaN and pandas.NA are a missing image or caption.
 
@@ -191,6 +207,7 @@ class Gate:
         images: Iterable[_Image],
         captions: Iterable[_Caption],
         *,
+        metadata: Iterable[_Metadata] | None = None,
         threads: int | None = None,
         columns: Literal[False] = False,
     ) -> list[Decision]: ...
@@ -200,6 +217,7 @@ class Gate:
         images: Iterable[_Image],
         captions: Iterable[_Caption],
         *,
+        metadata: Iterable[_Metadata] | None = None,
         threads: int | None = None,
         columns: Literal[True],
     ) -> _Columns: ...
@@ -209,6 +227,7 @@ class Gate:
         images: Iterable[_Image],
         captions: Iterable[_Caption],
         *,
+        metadata: Iterable[_Metadata] | None = None,
         threads: int | None = None,
         columns: bool = False,
     ) -> list[Decision] | _Columns:
@@ -217,6 +236,7 @@ class Gate:
         Args:
             images: One for each pair, each as in a call.
             captions: One for each pair, each as in a call.
+            metadata: One for each pair, each as in a call.
             threads: Threads to work on, the calling one among them, 1 to 1024. Default: the gate's. No
                 decision depends on it.
             columns: Whether columns are returned instead of decisions.
@@ -228,7 +248,7 @@ class Gate:
 
         Raises:
             TypeError: An image or a caption is none by its type; the text names its place.
-            ValueError: There are more images than captions, or fewer.
+            ValueError: The lists are not of one length.
             KeyboardInterrupt: Ctrl-C; it is looked for ten times a second.
 
         >>> gate = Gate()
