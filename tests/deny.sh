@@ -17,4 +17,4 @@ if [ -z "$deny" ]; then
 fi
 "$deny" --locked --offline check licenses bans sources
 # What the wheels hold.
-"$deny" --locked --offline --manifest-path bindings/python/Cargo.toml check --config deny.toml licenses bans sources
+"$deny" --locked --offline --config deny.toml --manifest-path bindings/python/Cargo.toml check licenses bans sources

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `image`, `caption`, `metadata` | Python's objects become what the library reads; what is broken is a reason |
+//! | `lists`, `pairs` | many of them, and what a gate says of them |
 //! | `parameters` | what a gate is told, its checks, and the form in which it is pickled |
 //! | `loaded` | models, each loaded once a process |
 //! | `pool` | examiners of the process that asks |
@@ -26,6 +27,7 @@ mod columns;
 mod decision;
 mod gate;
 mod image;
+mod lists;
 mod loaded;
 mod metadata;
 mod model;

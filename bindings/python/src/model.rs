@@ -166,7 +166,8 @@ impl Model {
         let made = py.detach(|| {
             spread(captions.len(), threads, |part| {
                 let missing = |place| Failed::of("captions", place, Reason::CaptionMissing.into());
-                let bytes = part.clone().map(|place| captions[place].bytes().ok_or(missing(place)));
+                let bytes =
+                    part.clone().map(|place| captions[place].bytes().ok_or_else(|| missing(place)));
                 let bytes = bytes.collect::<Result<Vec<_>, _>>()?;
                 self.with_embedder(|embedder| match embedder.embed_captions(&bytes) {
                     Ok(made) => Ok(made.to_vec()),
