@@ -34,7 +34,8 @@ class Ended:
         """What it said, or what ended it, as one text."""
         lines = self.told.strip().splitlines()
         faults = [line for line in lines if line.startswith("error")]
-        said = "\n".join(lines[lines.index(faults[0]) :]) if faults else "\n".join(lines[-5:])
+        told = lines[lines.index(faults[0]) :] if faults else lines[-5:]
+        said = "\n".join(told).removeprefix("error: ")
         if self.code < 0:
             return f"ended by {signal.Signals(-self.code).name}" + (f": {said}" if said else "")
         return said or f"ended with exit code {self.code}"

@@ -10,6 +10,9 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from pairgate_dfn.datasets import GatedBatches
+from pairgate_dfn.webdataset import GatedSamples
+
 class _PilImage(Protocol):
     """An image of Pillow's, as far as it is looked at."""
 
@@ -258,6 +261,15 @@ class Gate:
         array([False])
         """
     def __reduce__(self) -> tuple[Any, ...]: ...
+    # Of Python: see _adapters.py.
+    def webdataset(
+        self,
+        image: str | Sequence[str] | None = None,
+        caption: str | Sequence[str] | None = None,
+        metadata: str = "json",
+    ) -> GatedSamples: ...
+    def datasets(self, image: str = "image", caption: str = "caption", **settings: Any) -> GatedBatches: ...
+    def pandas(self, frame: Any, image: str = "image", caption: str = "caption", **settings: Any) -> Any: ...
 
 @final
 class Model:

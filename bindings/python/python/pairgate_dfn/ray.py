@@ -15,7 +15,6 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pairgate_dfn import _columns, shards
@@ -23,7 +22,7 @@ from pairgate_dfn._children import Children
 from pairgate_dfn._native import Gate
 from pairgate_dfn.shards import Job, Report, Row, SettingsError
 
-__all__ = ["Judge", "ShardFilter", "filter_shards"]
+__all__ = ["Judge", "filter_shards"]
 
 # Actors that may die over the same shards before these count as failed.
 _MOST_DEATHS = 10
@@ -70,55 +69,61 @@ def filter_shards(
     if cpus <= 0:
         raise ValueError(f"num_cpus = {num_cpus}: must be above 0")
     engine = _Actors(workers or max(1, int(ray.cluster_resources().get("CPU", 1) / cpus)), cpus)
-    return shards.filter_shards(
-        [os.path.abspath(shard) for shard in shards.list_shards(paths)],
-        os.path.abspath(out),
-        keep=keep,
-        scores=scores and os.path.abspath(scores),
-        threshold=threshold,
-        config=config and os.path.abspath(config),
-        model=model and os.path.abspath(model),
-        annotate=annotate,
-        overwrite=overwrite,
-        options=options,
-        workers=workers,
-        threads=threads,
-        engine=engine,
-        on_row=on_row,
-    )
+    try:
+        return shards.filter_shards(
+            [os.path.abspath(shard) for shard in shards.list_shards(paths)],
+            os.path.abspath(out),
+            keep=keep,
+            scores=scores and os.path.abspath(scores),
+            threshold=threshold,
+            config=config and os.path.abspath(config),
+            model=model and os.path.abspath(model),
+            annotate=annotate,
+            overwrite=overwrite,
+            options=options,
+            workers=workers,
+            threads=threads,
+            engine=engine,
+            on_row=on_row,
+        )
+    finally:
+        engine.close()
 
 
 class ShardFilter:
-    """An actor that does shards. What it was started with is looked at once, before its first shard."""
+    """An actor that does shards, each in the program's own process."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self) -> None:
         self._children = Children()
-        self._fault: str | None = None
+
+    def fault(self, job: Job) -> str | None:
+        """Why no shard can be done on this machine; None where nothing is wrong."""
         try:
             job.check(self._children)
         except SettingsError as error:
-            # Told as an answer: an actor that fails to start is started again, and tells as often.
-            self._fault = str(error)
+            # An answer, not an exception: Ray would tell of it for each actor, with all lines of code on its way.
+            return str(error)
+        return None
 
-    def fault(self) -> str | None:
-        """Why no shard can be done; None where nothing is wrong."""
-        return self._fault
-
-    def run(self, shards: list[str]) -> list[Row]:
+    def run(self, job: Job, shards: list[str]) -> list[Row]:
         """Does shards, one after the other."""
-        return self._job.run(shards, self._children)
+        return job.run(shards, self._children)
 
 
-@dataclass
 class _Actors:
-    """An engine: so many actors, each with so many CPUs."""
+    """An engine: so many actors, each with so many CPUs. They stay for further calls, until `close`."""
 
-    workers: int
-    cpus: float
+    def __init__(self, workers: int, cpus: float) -> None:
+        import ray
+
+        self.workers = workers
+        self._ray = ray
+        # Ray would give one that it restarted its next shards unasked: dead ones are replaced here.
+        self._class: Any = ray.remote(num_cpus=cpus, max_restarts=0, max_task_retries=0)(ShardFilter)
+        self._idle: list[Any] = []
 
     def __call__(self, job: Job, lists: list[list[str]]) -> Iterator[Row]:
-        work = _Work(job, lists, self.cpus)
+        work = _Work(self, job, lists)
         try:
             for _ in range(min(self.workers, len(lists))):
                 work.start_actor()
@@ -127,28 +132,41 @@ class _Actors:
         finally:
             work.end()
 
+    def take(self) -> Any:
+        """An actor that has nothing to do, perhaps a new one."""
+        return self._idle.pop() if self._idle else self._class.remote()
+
+    def give_back(self, actor: Any) -> None:
+        """Takes back one that has nothing to do any more."""
+        self._idle.append(actor)
+
+    def close(self) -> None:
+        """Ends the actors that have nothing to do."""
+        for actor in self._idle:
+            self._ray.kill(actor)
+        self._idle.clear()
+
 
 class _Work:
     """Lists of shards, and actors that do them. An actor gets its next list when it has done one."""
 
-    def __init__(self, job: Job, lists: list[list[str]], cpus: float) -> None:
+    def __init__(self, actors: _Actors, job: Job, lists: list[list[str]]) -> None:
         import ray
 
         self._ray = ray
-        # Killed ones are replaced here, not by Ray: it would ask a replacement nothing before its next shard.
-        remote = ray.remote(num_cpus=cpus, max_restarts=0, max_task_retries=0)
-        self._actor = remote(ShardFilter)
+        self._actors = actors
         self._job = ray.put(job)
         self._waiting = deque(lists)
+        # By the first of the shards that actors were at; of those that had none yet, by "".
         self._deaths: dict[str, int] = {}
         # What is asked of which actor: a list of shards, or None where it is being looked at.
         self._asked: dict[Any, tuple[Any, list[str] | None]] = {}
         self._is_told = False
 
     def start_actor(self) -> None:
-        """Starts an actor and asks whether it can work."""
-        actor = self._actor.remote(self._job)
-        self._asked[actor.fault.remote()] = (actor, None)
+        """Asks an actor whether it can work."""
+        actor = self._actors.take()
+        self._asked[actor.fault.remote(self._job)] = (actor, None)
 
     def is_left(self) -> bool:
         """Whether shards are waiting or being done."""
@@ -165,38 +183,40 @@ class _Work:
             answer = self._ray.get(ready[0])
         except self._ray.exceptions.RayTaskError as error:
             # A fault of this package: the actor lives.
+            rows = self._failed(given, str(error))
             self._give(actor)
-            return self._failed(given, str(error))
+            return rows
         except self._ray.exceptions.RayError as error:
+            # It may live where it cannot be reached: two at one shard are harmless, its CPUs are not.
+            self._ray.kill(actor)
             return self._replaced(given, str(error))
         if given is None and answer is not None:
             raise SettingsError(answer)
+        self._deaths.pop("", None)
         self._give(actor)
         return answer if given is not None else []
 
     def _give(self, actor: Any) -> None:
-        if self._waiting:
-            given = self._waiting.popleft()
-            self._asked[actor.run.remote(given)] = (actor, given)
-        else:
-            self._ray.kill(actor)
+        if not self._waiting:
+            return self._actors.give_back(actor)
+        given = self._waiting.popleft()
+        self._asked[actor.run.remote(self._job, given)] = (actor, given)
 
     def _replaced(self, given: list[str] | None, why: str) -> list[Row]:
         """An actor is gone: another one is to do what it was at."""
         first = given[0] if given else ""
         self._deaths[first] = self._deaths.get(first, 0) + 1
-        too_often = self._deaths[first] > _MOST_DEATHS
-        if given is None and too_often:
-            raise SettingsError(f"actors die before their first shard: {why}")
-        if given is not None and not too_often:
+        has_died_often = self._deaths[first] > _MOST_DEATHS
+        rows = self._failed(given, why) if has_died_often else []
+        if given is not None and not has_died_often:
             self._waiting.appendleft(given)
         if self._waiting:
             self.start_actor()
-        return self._failed(given, why) if too_often else []
+        return rows
 
     def _failed(self, given: list[str] | None, why: str) -> list[Row]:
         if given is None:
-            raise SettingsError(why)
+            raise SettingsError(f"an actor cannot begin: {why}")
         return [shards.failed_row(shard, why) for shard in given]
 
     def _tell_of_waiting(self) -> None:
@@ -205,7 +225,7 @@ class _Work:
             self._is_told = True
 
     def end(self) -> None:
-        """Ends all actors; what they were at is left without a marker."""
+        """Ends the actors that are asked something; what they were at is left without a marker."""
         for actor, _ in self._asked.values():
             self._ray.kill(actor)
         self._asked.clear()

@@ -78,7 +78,7 @@ class Job:
         """
         ended = (children or Children()).run(CHECK, [json.dumps(self.gate)])
         if ended.code != 0:
-            raise SettingsError(ended.reason.removeprefix("error: "))
+            raise SettingsError(ended.reason)
 
     def run(self, shards: Sequence[str], children: Children | None = None) -> list[Row]:
         """Does these shards in a child process, one after the other; a row for each, in their order.
@@ -99,8 +99,8 @@ class Job:
         """Notes the rows of what is done; says why it is not all of them."""
 
         def note(line: str) -> None:
-            row = json.loads(line)
-            rows[row["input"]] = {**row, "error": None}
+            row: Row = {**json.loads(line), "error": None}  # type: ignore[typeddict-item]
+            rows[row["input"]] = row
 
         arguments = [self.verb, "--one-to-one", "--json", "-o", self.out, *self.options, "--", *shards]
         try:
@@ -274,7 +274,7 @@ def threshold_of_share(scores: _Path, shards: Sequence[str], keep: float) -> flo
         arguments = ["merge", os.fspath(scores), "--keep", repr(keep), "--quick", "--json", "--list", inputs.name]
         ended = Children().run(PROGRAM, arguments, told.append)
     if ended.code != 0:
-        raise SettingsError(f"{os.fspath(scores)}: {ended.reason.removeprefix('error: ')}")
+        raise SettingsError(f"{os.fspath(scores)}: {ended.reason}")
     return float(json.loads("".join(told))["threshold"])
 
 

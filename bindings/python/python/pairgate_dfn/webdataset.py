@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from pairgate_dfn._native import Decision, Gate
 
 __all__ = ["FilteredWriter", "GatedSamples"]
@@ -79,10 +81,10 @@ class GatedSamples:
             yield from (dict(sample) for sample, decision in zip(some, decisions, strict=True) if decision.kept)
 
     def _annotated(self, sample: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
-        told = {
-            name: getattr(decision, name)
-            for name in ("uid", "kept", "verdict", "reason", "score", "threshold")
-        }
+        names = ("uid", "kept", "verdict", "reason")
+        told = {name: getattr(decision, name) for name in names}
+        for name in ("score", "threshold"):
+            told[name] = _shortest(getattr(decision, name))
         return {**sample, self._metadata: with_member(sample.get(self._metadata), told)}
 
     def _pair(self, sample: Mapping[str, Any]) -> tuple[Any, Any, Any]:
@@ -125,6 +127,11 @@ class FilteredWriter:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _shortest(number: float | None) -> float | None:
+    """A 32-bit float by as few digits as name it."""
+    return None if number is None else float(str(np.float32(number)))
 
 
 def with_member(metadata: Any, told: dict[str, Any]) -> Any:
