@@ -10,7 +10,7 @@ gate = Gate()
 
 # %% One pair
 decision = gate(PAIRS / "beach.jpg", (PAIRS / "beach.txt").read_text())
-decision
+decision  # noqa: B018
 
 # %% What a notebook makes of it
 print(decision._repr_html_())

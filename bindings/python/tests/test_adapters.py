@@ -146,7 +146,8 @@ def test_metadata_keeps_what_it_says(metadata, expected):
 def hugging(table, decode):
     datasets = pytest.importorskip("datasets", reason="SKIPPED: datasets is not installed")
     images = [{"bytes": image, "path": None} if image is not None else None for image in table["image"]]
-    features = {"image": datasets.Image(decode=decode), "caption": datasets.Value("string"), "key": datasets.Value("string")}
+    text = datasets.Value("string")
+    features = {"image": datasets.Image(decode=decode), "caption": text, "key": text}
     return datasets.Dataset.from_dict({**table, "image": images}, features=datasets.Features(features))
 
 

@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from pairgate_dfn._children import CHECK, PROGRAM, Children
@@ -311,8 +310,20 @@ def _round(
 
 
 def failed_row(shard: str, error: str) -> Row:
-    none = {"read": 0, "kept": 0, "rejected": 0, "failed": 0, "reasons": {}, "bytes": 0}
-    return {"input": shard, "output": None, **none, "sha256": "", "skipped": False, "error": error}  # type: ignore[typeddict-item]
+    """The row of a shard that has no output, and why."""
+    return {
+        "input": shard,
+        "output": None,
+        "read": 0,
+        "kept": 0,
+        "rejected": 0,
+        "failed": 0,
+        "reasons": {},
+        "bytes": 0,
+        "sha256": "",
+        "skipped": False,
+        "error": error,
+    }
 
 
 def _shards_of(path: str) -> list[str]:
