@@ -63,8 +63,7 @@ fn shards_in(folder: &Path) -> Result<Vec<PathBuf>, IoError> {
     let (mut shards, mut other) = (Vec::new(), None);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let is_hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        if is_hidden || tells_of_a_shard(&path) {
+        if is_passed_over(&path) {
             continue;
         }
         if path.is_file() && is_tar_name(&path) {
@@ -83,6 +82,13 @@ fn shards_in(folder: &Path) -> Result<Vec<PathBuf>, IoError> {
             Ok(shards)
         }
     }
+}
+
+/// Whether a name says that it is none of anybody's pairs: hidden, or what a run leaves beside shards.
+fn is_passed_over(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let is_ours = name == b"journal" || name.ends_with(b".pairgate") || name.ends_with(b".sketch");
+    name.starts_with(b".") || is_ours || tells_of_a_shard(path)
 }
 
 /// What an input's output is called.

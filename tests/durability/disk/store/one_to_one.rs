@@ -142,7 +142,8 @@ fn an_output_holds_each_kept_pair_once() {
         .collect();
     let records = pairgate::journal::Reader::open(&out).unwrap().map(Result::unwrap);
     let mut stored: Vec<_> = records.filter(|r| r.stored.is_some()).map(|r| r.uid).collect();
-    (kept.sort_unstable(), stored.sort_unstable());
+    kept.sort_unstable();
+    stored.sort_unstable();
     assert_eq!(kept, stored);
     assert!(check_marker(&out));
     let marker = Marker::read(&names(&out)).unwrap().unwrap();
