@@ -40,7 +40,6 @@ def cluster(temporary: str) -> None:
         include_dashboard=False,
         object_store_memory=200 << 20,
         _temp_dir=temporary,
-        _node_ip_address="127.0.0.1",
         log_to_driver=False,
     )
     print(ray.get_runtime_context().gcs_address, flush=True)
@@ -110,7 +109,7 @@ class Run:
         self.cluster = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.cluster.stdout is not None
         self.address = self.cluster.stdout.readline().strip()
-        assert self.address, "Ray has not started"
+        assert self.address.startswith("127.0.0.1:"), f"Ray has not started on loopback: {self.address}"
 
     def program(self, *arguments: object) -> str:
         command = [sys.executable, "-m", "pairgate_dfn", *map(str, arguments)]
@@ -243,7 +242,12 @@ def main() -> None:
     if os.path.abspath(arguments.python) != os.path.abspath(sys.executable):
         os.execv(arguments.python, [arguments.python, __file__, *sys.argv[1:]])
     # Ray's own: on loopback, for minutes, nothing in anybody's home folder and nothing told to anybody.
-    os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.environ |= {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Its name aside: 0 is what makes 127.0.0.1 the node's address.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
     work = Path(tempfile.mkdtemp(prefix="rl", dir="/tmp"))
     run = Run(arguments, work)
     try:

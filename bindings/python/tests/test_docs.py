@@ -8,7 +8,8 @@ import pytest
 from conftest import PAIRS, REPOSITORY
 from shard_data import make_shards
 
-PAGES = [REPOSITORY / "docs" / "python.md", REPOSITORY / "bindings" / "python" / "README.md"]
+DOCS = REPOSITORY / "docs"
+PAGES = [DOCS / "python.md", DOCS / "scale.md", REPOSITORY / "bindings" / "python" / "README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

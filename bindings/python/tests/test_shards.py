@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pairgate_dfn.shards
 import pytest
+from pairgate_dfn._children import Children, Ended
 from pairgate_dfn.shards import Job, SettingsError, filter_shards, list_shards
 from shard_data import keys_in, make_shards, outputs_in
 
@@ -105,6 +106,25 @@ def test_settings_that_cannot_be_had_are_told_once(shards, tmp_path, settings, n
     with pytest.raises(SettingsError, match=named):
         filter_shards(shards, tmp_path / "kept", on_row=rows.append, **settings)
     assert not rows and not (tmp_path / "kept").exists()
+
+
+class Answers(Children):
+    """Children that end as they are told to."""
+
+    def __init__(self, *codes):
+        super().__init__()
+        self.codes = list(codes)
+
+    def run(self, code, arguments, tell=None):
+        return Ended(self.codes.pop(0), "error: no such model")
+
+
+def test_a_check_that_is_killed_says_nothing_of_settings():
+    Job("filter", "kept").check(Answers(-9, -15, 0))
+    with pytest.raises(SettingsError, match="^no such model"):
+        Job("filter", "kept").check(Answers(-9, 2))
+    with pytest.raises(SettingsError, match="SIGKILL"):
+        Job("filter", "kept").check(Answers(*[-9] * 20))
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,10 @@ _Path: TypeAlias = str | os.PathLike[str]
 # What names a shard, packed or not.
 _SHARD = re.compile(r"\.(tar(\.(gz|zst|bz2|xz))?|tgz|tzst|tbz2|tbz|txz)$", re.IGNORECASE)
 _INTERRUPTED = 130
+# Shards of one child process.
 _MOST_AT_ONCE = 8
+# Times that a check is begun which somebody kills.
+_MOST_CHECKS = 5
 
 
 class Row(TypedDict):
@@ -75,9 +78,15 @@ class Job:
         Raises:
             SettingsError: They cannot; the text says why.
         """
-        ended = (children or Children()).run(CHECK, [json.dumps(self.gate)])
-        if ended.code != 0:
-            raise SettingsError(ended.reason)
+        children = children or Children()
+        for _ in range(_MOST_CHECKS):
+            ended = children.run(CHECK, [json.dumps(self.gate)])
+            if ended.code == 0:
+                return
+            if ended.code > 0:
+                break
+            # Killed: that says nothing of the settings, but often enough it says that there is no memory.
+        raise SettingsError(ended.reason)
 
     def run(self, shards: Sequence[str], children: Children | None = None) -> list[Row]:
         """Does these shards in a child process, one after the other; a row for each, in their order.
