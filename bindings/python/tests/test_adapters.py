@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PAIRS, REPOSITORY
 from pairgate_dfn import Gate, img2dataset
 from pairgate_dfn.torch import Collate, kept_indices
 from pairgate_dfn.webdataset import FilteredWriter, with_member
@@ -229,6 +232,9 @@ def torch(monkeypatch):
     torch, data = types.ModuleType("torch"), types.ModuleType("torch.utils.data")
     data.IterableDataset = type("IterableDataset", (), {})
     data.default_collate = lambda items: ("default", items)
+    data.DataLoader = lambda items, batch_size, collate_fn: [collate_fn(items)]
+    data.Subset = lambda items, indices: [items[index] for index in indices]
+    torch.utils = types.SimpleNamespace(data=data)
     for name, module in (("torch", torch), ("torch.utils", types.ModuleType("torch.utils")), ("torch.utils.data", data)):
         monkeypatch.setitem(sys.modules, name, module)
     yield data
@@ -293,6 +299,15 @@ def test_filtered_dataset(gate, table, kept, torch):
     assert keys_of(stream) == kept == keys_of(pickle.loads(pickle.dumps(stream)))
     with pytest.raises(AttributeError):
         _ = sys.modules["pairgate_dfn.torch"].Other
+
+
+def test_the_pages_lines_of_torch(torch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PAIRS / "ball.jpg", "photo.jpg")
+    page = (REPOSITORY / "docs" / "python.md").read_text()
+    names = {"gate": Gate()}
+    exec(re.search(r"^```python\n(import torch\n.*?)^```", page, re.MULTILINE | re.DOTALL)[1], names)
+    assert names["batches"] == [names["pairs"]] == [names["subset"]] == [list(names["stream"])]
 
 
 # img2dataset: its layout is written here as it writes it.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pairgate_dfn.shards
@@ -225,6 +226,13 @@ def test_killed_children_are_done_again(shards, expected, tmp_path):
         driver.communicate(timeout=DEADLINE)
     assert not filtered(shards, out).errors
     assert outputs_in(out) == expected
+
+
+def test_two_at_the_same_shards_agree(shards, expected, tmp_path):
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(lambda _: filtered(shards, tmp_path / "kept"), range(2)))
+    assert all(not report.errors and report.read == 48 for report in reports)
+    assert outputs_in(tmp_path / "kept") == expected
 
 
 def test_nothing_of_an_engine_is_imported():
