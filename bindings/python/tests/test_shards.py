@@ -199,21 +199,23 @@ def wait_until(holds) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def long_shard(tmp_path_factory) -> str:
+    """One that takes many seconds."""
+    return make_shards(tmp_path_factory.mktemp("long"), 1, 2000)[0]
+
+
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="SKIPPED: looks at /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_child_outlives_its_parent(shards, expected, tmp_path, number):
+def test_no_child_outlives_its_parent(long_shard, tmp_path, number):
     out = tmp_path / "kept"
-    command = [sys.executable, "-c", DRIVER, json.dumps(shards), str(out)]
+    command = [sys.executable, "-c", DRIVER, json.dumps([long_shard]), str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as driver:
-        wait_until(lambda: len(processes_of(out)) >= 1)
+        wait_until(lambda: list(out.glob(".attempts/*")))
         driver.send_signal(number)
         driver.wait(DEADLINE)
     wait_until(lambda: not processes_of(out))
-    # What has a marker is whole, and the rest is done by the next call.
-    for marker in out.glob("*_stats.json"):
-        assert marker.read_bytes() == expected[marker.name]
-    assert not filtered(shards, out).errors
-    assert outputs_in(out) == expected
+    assert not list(out.glob("*_stats.json")) and not list(out.glob("*.tar"))
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="SKIPPED: looks at /proc")
