@@ -18,6 +18,9 @@ pub trait ShardObserver: fmt::Debug + Send {
     /// `shard` is on disk, whole and under its name, with all pairs stored since the last call.
     fn published(&mut self, shard: &Path);
 
+    /// The pairs stored since the last call of [`published`](Self::published) never get their shard.
+    fn abandoned(&mut self) {}
+
     /// Other `terms` decide from the next pair on.
     fn epoch(&mut self, _terms: &Terms) {}
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-use super::announce::Announcer;
+use super::announce::Announcement;
 use super::row::Row;
 use super::{Failure, OneToOne, scores};
 use crate::cli::mqtt::Listener;
@@ -21,7 +21,7 @@ use crate::source::SingleInput;
 use crate::store::one_to_one::{
     Attempt, Claim, DATA, Kind, Marker, Names, Published, SKETCH, Standing,
 };
-use crate::store::{ShardObserver, StoreOptions, StoreSink};
+use crate::store::{StoreOptions, StoreSink};
 
 /// How an input ended.
 pub enum Ended {
@@ -41,9 +41,9 @@ impl OneToOne<'_> {
             return Ok(Ended::Done(Box::new(Row::of(input, &names, &marker, true))));
         }
         let attempt = Attempt::begin(&Disk::system(), &names)?;
-        let announcer = listener.observer(self.settings.policy.threshold);
-        let announcer = announcer.map(|inner| Announcer::new(inner, names.path(DATA)));
-        let observer = announcer.clone().map(|a| Box::new(a) as Box<dyn ShardObserver>);
+        let told = listener.observer(self.settings.policy.threshold);
+        let told = told.map(|inner| Announcement::new(inner, names.path(DATA)));
+        let observer = told.as_ref().map(Announcement::observer);
         let mut sink = attempt.sink(StoreOptions { observer, ..options })?;
         let outcome = self.examine(input, &claim, &mut sink)?;
         drop(sink);
@@ -56,8 +56,8 @@ impl OneToOne<'_> {
         let marker = self.marker(&attempt, &claim, &outcome)?;
         let published = attempt.publish(marker, self.overwrite)?;
         let is_first = matches!(published, Published::First(_));
-        if let Some(announcer) = announcer.filter(|_| is_first) {
-            announcer.publish();
+        if let Some(told) = told.filter(|_| is_first) {
+            told.publish();
         }
         Ok(Ended::Done(Box::new(Row::of(input, &names, published.marker(), !is_first))))
     }

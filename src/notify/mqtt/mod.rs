@@ -121,6 +121,10 @@ impl ShardObserver for Announcer {
         self.queue.release();
     }
 
+    fn abandoned(&mut self) {
+        self.queue.withdraw();
+    }
+
     fn epoch(&mut self, terms: &Terms) {
         self.threshold = terms.threshold;
     }

@@ -64,6 +64,15 @@ impl Queue {
         self.news.notify_one();
     }
 
+    /// The shard of the messages that may not be sent yet is never published: they are forgotten.
+    pub(super) fn withdraw(&self) {
+        let mut state = self.state();
+        while state.kept.len() > state.ready {
+            let message = state.kept.pop_back();
+            state.bytes -= message.map_or(0, |message| message.bytes.len());
+        }
+    }
+
     /// The counters as they are now; those before are forgotten if they were not sent.
     pub(super) fn tell(&self, counters: Counters) {
         let mut state = self.state();

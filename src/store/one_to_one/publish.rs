@@ -81,13 +81,13 @@ fn standing(names: &Names, bytes: &[u8], replace: bool) -> Result<Option<Found>,
     };
     let marker = Marker::read(names);
     let is_whole = matches!(&marker, Ok(Some(marker)) if marker.missing(names).is_none());
-    if found == bytes && is_whole {
-        return Ok(Some(Found::Same));
-    }
-    // A marker whose files are gone was found so, or was overtaken in the same moment: either way it says
-    // nothing.
+    // What is to be done again is written again, whatever its lengths say. A marker whose files are gone was
+    // found so, or was overtaken in the same moment: either way it says nothing.
     if replace || (marker.is_ok() && !is_whole) {
         return Ok(Some(Found::Replaceable));
+    }
+    if found == bytes {
+        return Ok(Some(Found::Same));
     }
     let why = "another attempt has come to something else in the meantime: same input, other settings \
                or another program? see `pairgate merge`, or redo it with --overwrite";

@@ -157,6 +157,25 @@ fn a_pair_is_told_of_after_its_shard() {
     assert!((0..10).all(|number| paths[number] == shards[number / 4]), "{paths:?}");
 }
 
+/// The next shard's name does not let the messages of an earlier one go that was given up.
+#[test]
+fn what_is_abandoned_is_not_told_of() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let listener = Listener::at(broker.port);
+    let mut bench = Bench::new(broker.port, 10, |_| {});
+    let shard = bench.folder.path().join("a.tar");
+    let mut announcer = bench.link.as_ref().unwrap().announcer(None);
+    announcer.stored(&pair(0), &shard, "k0");
+    announcer.published(&shard);
+    announcer.stored(&pair(1), &shard, "k1");
+    announcer.abandoned();
+    announcer.stored(&pair(2), &shard, "k2");
+    announcer.published(&shard);
+    assert_eq!(bench.close().delivered, 2);
+    wait_until("the messages", || listener.heard("kept").len() == 2);
+    assert_eq!(keys(&listener.kept("stored_key")), ["k0", "k2"]);
+}
+
 #[test]
 fn a_shard_that_never_got_its_name_is_not_told_of() {
     let Some(broker) = Mosquitto::start() else { return };

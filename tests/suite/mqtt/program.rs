@@ -300,3 +300,31 @@ fn a_camera_tells_of_its_machine() {
     assert!(last["pairs_per_second"].is_number(), "{last}");
     assert!(last["disk_used_bytes"].is_number() && last["disk_free_bytes"].is_number(), "{last}");
 }
+
+/// Paths are those that shards have when the message comes, not those of attempts.
+#[test]
+fn one_to_one_outputs_are_told_of_by_their_own_names() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let temp = tempfile::tempdir().unwrap();
+    let (out, inputs) = (temp.path().join("kept"), ["a.tar", "b.tar"]);
+    let inputs = inputs.map(|name| temp.path().join(name));
+    inputs.iter().for_each(|input| drop(shard(input)));
+    let listener = Listener::at(broker.port);
+    let [a, b] = inputs.each_ref().map(|input| text(input));
+    let out_text = text(&out);
+    let args = ["filter", &a, &b, "-o", &out_text, "--one-to-one", "--json", "-t", "-1"];
+    let mut command = pairgate(args);
+    command.args(["--mqtt", &url(broker.port), "--mqtt-node", "one"]);
+    let rows = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    let kept: u64 = rows.iter().map(|row| row["kept"].as_u64().unwrap()).sum();
+    wait_until("kept pairs", || listener.heard("kept").len() as u64 >= kept);
+    let heard = listener.heard("kept");
+    assert_eq!(heard.len() as u64, kept);
+    assert!(heard.iter().all(|heard| heard.shard_exists));
+    let paths: std::collections::BTreeSet<_> =
+        heard.iter().map(|heard| heard.json()["path"].as_str().unwrap().to_owned()).collect();
+    let wanted = ["a.tar", "b.tar"].map(|name| text(&out.join(name)));
+    assert_eq!(paths.into_iter().collect::<Vec<_>>(), wanted);
+}
