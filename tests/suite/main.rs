@@ -25,6 +25,7 @@ mod mqtt;
 #[cfg(feature = "parquet")]
 mod numpy;
 mod operators;
+mod pictures;
 mod pipeline;
 mod prepare;
 mod printable;
