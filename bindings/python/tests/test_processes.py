@@ -77,7 +77,7 @@ def test_forked_while_threads_are_at_work(ball):
     for worker in workers:
         worker.start()
     try:
-        for _ in range(20):
+        for _ in range(10):
             child = os.fork()
             if child == 0:
                 same = judged(gate, *ball) == expected and judged(gate, *ball) == expected
