@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PAIRS, REPOSITORY
+from conftest import PAIRS, REPOSITORY, same
 from pairgate_dfn import Gate, img2dataset
 from pairgate_dfn.torch import Collate, kept_indices
 from pairgate_dfn.webdataset import FilteredWriter, with_member
@@ -85,6 +85,25 @@ def test_webdataset_selects_as_the_program_keeps(gate, shard, kept):
     by_fives = sampled(shard).compose(lambda samples: gated.kept(samples, batch=5, threads=1))
     assert [sample["__key__"] for sample in by_fives] == kept
     assert list(gated.kept([])) == []
+
+
+@pytest.mark.skipif("PAIRGATE_SHARDS" not in os.environ, reason="long: PAIRGATE_SHARDS=FOLDER asks for it")
+def test_webdataset_and_datasets_decide_as_the_program(journal_of):
+    gate, count = Gate(), 0
+    for path in sorted(Path(os.environ["PAIRGATE_SHARDS"]).rglob("*.tar")):
+        records = {record["key"]: record for record in journal_of(path)}
+        found = list(sampled(str(path)))
+        assert len(found) == len(records)
+        gated = gate.webdataset()
+        for sample in found:
+            same(gated.judge(sample), records[sample["__key__"]])
+        columns = [gated._pair(sample) for sample in found]
+        batch = dict(zip(("image", "caption", "json"), (list(column) for column in zip(*columns, strict=True)), strict=True))
+        kept = gate.datasets(metadata="json").kept(batch)
+        assert kept == [records[sample["__key__"]]["verdict"] == "kept" for sample in found]
+        count += len(found)
+    assert count
+    print(f"{count} pairs")
 
 
 def test_webdataset_behind_decoders(gate, shard, kept):
