@@ -130,17 +130,18 @@ pub use pairgate_core::policy::{OnError, Policy};
 pub use pairgate_core::rules::Rules;
 pub use pairgate_core::stats::Counts;
 
-pub use config::Layers;
+pub use config::{ConfigFileError, Layers};
 pub use decide::{Decider, Examined, Fixed};
+pub use decode::{Rgb8, Samples, admit_size};
 pub use disk::{Disk, IoError};
 #[cfg(feature = "model")]
-pub use gate::Gate;
+pub use gate::{EmbedError, Embedder, Gate, Picture, PicturePair};
 pub use gate::{Evidence, Examine, ExamineError, GateSettings, Screening};
 pub use journal::{Reader as JournalReader, Record};
 #[cfg(feature = "model")]
 pub use model::{Arithmetic, Model, ModelError, bundle::Bundle};
 pub use pipeline::{Outcome, Run, RunError, Signals};
-pub use source::{Inputs, Sample, Source, pass_over};
+pub use source::{Inputs, Metadata, Sample, Source, pair_uid, pass_over, read_image};
 pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink};
 
 #[cfg(feature = "cli")]

@@ -16,3 +16,5 @@ if [ -z "$deny" ]; then
     exit 0
 fi
 "$deny" --locked --offline check licenses bans sources
+# What the wheels hold.
+"$deny" --locked --offline --config deny.toml --manifest-path bindings/python/Cargo.toml check licenses bans sources

@@ -18,7 +18,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Packages in Cargo.lock, those for other systems, tests and benches included.
-CEILING = 418
+CEILING = 428
 HOST = "x86_64-unknown-linux-gnu"
 
 

@@ -31,6 +31,7 @@ use pairgate_core::decision::Reason;
 use pairgate_core::pair::Size;
 use pieces::Pieces;
 
+pub use given::{Samples, admit_size};
 pub use part::{Part, Region, Wanted};
 
 #[cfg(all(feature = "avif", not(target_arch = "arm")))]
@@ -39,6 +40,7 @@ mod avif;
 #[path = "no_avif.rs"]
 mod avif;
 mod gif;
+mod given;
 mod jpeg;
 mod orientation;
 mod part;

@@ -2,11 +2,15 @@
 
 #[cfg(feature = "model")]
 mod digest;
+#[cfg(feature = "model")]
+mod embedder;
 mod evidence;
 #[cfg(feature = "model")]
 mod lap;
 #[cfg(feature = "model")]
 mod network;
+#[cfg(feature = "model")]
+mod picture;
 mod settings;
 mod stages;
 
@@ -17,9 +21,13 @@ use pairgate_core::pair::{Digest, PairRef};
 
 use crate::digest::sha256;
 
+#[cfg(feature = "model")]
+pub use embedder::{EmbedError, Embedder};
 pub use evidence::Evidence;
 #[cfg(feature = "model")]
 pub use network::Gate;
+#[cfg(feature = "model")]
+pub use picture::{Picture, PicturePair};
 pub use settings::{FrameSettings, GateSettings, Screening};
 pub use stages::{BUCKETS, Latency, Stage, Stages};
 

@@ -8,13 +8,12 @@ use pairgate_core::pair::PairRef;
 use pairgate_kernels::Team;
 
 use super::lap::Lap;
+use super::picture::{Lens, Probed};
 use super::{
-    Evidence, Examine, ExamineError, GateSettings, Screening, Stage, Stages, content_digest,
+    Evidence, Examine, ExamineError, GateSettings, Picture, PicturePair, Screening, Stage, Stages,
 };
-use crate::decode::{Header, Part, decode_part, probe};
 use crate::language;
 use crate::model::{Model, ModelError, Scorer, score};
-use crate::prepare::Preparer;
 
 /// Asks the network. It owns its buffers and its share of the engine's memory.
 #[derive(Debug)]
@@ -22,37 +21,14 @@ pub struct Gate {
     settings: GateSettings,
     embedding_size: usize,
     scorer: Scorer,
-    preparer: Preparer,
-    part: Part,
-    pixels: Vec<f32>,
+    lens: Lens,
     /// Where the time that each stage takes is counted.
     stages: Option<Arc<Stages>>,
 }
 
 impl Examine for Gate {
-    /// Pictures are embedded one by one, while they are in the caches; captions are short, and go
-    /// through their tower together.
     fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
-        let examined = pairs.iter().map(|pair| self.examine_image(pair));
-        let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
-        let mut lap = Lap::start(self.stages.as_deref());
-        let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
-        let asked = asked.collect::<Vec<_>>();
-        let captions = self.scorer.embed_captions(&asked)?;
-        let mut captions = captions.chunks_exact(self.embedding_size);
-        if let Some(stages) = &self.stages
-            && !asked.is_empty()
-        {
-            let part = lap.take() / u32::try_from(asked.len()).unwrap_or(u32::MAX);
-            let images = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.took));
-            images.for_each(|took| stages.of(Stage::Score).observe(took + part));
-        }
-        for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
-            if let Some(caption) = captions.next() {
-                pair.score(caption);
-            }
-        }
-        Ok(examined.into_iter().map(|pair| pair.evidence).collect())
+        Ok(self.examine_each(pairs.iter().map(PicturePair::from))?)
     }
 }
 
@@ -89,15 +65,11 @@ impl Gate {
     /// A gate that splits each run of the model over the threads of `team`: see
     /// [`Scorer::on_team`].
     pub fn on_team(model: Arc<Model>, settings: GateSettings, team: Team) -> Self {
-        let preparation = model.manifest().image.preparation();
-        let side = preparation.size as usize;
         Self {
             settings,
             embedding_size: model.manifest().embedding_size,
+            lens: Lens::new(model.manifest().image.preparation()),
             scorer: Scorer::on_team(model, team),
-            preparer: Preparer::new(preparation),
-            part: Part::default(),
-            pixels: vec![0.0; 3 * side * side],
             stages: None,
         }
     }
@@ -116,9 +88,49 @@ impl Gate {
         self.scorer.warm(batch)
     }
 
-    fn examine_image(&mut self, pair: &PairRef<'_>) -> Result<Examined, ModelError> {
+    /// As [`Examine::examine`], of pairs whose images may be decoded already.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model does not work; never for what is wrong with a pair.
+    pub fn examine_pictures(
+        &mut self,
+        pairs: &[PicturePair<'_>],
+    ) -> Result<Vec<Evidence>, ModelError> {
+        self.examine_each(pairs.iter().copied())
+    }
+
+    /// Pictures are embedded one by one, while they are in the caches; captions are short, and go
+    /// through their tower together.
+    fn examine_each<'a>(
+        &mut self,
+        pairs: impl Iterator<Item = PicturePair<'a>>,
+    ) -> Result<Vec<Evidence>, ModelError> {
+        let examined = pairs.map(|pair| self.examine_image(&pair));
+        let mut examined = examined.collect::<Result<Vec<_>, ModelError>>()?;
         let mut lap = Lap::start(self.stages.as_deref());
-        let facts = Facts { content: content_digest(pair), ..Facts::default() };
+        let asked = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.ids.as_slice()));
+        let asked = asked.collect::<Vec<_>>();
+        let captions = self.scorer.embed_captions(&asked)?;
+        let mut captions = captions.chunks_exact(self.embedding_size);
+        if let Some(stages) = &self.stages
+            && !asked.is_empty()
+        {
+            let part = lap.take() / u32::try_from(asked.len()).unwrap_or(u32::MAX);
+            let images = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.took));
+            images.for_each(|took| stages.of(Stage::Score).observe(took + part));
+        }
+        for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
+            if let Some(caption) = captions.next() {
+                pair.score(caption);
+            }
+        }
+        Ok(examined.into_iter().map(|pair| pair.evidence).collect())
+    }
+
+    fn examine_image(&mut self, pair: &PicturePair<'_>) -> Result<Examined, ModelError> {
+        let mut lap = Lap::start(self.stages.as_deref());
+        let content = pair.picture.map(Picture::content).unwrap_or_default();
+        let facts = Facts { content, ..Facts::default() };
         let mut examined = Examined { evidence: Evidence::new(Reason::Passed, facts), asked: None };
         match self.walk(pair, &mut examined, &mut lap) {
             Ok(()) => {}
@@ -132,22 +144,20 @@ impl Gate {
     /// ends, wherever it ends.
     fn walk(
         &mut self,
-        pair: &PairRef<'_>,
+        pair: &PicturePair<'_>,
         examined: &mut Examined,
         lap: &mut Lap,
     ) -> Result<(), Stopped> {
         let screened = self.screen(pair, &mut examined.evidence);
         lap.end(self.stages.as_deref(), Stage::Screen);
-        let Screened { caption, header, first } = screened?;
-        let image = pair.image.unwrap_or_default();
-        let wanted = self.preparer.wanted(header.size);
-        let decoded = decode_part(image, &header, &self.settings.image, &wanted, &mut self.part);
+        let Screened { caption, picture, first } = screened?;
+        let decoded = self.lens.decode(&picture, &self.settings.image);
         lap.end(self.stages.as_deref(), Stage::Decode);
         decoded?;
-        self.preparer.prepare_part(&self.part, &mut self.pixels);
+        let pixels = self.lens.prepare(&picture);
         lap.end(self.stages.as_deref(), Stage::Prepare);
-        let ids = self.tokenize(caption)?;
-        let image = self.scorer.embed_image(&self.pixels).map_err(Stopped::By)?.to_vec();
+        let ids = tokenize(&self.scorer, caption)?;
+        let image = self.scorer.embed_image(pixels).map_err(Stopped::By)?.to_vec();
         examined.asked = Some(Asked { image, ids, took: lap.take() });
         first.map_or(Ok(()), |reason| Err(reason.into()))
     }
@@ -155,7 +165,7 @@ impl Gate {
     /// The rules, on the caption and on the image's header.
     fn screen<'a>(
         &self,
-        pair: &PairRef<'a>,
+        pair: &PicturePair<'a>,
         evidence: &mut Evidence,
     ) -> Result<Screened<'a>, Reason> {
         if let Some(fault) = pair.fault {
@@ -169,23 +179,29 @@ impl Gate {
             broken.insert(Reason::Language);
         }
         let limits = self.settings.image;
-        let header = pair.image.ok_or(Reason::ImageMissing).and_then(|image| probe(image, &limits));
-        if let Ok(header) = &header {
-            facts.size = header.size;
-            let original = pair.original_size.unwrap_or(header.size);
+        let picture = pair.picture.ok_or(Reason::ImageMissing);
+        let picture = picture.and_then(|picture| picture.probe(&limits));
+        if let Ok(picture) = &picture {
+            facts.size = picture.size();
+            let original = pair.original_size.unwrap_or(facts.size);
             rules.size_faults(original).for_each(|rule| broken.insert(rule));
         }
         // A caption's rule answers before an image that cannot be read.
         let first = first_broken(*broken);
         let stops = self.settings.screening == Screening::Stop;
-        if let Some(rule) = first.filter(|rule| stops && (header.is_ok() || is_caption_rule(*rule)))
+        if let Some(rule) =
+            first.filter(|rule| stops && (picture.is_ok() || is_caption_rule(*rule)))
         {
             return Err(rule);
         }
-        Ok(Screened { caption, header: header?, first })
+        Ok(Screened { caption, picture: picture?, first })
     }
 
-    fn read_caption<'a>(&self, pair: &PairRef<'a>, facts: &mut Facts) -> Result<&'a str, Reason> {
+    fn read_caption<'a>(
+        &self,
+        pair: &PicturePair<'a>,
+        facts: &mut Facts,
+    ) -> Result<&'a str, Reason> {
         let bytes = pair.caption.ok_or(Reason::CaptionMissing)?;
         if bytes.len() as u64 > self.settings.sample.max_caption_bytes {
             return Err(Reason::CaptionTooLong);
@@ -194,16 +210,12 @@ impl Gate {
         facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
         Ok(caption)
     }
-
-    fn tokenize(&self, caption: &str) -> Result<Vec<i64>, Reason> {
-        self.scorer.tokenize(caption).map_err(|_| Reason::CaptionUntokenizable)
-    }
 }
 
 /// A pair that the rules let pass, or only note.
 struct Screened<'a> {
     caption: &'a str,
-    header: Header,
+    picture: Probed<'a>,
     /// The rule that answers first, where one is broken.
     first: Option<Reason>,
 }
@@ -220,6 +232,10 @@ impl From<Reason> for Stopped {
     fn from(reason: Reason) -> Self {
         Self::For(reason)
     }
+}
+
+fn tokenize(scorer: &Scorer, caption: &str) -> Result<Vec<i64>, Reason> {
+    scorer.tokenize(caption).map_err(|_| Reason::CaptionUntokenizable)
 }
 
 /// The rule that answers first: a caption's, then an image's, each in the order of the codes.

@@ -34,14 +34,18 @@ pub mod tar;
 mod texts;
 mod unpack;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pairgate_core::config::SampleLimits;
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::{Digest, PairRef, Position, Uid};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+
+use builder::SampleBuilder;
 
 use crate::disk::IoError;
 
@@ -152,13 +156,7 @@ impl Sample {
     /// SHA-256(`content` || caption), so that the same pair has the same one wherever it turns up.
     /// `content` is the image's digest, zero where there is none.
     pub fn uid(&self, metadata: &Metadata, content: Digest) -> Uid {
-        metadata.uid.unwrap_or_else(|| {
-            let caption = self.pair(metadata).caption.unwrap_or_default();
-            let hash = Sha256::new().chain_update(content.0).chain_update(caption).finalize();
-            let mut uid = Uid::default();
-            uid.0.copy_from_slice(&hash[..16]);
-            uid
-        })
+        metadata.uid.unwrap_or_else(|| pair_uid(content, self.pair(metadata).caption))
     }
 
     /// Bytes of all the members together.
@@ -170,6 +168,33 @@ impl Sample {
     pub fn member(&self, extension: &str) -> Option<&[u8]> {
         let member = self.members.iter().find(|member| member.extension == extension);
         member.map(|member| member.data.as_slice())
+    }
+}
+
+/// The identity of a pair that has no metadata: the first half of SHA-256(`content` || caption).
+/// `content` is the image's digest, zero where there is none.
+pub fn pair_uid(content: Digest, caption: Option<&[u8]>) -> Uid {
+    let caption = caption.unwrap_or_default();
+    let hash = Sha256::new().chain_update(content.0).chain_update(caption).finalize();
+    let mut uid = Uid::default();
+    uid.0.copy_from_slice(&hash[..16]);
+    uid
+}
+
+/// The image file at `path`, as a folder's source reads it.
+///
+/// # Errors
+/// [`Reason::ImageMissing`] where it cannot be read, or is no regular file;
+/// [`Reason::SampleTooLarge`] above the limit.
+pub fn read_image(path: &Path, limits: SampleLimits) -> Result<Vec<u8>, Reason> {
+    let mut sample = SampleBuilder::new(&Arc::from(""), String::new(), limits);
+    match sample.read_file("", path) {
+        Ok(Some(image)) => Ok(image),
+        Ok(None) => Err(Reason::SampleTooLarge),
+        Err(why) => {
+            log::warn!("{}: {why}", path.display());
+            Err(Reason::ImageMissing)
+        }
     }
 }
 

@@ -26,6 +26,7 @@ mod mqtt;
 mod numpy;
 mod one_to_one;
 mod operators;
+mod pictures;
 mod pipeline;
 mod prepare;
 mod printable;

@@ -76,6 +76,19 @@ fn the_low_crates_name_nothing_of_the_others() {
     }
 }
 
+/// Modules that are not on the library's page change without notice.
+#[test]
+fn the_python_package_is_on_the_public_face_alone() {
+    let sources = files_by_room(Path::new("bindings/python")).remove("src").unwrap_or_default();
+    assert!(!sources.is_empty());
+    for file in sources {
+        let named = named_in(&code(&fs::read_to_string(&file).unwrap()), "pairgate", 1);
+        let is_hidden = |name: &String| name != "cli" && ROOMS.contains(&name.as_str());
+        let wrong: Vec<_> = named.into_iter().filter(is_hidden).collect();
+        assert!(wrong.is_empty(), "{}: {wrong:?}", file.display());
+    }
+}
+
 #[test]
 fn paths_are_found_wherever_they_are_written() {
     let text = "use crate::{disk::{Disk, IoError}, journal, text as words};\n// crate::cli\n\

@@ -1,0 +1,88 @@
+"""Columns of images and captions as libraries hold them, judged, and the columns that are added."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pairgate_dfn._native import Gate
+
+# What is told of each pair, in this order.
+NAMES = ("kept", "verdict", "reason", "score", "threshold", "uid")
+
+
+def picture(value: Any) -> Any:
+    """What a gate takes: `{"bytes", "path"}`, as Hugging Face holds undecoded images, is one or the other."""
+    if isinstance(value, Mapping):
+        data = value.get("bytes")
+        return value.get("path") if data is None else data
+    return value
+
+
+def columns(
+    gate: Gate,
+    images: Iterable[Any],
+    captions: Iterable[Any],
+    metadata: Iterable[Any] | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """`NAMES` of N pairs: NumPy arrays [N] and lists of text."""
+    pictures = [picture(image) for image in images]
+    told = gate.judge(pictures, list(captions), metadata=metadata, threads=threads, columns=True)
+    return {name: told[name] for name in NAMES}  # type: ignore[literal-required]
+
+
+def named(there: Iterable[str], prefix: str) -> dict[str, str]:
+    """The added columns' names, by `NAMES`.
+
+    Raises:
+        ValueError: Columns of these names are there already.
+    """
+    names = {name: prefix + name for name in NAMES}
+    taken = sorted(set(names.values()) & set(there))
+    if taken:
+        raise ValueError(f"prefix = {prefix!r}: there are columns {', '.join(taken)} already: choose another")
+    return names
+
+
+def without_nan(values: Iterable[float]) -> list[float | None]:
+    """Numbers, None for NaN."""
+    return [None if value != value else float(value) for value in values]
+
+
+def judged(gate: Gate, batch: Any, image: str, caption: str, prefix: str, drop: bool) -> Any:
+    """A batch with columns added: a dict of columns, a pandas DataFrame or a pyarrow Table.
+
+    `drop` leaves out the rows that are not kept.
+    """
+    if isinstance(batch, Mapping):
+        names = named(batch, prefix)
+        told = columns(gate, batch[image], batch[caption])
+        all_of_it = {**batch, **{names[name]: column for name, column in told.items()}}
+        return {name: chosen(column, told["kept"]) for name, column in all_of_it.items()} if drop else all_of_it
+    if hasattr(batch, "column_names"):
+        return _judged_table(gate, batch, image, caption, prefix, drop)
+    if hasattr(batch, "assign"):
+        names = named(batch.columns, prefix)
+        told = columns(gate, batch[image], batch[caption])
+        frame = batch.assign(**{names[name]: column for name, column in told.items()})
+        return frame[told["kept"]] if drop else frame
+    raise TypeError(f"a batch is a dict of columns, a DataFrame or a pyarrow Table, not {type(batch).__name__}")
+
+
+def _judged_table(gate: Gate, table: Any, image: str, caption: str, prefix: str, drop: bool) -> Any:
+    import pyarrow as pa
+
+    names = named(table.column_names, prefix)
+    told = columns(gate, table.column(image).to_pylist(), table.column(caption).to_pylist())
+    for name, column in told.items():
+        is_number = name in ("score", "threshold")
+        # NaN is what NumPy has for a missing score.
+        values = pa.array(without_nan(column), pa.float32()) if is_number else pa.array(column)
+        table = table.append_column(names[name], values)
+    return table.filter(pa.array(told["kept"])) if drop else table
+
+
+def chosen(column: Sequence[Any], kept: Sequence[bool]) -> Any:
+    """The values of a column that are kept."""
+    if hasattr(column, "dtype"):
+        return column[kept]  # type: ignore[call-overload]
+    return [value for value, is_kept in zip(column, kept, strict=True) if is_kept]

@@ -1,0 +1,60 @@
+//! `pairgate_dfn._native`: the library's gate, model and program, for Python.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `image`, `caption`, `metadata` | Python's objects become what the library reads; what is broken is a reason |
+//! | `lists`, `pairs` | many of them, and what a gate says of them |
+//! | `parameters` | what a gate is told, its checks, and the form in which it is pickled |
+//! | `loaded` | models, each loaded once a process |
+//! | `pool` | examiners of the process that asks |
+//! | `spread` | work over threads that end with the call |
+//! | `gate`, `decision`, `columns` | the gate and what it answers |
+//! | `model` | embeddings |
+//! | `program` | the command line |
+
+#![forbid(unsafe_code)]
+#![allow(clippy::doc_lazy_continuation, reason = "examples of Python are no quotes")]
+
+/// What the stub says of an object: see build.rs.
+macro_rules! stub {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/", $name, ".txt"))
+    };
+}
+
+mod caption;
+mod columns;
+mod decision;
+mod gate;
+mod image;
+mod lists;
+mod loaded;
+mod metadata;
+mod model;
+mod pairs;
+mod parameters;
+mod pool;
+mod program;
+mod spread;
+
+/// Native half of `pairgate_dfn`.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::decision::{Decision, decision_of};
+    #[pymodule_export]
+    use super::gate::{Gate, gate_of};
+    #[pymodule_export]
+    use super::loaded::ModelError;
+    #[pymodule_export]
+    use super::model::{Model, model_of};
+    #[pymodule_export]
+    use super::program::run_cli;
+
+    use pyo3::prelude::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
