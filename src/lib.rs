@@ -131,6 +131,7 @@ pub use pairgate_core::rules::Rules;
 pub use pairgate_core::stats::Counts;
 
 pub use config::{ConfigFileError, Layers};
+pub use decide::sketch::{ScoreSketch, known_to, sample_size};
 pub use decide::{Decider, Examined, Fixed};
 pub use decode::{Rgb8, Samples, admit_size};
 pub use disk::{Disk, IoError};
@@ -142,7 +143,7 @@ pub use journal::{Reader as JournalReader, Record};
 pub use model::{Arithmetic, Model, ModelError, bundle::Bundle};
 pub use pipeline::{Outcome, Run, RunError, Signals};
 pub use source::{Inputs, Metadata, Sample, Source, pair_uid, pass_over, read_image};
-pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink};
+pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink, shard_name};
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,11 +1,15 @@
 //! A caption as Python gives it.
 
+use arrow_buffer::Buffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyByteArray, PyBytes, PyString};
 
 use crate::image::is_missing;
+
+/// What some editors put in front of UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What was given in a caption's place.
 pub enum Caption {
@@ -15,6 +19,8 @@ pub enum Caption {
     Bytes(PyBackedBytes),
     /// `str`, not copied.
     Text(PyBackedStr),
+    /// What is in a table, not copied.
+    Shared(Buffer),
     /// What had to be copied.
     Copied(Vec<u8>),
 }
@@ -51,11 +57,18 @@ impl Caption {
         Ok(Self::Copied(encoded.cast::<PyBytes>()?.as_bytes().to_vec()))
     }
 
+    /// What a table has as bytes.
+    pub fn of_shared_file(bytes: &Buffer) -> Self {
+        let mark = if bytes.starts_with(MARK) { MARK.len() } else { 0 };
+        Self::Shared(bytes.slice(mark))
+    }
+
     /// The bytes; those of a file without the mark that some editors put in front.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Missing => None,
-            Self::Bytes(bytes) => Some(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)),
+            Self::Bytes(bytes) => Some(bytes.strip_prefix(MARK).unwrap_or(bytes)),
+            Self::Shared(bytes) => Some(bytes),
             Self::Text(text) => Some(text.as_bytes()),
             Self::Copied(bytes) => Some(bytes),
         }

@@ -132,6 +132,21 @@ impl Gate {
         Ok(PyList::new(py, decisions)?.into_any())
     }
 
+    #[doc = stub!("Gate.judge_table")]
+    #[pyo3(signature = (table, *, image="jpg", caption="txt", metadata=None, threads=None, prefix=""))]
+    fn judge_table<'py>(
+        slf: &Bound<'py, Self>,
+        table: &Bound<'py, PyAny>,
+        image: &str,
+        caption: &str,
+        metadata: Option<&str>,
+        threads: Option<i64>,
+        prefix: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let by_library = slf.py().import("pairgate_dfn._arrow")?.getattr("judge_table")?;
+        by_library.call1((slf, table, image, caption, metadata, threads, prefix))
+    }
+
     fn __repr__(&self) -> String {
         let manifest = self.model.manifest();
         let threshold = self.settings.policy.threshold.unwrap_or(f32::NAN);
@@ -188,6 +203,11 @@ impl Gate {
         let judged = judge(&mut examiner, &self.settings, pairs)?;
         self.pool.give(examiner);
         Ok(judged)
+    }
+
+    /// What it says of the pairs, on its threads or on so many, detached from Python.
+    pub fn decide(&self, pairs: &[Pair], threads: Option<usize>) -> PyResult<Vec<Decision>> {
+        self.judge_on(pairs, threads.unwrap_or(self.threads))
     }
 
     fn judge_on(&self, pairs: &[Pair], threads: usize) -> PyResult<Vec<Decision>> {

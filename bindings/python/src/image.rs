@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use arrow_buffer::Buffer;
 use pairgate::{ImageLimits, Reason, Rgb8, SampleLimits, Samples, Size, admit_size, read_image};
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyTypeError;
@@ -23,6 +24,8 @@ pub enum Image {
     Bytes(PyBackedBytes),
     /// The bytes of a file that had to be copied.
     Copied(Vec<u8>),
+    /// The bytes of a file in a table, not copied.
+    Shared(Buffer),
     /// A file that is yet to be read.
     Path(PathBuf),
     /// Pixels.
@@ -137,7 +140,8 @@ impl Image {
     /// Bytes that were copied from Python for it.
     pub fn copied(&self) -> usize {
         match self {
-            Self::Missing | Self::Bytes(_) | Self::Path(_) | Self::Unreadable(_) => 0,
+            Self::Missing | Self::Bytes(_) | Self::Shared(_) | Self::Path(_) => 0,
+            Self::Unreadable(_) => 0,
             Self::Copied(bytes) => bytes.len(),
             Self::Pixels(image) => image.pixels.len(),
         }

@@ -10,9 +10,11 @@
 //! | `spread` | work over threads that end with the call |
 //! | `gate`, `decision`, `columns` | the gate and what it answers |
 //! | `model` | embeddings |
+//! | `arrow` | tables of Arrow: judged, and made of journals |
+//! | `journal`, `sketch` | what runs left behind |
 //! | `program` | the command line |
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)] // it is in `arrow::ffi` alone
 #![allow(clippy::doc_lazy_continuation, reason = "examples of Python are no quotes")]
 
 /// What the stub says of an object: see build.rs.
@@ -22,11 +24,13 @@ macro_rules! stub {
     };
 }
 
+mod arrow;
 mod caption;
 mod columns;
 mod decision;
 mod gate;
 mod image;
+mod journal;
 mod lists;
 mod loaded;
 mod metadata;
@@ -35,21 +39,28 @@ mod pairs;
 mod parameters;
 mod pool;
 mod program;
+mod sketch;
 mod spread;
 
 /// Native half of `pairgate_dfn`.
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use super::arrow::{ArrowStream, judge_arrow, judged_names};
+    #[pymodule_export]
     use super::decision::{Decision, decision_of};
     #[pymodule_export]
     use super::gate::{Gate, gate_of};
+    #[pymodule_export]
+    use super::journal::{Journal, Record, journal_table, read_journal};
     #[pymodule_export]
     use super::loaded::ModelError;
     #[pymodule_export]
     use super::model::{Model, model_of};
     #[pymodule_export]
     use super::program::run_cli;
+    #[pymodule_export]
+    use super::sketch::{Sketch, read_sketch};
 
     use pyo3::prelude::{Bound, PyModule, PyModuleMethods, PyResult};
 

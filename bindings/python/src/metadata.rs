@@ -1,5 +1,6 @@
 //! What is known of a pair beside it, as Python gives it.
 
+use arrow_buffer::Buffer;
 use pairgate::Metadata;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
@@ -13,6 +14,8 @@ pub enum Json {
     Missing,
     Bytes(PyBackedBytes),
     Text(PyBackedStr),
+    /// What is in a table, not copied.
+    Shared(Buffer),
 }
 
 impl Json {
@@ -47,6 +50,7 @@ impl Json {
             Self::Missing => None,
             Self::Bytes(bytes) => Some(bytes),
             Self::Text(text) => Some(text.as_bytes()),
+            Self::Shared(bytes) => Some(bytes),
         }
     }
 

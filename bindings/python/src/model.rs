@@ -253,6 +253,7 @@ fn embed_image<'a>(embedder: &'a mut Embedder, image: &Image) -> Result<&'a [f32
         Image::Missing => return Err(Reason::ImageMissing.into()),
         Image::Bytes(bytes) => Picture::File(bytes),
         Image::Copied(bytes) => Picture::File(bytes),
+        Image::Shared(bytes) => Picture::File(bytes),
         Image::Pixels(pixels) => Picture::Pixels(pixels),
         Image::Unreadable(reason) => Picture::Unreadable(*reason),
         Image::Path(_) => {

@@ -41,6 +41,7 @@ impl<'a> Read<'a> {
             Image::Path(_) => self.file.as_deref().map(Picture::File),
             Image::Bytes(bytes) => Some(Picture::File(bytes)),
             Image::Copied(bytes) => Some(Picture::File(bytes)),
+            Image::Shared(bytes) => Some(Picture::File(bytes)),
             Image::Pixels(image) => Some(Picture::Pixels(image)),
             Image::Unreadable(reason) => Some(Picture::Unreadable(*reason)),
         }

@@ -16,6 +16,9 @@ PAGES = [DOCS / "python.md", DOCS / "scale.md", REPOSITORY / "bindings" / "pytho
 def test_blocks_run_one_after_the_other(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copy(PAIRS / "ball.jpg", "photo.jpg")
+    (tmp_path / "shards").mkdir()
+    for extension in ("jpg", "txt"):
+        shutil.copy(PAIRS / f"ball.{extension}", "shards")
     (tmp_path / "rules.toml").write_text("[rules]\nmin_side = 64\n")
     make_shards(tmp_path / "shards", 2, 4)
     make_shards(tmp_path / "downloaded", 1, 4)

@@ -8,8 +8,41 @@
 """
 
 from pairgate_dfn import _adapters
-from pairgate_dfn._native import Decision, Gate, Model, ModelError, __version__
+from pairgate_dfn._native import (
+    ArrowStream,
+    Decision,
+    Gate,
+    Journal,
+    Model,
+    ModelError,
+    Record,
+    Sketch,
+    __version__,
+    journal_table,
+    read_journal,
+    read_sketch,
+)
+from pairgate_dfn._tools import Calibration, Replay, calibrate, cli, replay, subset
 
-__all__ = ["Decision", "Gate", "Model", "ModelError", "__version__"]
+__all__ = [
+    "ArrowStream",
+    "Calibration",
+    "Decision",
+    "Gate",
+    "Journal",
+    "Model",
+    "ModelError",
+    "Record",
+    "Replay",
+    "Sketch",
+    "__version__",
+    "calibrate",
+    "cli",
+    "journal_table",
+    "read_journal",
+    "read_sketch",
+    "replay",
+    "subset",
+]
 
 _adapters.attach()

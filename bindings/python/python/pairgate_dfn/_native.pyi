@@ -4,11 +4,11 @@ Each text here is also the object's `__doc__`.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pairgate_dfn.datasets import GatedBatches
 from pairgate_dfn.webdataset import GatedSamples
@@ -33,6 +33,12 @@ _Value: TypeAlias = bool | int | float | str | Sequence[str]
 _Config: TypeAlias = str | os.PathLike[str] | Mapping[str, Mapping[str, _Value]]
 _Verdict: TypeAlias = Literal["kept", "rejected", "failed"]
 
+class _ArrowStreamable(Protocol):
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
 class _Columns(TypedDict):
     kept: NDArray[np.bool_]
     verdict: list[_Verdict]
@@ -48,14 +54,23 @@ class _Columns(TypedDict):
 
 __version__: str
 __all__ = [
+    "ArrowStream",
     "Decision",
     "Gate",
+    "Journal",
     "Model",
     "ModelError",
+    "Record",
+    "Sketch",
     "__version__",
     "decision_of",
     "gate_of",
+    "journal_table",
+    "judge_arrow",
+    "judged_names",
     "model_of",
+    "read_journal",
+    "read_sketch",
     "run_cli",
 ]
 
@@ -260,6 +275,45 @@ class Gate:
         >>> gate.judge([None], ["a red ball"], columns=True)["kept"]
         array([False])
         """
+    def judge_table(
+        self,
+        table: Any,
+        *,
+        image: str = "jpg",
+        caption: str = "txt",
+        metadata: str | None = None,
+        threads: int | None = None,
+        prefix: str = "",
+    ) -> Any:
+        """Judges the rows of a table; Python's lock is released meanwhile.
+
+        Args:
+            table: A Table, RecordBatch or RecordBatchReader of pyarrow, a DataFrame of polars or of pandas, or
+                whatever has `__arrow_c_stream__` or `__arrow_c_array__`.
+            image: Name of the column of images: of files (binary), of their paths (string), or of both
+                (struct {bytes, path}, as the library `datasets` has them; the path where there are no bytes).
+            caption: Name of the column of captions: string, or binary in UTF-8.
+            metadata: Name of a column of what the samples' `.json` says, as JSON (string or binary).
+            threads: Threads to work on, as of `judge`.
+            prefix: What the names of the new columns begin with.
+
+        Columns may be large, views or dictionaries. Null is a missing image or caption.
+
+        Returns:
+            The table with its columns as they were, and behind them `verdict`, `reason`, `uid` (strings),
+            `score`, `threshold` (float32, null where there is none) and `kept` (bool), the rows in their order.
+            Of pyarrow, polars and pandas it is of the same library and kind; of a RecordBatchReader another,
+            which judges batch by batch as it is read. Of anything else it is an ArrowStream, which does so too.
+
+        Raises:
+            TypeError: It is no table, or a column is none of images or captions by its type.
+            ValueError: There is no such column, or there is one already with a new one's name.
+            KeyboardInterrupt: Ctrl-C; it is looked for ten times a second.
+
+        >>> Gate().judge_table([1, 2])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        TypeError: table: list is no table of Arrow: give one of ...
+        """
     def __reduce__(self) -> tuple[Any, ...]: ...
     # Of Python: see _adapters.py.
     def webdataset(
@@ -369,3 +423,220 @@ def gate_of(
 
 def model_of(path: str | None, threads: int | None, digest: str) -> Model:
     """A model from its parts: what pickles hold."""
+
+@final
+class ArrowStream:
+    """A table for whatever library takes one by Arrow's PyCapsule protocol.
+
+    `pyarrow.table(stream)`, `pyarrow.RecordBatchReader.from_stream(stream)`, `polars.DataFrame(stream)` and
+    `pandas.DataFrame.from_arrow(stream)` (3.0) are some. Where it is made as it is read it can be read once;
+    an exception of Python's is then told in the library's own.
+    """
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns."""
+    def __arrow_c_schema__(self) -> object:
+        """The columns' names and types."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows; the requested schema is not looked at."""
+
+@final
+class Record:
+    """One decision of a journal: attributes, or a dict by their names.
+
+    It is compared by its values; `dict(record)` and `record["score"]` work.
+    """
+
+    @property
+    def ticket(self) -> int:
+        """The pair's place among all of the run, from 0."""
+    @property
+    def uid(self) -> str:
+        """The pair's identity, 32 hex digits."""
+    @property
+    def key(self) -> str:
+        """The sample's key in its source, at most 4096 bytes of it."""
+    @property
+    def shard(self) -> str:
+        """The shard, folder or manifest that it came from, at most 4096 bytes of it."""
+    @property
+    def input(self) -> int:
+        """The input's place in the run's list, from 0; 0 in journals of formats 1 and 2."""
+    @property
+    def item(self) -> int:
+        """The sample's place in its input, from 0; 0 in journals of formats 1 and 2."""
+    @property
+    def verdict(self) -> _Verdict:
+        """`"kept"`, `"rejected"` or `"failed"`."""
+    @property
+    def reason(self) -> str:
+        """`"passed"`, or the first thing that spoke against the pair."""
+    @property
+    def score(self) -> float | None:
+        """Cosine, -1 to 1: a 32-bit float, exactly. None where the model was not asked."""
+    @property
+    def threshold(self) -> float | None:
+        """Lowest score that passed then: a 32-bit float, exactly. None where pairs were only scored."""
+    @property
+    def width(self) -> int:
+        """Columns of the image in pixels; 0 where its header was not read."""
+    @property
+    def height(self) -> int:
+        """Rows of the image in pixels; 0 where its header was not read."""
+    @property
+    def caption_length(self) -> int:
+        """Code points in the caption."""
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the image file, 64 hex digits; zeros where there is none."""
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of the image file; 0 where there is none, and in journals of formats 1 and 2."""
+    @property
+    def broken_rules(self) -> tuple[str, ...]:
+        """The rules that the pair breaks, as far as they were asked: names of reasons."""
+    @property
+    def stored_shard(self) -> str | None:
+        """The shard that the pair is stored in; None where it is not, and in journals of formats 1 and 2."""
+    @property
+    def stored_key(self) -> str | None:
+        """Its key there."""
+    @property
+    def recovered(self) -> bool:
+        """Whether the record was made of a pair that was found stored without one."""
+    def keys(self) -> list[str]:
+        """The names of all of the above."""
+    def to_dict(self) -> dict[str, Any]:
+        """All of the above by name; `broken_rules` is a list."""
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Journal:
+    """Reads a journal, record by record, in the order of the run.
+
+    What is known of the whole is of its first part before a record is read, and of the record that was read
+    last from then on: another model or threshold may have taken over within a journal.
+    """
+
+    @property
+    def model(self) -> str:
+        """Name and version of the model; empty where it is not known."""
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 of the model's manifest, 64 hex digits."""
+    @property
+    def threshold(self) -> float | None:
+        """Lowest score that passes; where it moves, the first one. None where pairs were only scored."""
+    @property
+    def settings(self) -> dict[str, str]:
+        """Settings that are not the default, by their names in a config."""
+    @property
+    def program(self) -> str:
+        """Version of the program that wrote it; empty where it is not known."""
+    def columns(self) -> dict[str, Any]:
+        """All records that were not read yet, as columns by the names of a Record's attributes.
+
+        Numbers are NumPy arrays (`score` and `threshold` float32, NaN where there is none), texts lists.
+
+        Raises:
+            OSError: The journal is damaged.
+        """
+    def __iter__(self) -> Journal: ...
+    def __next__(self) -> Record: ...
+
+@final
+class Sketch:
+    """The distribution of any number of scores in less than 1 MB, which can be saved and merged.
+
+    It is a t-digest: a share is off by less than 0.0005, and by less towards the ends. It depends a little on
+    the order in which scores come.
+
+    Args:
+        scores: A list or an array of float32; what is no finite number says nothing.
+
+    >>> sketch = Sketch([0.1, 0.2, 0.3, float("nan")])
+    >>> sketch.count
+    3
+    """
+
+    def __new__(cls, scores: ArrayLike | None = None) -> Sketch: ...
+    def add(self, scores: ArrayLike) -> None:
+        """Adds scores."""
+    def merge(self, other: Sketch) -> None:
+        """Adds what another sketch has seen.
+
+        Raises:
+            ValueError: They are scores of another model.
+        """
+    @property
+    def count(self) -> int:
+        """Scores seen."""
+    @property
+    def model_digest(self) -> str | None:
+        """What names the model whose scores they are, where that is known: 64 hex digits."""
+    def quantile(self, rank: float) -> float | None:
+        """The score below which a share `rank` of the scores lies, 0 to 1; None without scores."""
+    def share_kept(self, threshold: float) -> float | None:
+        """The share of scores at or above a threshold; None without scores."""
+    def threshold(self, keep: float) -> float | None:
+        """The threshold that keeps a share of the scores, above 0, at most 1; None without scores."""
+    def interval(self, keep: float, *, confidence: float = 0.95) -> tuple[float, float] | None:
+        """Where that threshold lies with the probability `confidence`, if the scores are a random sample."""
+    def calibration(self, keep: float, precision: float, confidence: float) -> dict[str, Any]:
+        """What `calibrate` tells of them, by name."""
+    def save(self, path: str | os.PathLike[str], *, model_digest: str | None = None) -> None:
+        """Writes a file that `pairgate calibrate --merge` and `read_sketch` read.
+
+        Args:
+            path: The file; it appears whole or not at all.
+            model_digest: Whose scores they are: `gate.model.digest`. Default: the one that is known.
+
+        Raises:
+            ValueError: It is not known whose scores they are.
+        """
+    def __len__(self) -> int: ...
+
+def read_journal(path: str | os.PathLike[str]) -> Journal:
+    """Opens a journal: an output folder, the folder `journal` in one, or a file.
+
+    Raises:
+        OSError: It cannot be read, there is none, or it is of a format that is not read.
+    """
+
+def journal_table(path: str | os.PathLike[str]) -> ArrowStream:
+    """A journal as a table with the columns of a Record, read as it is asked for, once.
+
+    Raises:
+        OSError: As of `read_journal`.
+    """
+
+def read_sketch(path: str | os.PathLike[str]) -> Sketch:
+    """Reads a sketch that `pairgate calibrate --sketch` or `Sketch.save` wrote.
+
+    Raises:
+        OSError: It cannot be read, is no sketch, damaged, or of another version.
+    """
+
+def judge_arrow(
+    gate: Gate,
+    table: _ArrowStreamable | _ArrowArray,
+    image: str,
+    caption: str,
+    metadata: str | None,
+    threads: int | None,
+    prefix: str,
+    beside: Sequence[str] | None = None,
+) -> ArrowStream:
+    """What a gate says of a table's rows, for `Gate.judge_table`.
+
+    With `beside`, the names of columns that it is put beside later, the new columns alone, made at once;
+    without it the whole table, judged as it is read.
+    """
+
+def judged_names(prefix: str, beside: Sequence[str]) -> list[str]:
+    """Names of the new columns, none of which is among those in `beside`."""

@@ -1,0 +1,103 @@
+"""Tables of each library: what is judged of them, and how the decisions come beside their columns.
+
+A library is looked for only where somebody has imported it: else no table is one of its.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pairgate_dfn._native import Gate, judge_arrow, judged_names
+
+
+class _Asked(NamedTuple):
+    image: str
+    caption: str
+    metadata: str | None
+    threads: int | None
+    prefix: str
+
+
+def judge_table(
+    gate: Gate,
+    table: Any,
+    image: str,
+    caption: str,
+    metadata: str | None,
+    threads: int | None,
+    prefix: str,
+) -> Any:
+    """The table with the decisions behind its columns; of the same library, where that is known."""
+    asked = _Asked(image, caption, metadata, threads, prefix)
+    pyarrow, polars, pandas = (sys.modules.get(name) for name in ("pyarrow", "polars", "pandas"))
+    if pyarrow is not None:
+        if isinstance(table, pyarrow.Table):
+            return _of_pyarrow_table(gate, table, asked, pyarrow)
+        if isinstance(table, pyarrow.RecordBatch):
+            return _of_pyarrow_batch(gate, table, asked, pyarrow)
+        if isinstance(table, pyarrow.RecordBatchReader):
+            return pyarrow.RecordBatchReader.from_stream(judge_arrow(gate, table, *asked))
+    if polars is not None:
+        if isinstance(table, polars.DataFrame):
+            names = table.columns
+            judged = judge_arrow(gate, _looked_at(table, names, asked), *asked, names)
+            return table.hstack(polars.DataFrame(judged))
+        if isinstance(table, polars.LazyFrame):
+            raise TypeError("table: a LazyFrame has no rows yet: give lazy_frame.collect()")
+    if pandas is not None and isinstance(table, pandas.DataFrame):
+        return _of_pandas(gate, table, asked)
+    return judge_arrow(gate, table, *asked)
+
+
+def _looked_at(table: Any, names: list[str], asked: _Asked) -> Any:
+    """The columns that are looked at, where there are such: what else there is need not be of Arrow."""
+    wanted = [name for name in dict.fromkeys([asked.image, asked.caption, asked.metadata]) if name is not None]
+    return table.select(wanted) if all(names.count(name) == 1 for name in wanted) else table
+
+
+def _of_pyarrow_table(gate: Gate, table: Any, asked: _Asked, pyarrow: Any) -> Any:
+    names = table.column_names
+    judged = pyarrow.table(judge_arrow(gate, _looked_at(table, names, asked), *asked, names))
+    for field, column in zip(judged.schema, judged.columns):
+        table = table.append_column(field, column)
+    return table
+
+
+def _of_pyarrow_batch(gate: Gate, batch: Any, asked: _Asked, pyarrow: Any) -> Any:
+    names = batch.schema.names
+    judged = pyarrow.table(judge_arrow(gate, _looked_at(batch, names, asked), *asked, names))
+    schema = batch.schema
+    for field in judged.schema:
+        schema = schema.append(field)
+    columns = [column.combine_chunks() for column in judged.columns]
+    return pyarrow.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+
+
+def _of_pandas(gate: Gate, frame: Any, asked: _Asked) -> Any:
+    names = list(frame.columns)
+    for role, name in (("image", asked.image), ("caption", asked.caption), ("metadata", asked.metadata)):
+        if name is not None and names.count(name) != 1:
+            why = "more than one such column" if name in names else f"no such column, but {names}"
+            raise ValueError(f"{role}={name!r}: the table has {why}")
+    ours = judged_names(asked.prefix, [name for name in names if isinstance(name, str)])
+    images, captions = _images(frame[asked.image]), frame[asked.caption]
+    metadata = None if asked.metadata is None else map(_json, frame[asked.metadata])
+    judged = gate.judge(images, captions, metadata=metadata, threads=asked.threads, columns=True)
+    frame = frame.copy(deep=False)
+    for name in ours:
+        frame[name] = judged[name.removeprefix(asked.prefix)]  # type: ignore[literal-required]
+    return frame
+
+
+def _images(column: Any) -> Iterator[Any]:
+    """Images of a column; the library `datasets` has each as a dict: the file, or else where it is."""
+    for image in column:
+        if isinstance(image, dict):
+            found = image.get("bytes")
+            image = image.get("path") if found is None else found
+        yield image
+
+
+def _json(metadata: Any) -> Any:
+    """What a cell has of metadata: floats are what pandas puts where there is none."""
+    return None if isinstance(metadata, float) or type(metadata).__name__ == "NAType" else metadata
