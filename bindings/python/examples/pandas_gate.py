@@ -14,7 +14,7 @@ frame = pd.DataFrame(
         "text": [path.with_suffix(".txt").read_text().strip() for path in images],
     }
 )
-frame = Gate().pandas(frame, image="path", caption="text")
+frame = Gate().judge_table(frame, image="path", caption="text")
 print(frame[["text", "verdict", "reason", "score"]].to_string())
 print(frame.reason.value_counts().to_string())
 frame[frame.kept].to_csv("kept.csv", index=False)

@@ -59,7 +59,7 @@ def table() -> dict[str, list]:
 
 def test_package_imports_no_library():
     libraries = ["webdataset", "datasets", "pandas", "torch", "ray", "pyarrow", "polars", "PIL"]
-    modules = "webdataset datasets img2dataset torch pandas ray shards"
+    modules = "webdataset datasets img2dataset torch ray shards"
     code = f"""
 import sys, importlib
 for name in {modules.split()!r}:
@@ -229,18 +229,18 @@ def test_datasets_know_a_step_again(table):
 def test_pandas(gate, table, kept):
     pandas = pytest.importorskip("pandas", reason="SKIPPED: pandas is not installed")
     frame = pandas.DataFrame(table, index=range(100, 100 + COUNT))
-    told = gate.pandas(frame, image="image", caption="caption")
+    told = gate.judge_table(frame, image="image", caption="caption")
     assert list(told[told.kept].key) == kept
     assert list(told.columns) == [*frame.columns, "kept", "verdict", "reason", "score", "threshold", "uid"]
     assert list(told.index) == list(frame.index) and list(frame.columns) == list(table)
     decisions = gate.judge(table["image"], table["caption"])
     assert [None if score != score else score for score in told.score] == [decision.score for decision in decisions]
     with pytest.raises(ValueError, match="kept"):
-        gate.pandas(told)
-    with pytest.raises(KeyError):
-        gate.pandas(frame, caption="title")
-    assert "pg_uid" in gate.pandas(told, prefix="pg_")
-    assert len(gate.pandas(frame[:0])) == 0
+        gate.judge_table(told, image="image", caption="caption")
+    with pytest.raises(ValueError, match="title"):
+        gate.judge_table(frame, image="image", caption="title")
+    assert "pg_uid" in gate.judge_table(told, image="image", caption="caption", prefix="pg_")
+    assert len(gate.judge_table(frame[:0], image="image", caption="caption")) == 0
 
 
 # torch: it is too large to be installed here, so a module with its names stands for it.

@@ -9,7 +9,7 @@ from conftest import PAIRS, REPOSITORY
 from shard_data import make_shards
 
 DOCS = REPOSITORY / "docs"
-PAGES = [DOCS / "python.md", DOCS / "scale.md", REPOSITORY / "bindings" / "python" / "README.md"]
+PAGES = [REPOSITORY / "README.md", DOCS / "python.md", DOCS / "scale.md", REPOSITORY / "bindings" / "python" / "README.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -38,16 +38,9 @@ def _datasets(self: Gate, image: str = "image", caption: str = "caption", **sett
     return GatedBatches(self, image, caption, **settings)
 
 
-def _pandas(self: Gate, frame: Any, image: str = "image", caption: str = "caption", **settings: Any) -> Any:
-    """A copy of a pandas frame with the decisions as columns: see `pairgate_dfn.pandas.judge`."""
-    from pairgate_dfn.pandas import judge
-
-    return judge(self, frame, image, caption, **settings)
-
-
 def attach() -> None:
     """Makes them methods of `Gate`, which is native and knows of no library."""
-    for name, method in (("webdataset", _webdataset), ("datasets", _datasets), ("pandas", _pandas)):
+    for name, method in (("webdataset", _webdataset), ("datasets", _datasets)):
         method.__name__ = name
         method.__qualname__ = f"Gate.{name}"
         setattr(Gate, name, method)

@@ -49,7 +49,7 @@ def without_nan(values: Iterable[float]) -> list[float | None]:
 
 
 def judged(gate: Gate, batch: Any, image: str, caption: str, prefix: str, drop: bool) -> Any:
-    """A batch with columns added: a dict of columns, a pandas DataFrame or a pyarrow Table.
+    """A batch with columns added: a dict of columns, or a table as `Gate.judge_table` takes it.
 
     `drop` leaves out the rows that are not kept.
     """
@@ -58,27 +58,11 @@ def judged(gate: Gate, batch: Any, image: str, caption: str, prefix: str, drop: 
         told = columns(gate, batch[image], batch[caption])
         all_of_it = {**batch, **{names[name]: column for name, column in told.items()}}
         return {name: chosen(column, told["kept"]) for name, column in all_of_it.items()} if drop else all_of_it
-    if hasattr(batch, "column_names"):
-        return _judged_table(gate, batch, image, caption, prefix, drop)
-    if hasattr(batch, "assign"):
-        names = named(batch.columns, prefix)
-        told = columns(gate, batch[image], batch[caption])
-        frame = batch.assign(**{names[name]: column for name, column in told.items()})
-        return frame[told["kept"]] if drop else frame
-    raise TypeError(f"a batch is a dict of columns, a DataFrame or a pyarrow Table, not {type(batch).__name__}")
-
-
-def _judged_table(gate: Gate, table: Any, image: str, caption: str, prefix: str, drop: bool) -> Any:
-    import pyarrow as pa
-
-    names = named(table.column_names, prefix)
-    told = columns(gate, table.column(image).to_pylist(), table.column(caption).to_pylist())
-    for name, column in told.items():
-        is_number = name in ("score", "threshold")
-        # NaN is what NumPy has for a missing score.
-        values = pa.array(without_nan(column), pa.float32()) if is_number else pa.array(column)
-        table = table.append_column(names[name], values)
-    return table.filter(pa.array(told["kept"])) if drop else table
+    table = gate.judge_table(batch, image=image, caption=caption, prefix=prefix)
+    if not drop:
+        return table
+    kept = table[prefix + "kept"]
+    return table.filter(kept) if hasattr(table, "column_names") else table[kept]
 
 
 def chosen(column: Sequence[Any], kept: Sequence[bool]) -> Any:
