@@ -233,6 +233,9 @@ def breaks(args, shards, node_bytes):
         yield f"a listing of a store: {math.ceil(5 * shards / LISTING):,} requests to see what is done"
     if shards * args.merge > HOUR:
         yield f"merge on one core: {shards * args.merge / HOUR:.1f} hours; a folder at a time, side by side"
+    journals = args.pairs * args.journal
+    yield f"merge --keep: its second round reads {scaled(journals)} of journals at most, {journals / limit / HOUR:.1f} hours at the network's speed"
+    yield f"merge without --quick: it reads all that is kept, {args.pairs * args.keep * args.bytes / limit / HOUR:,.0f} hours on one machine"
     if args.lost_after:
         hours = args.shard / args.rate / HOUR
         yield f"a shard takes {hours:.2g} hours of a core, a machine stays {args.lost_after:g}: see the table above"
@@ -262,15 +265,15 @@ def main():
 
 # Measured on photos as published; docs/scale.md says how.
 FIGURES = (
-    ("rate", 150.0, "pairs a second and core"),
-    ("spread", 0.4, "spread of the shards' rates, of their logarithm"),
+    ("rate", 86.0, "pairs a second and core"),
+    ("spread", 0.77, "spread of the shards' rates, of their logarithm"),
     ("bytes", 335e3, "bytes of a pair"),
-    ("journal", 134.0, "bytes of a pair's record"),
-    ("table", 200.0, "bytes of a kept pair's row"),
-    ("sketch", 30e3, "bytes of a sketch"),
-    ("marker", 1500.0, "bytes of a marker"),
-    ("scores-marker", 60e3, "bytes of a marker of scores"),
-    ("merge", 0.002, "seconds to merge an output"),
+    ("journal", 125.0, "bytes of a pair's record"),
+    ("table", 181.0, "bytes of a kept pair's row"),
+    ("sketch", 30e3, "bytes of a sketch, at most"),
+    ("marker", 1325.0, "bytes of a marker"),
+    ("scores-marker", 60e3, "bytes of a marker of scores, for 10,000 pairs"),
+    ("merge", 4.7e-5, "seconds to merge an output"),
 )
 
 if __name__ == "__main__":

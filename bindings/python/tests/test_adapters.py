@@ -231,7 +231,7 @@ def test_pandas(gate, table, kept):
     frame = pandas.DataFrame(table, index=range(100, 100 + COUNT))
     told = gate.judge_table(frame, image="image", caption="caption")
     assert list(told[told.kept].key) == kept
-    assert list(told.columns) == [*frame.columns, "kept", "verdict", "reason", "score", "threshold", "uid"]
+    assert list(told.columns) == [*frame.columns, "verdict", "reason", "score", "threshold", "kept", "uid"]
     assert list(told.index) == list(frame.index) and list(frame.columns) == list(table)
     decisions = gate.judge(table["image"], table["caption"])
     assert [None if score != score else score for score in told.score] == [decision.score for decision in decisions]
@@ -403,7 +403,7 @@ def test_judge_of_batches(gate, table, kept):
     assert Judge(drop=True, **settings)(pyarrow.table(table))["key"].to_pylist() == kept
     with pytest.raises(SettingsError, match="nowhere"):
         Judge(model="nowhere.bundle")(numpy)
-    with pytest.raises(TypeError, match="batch"):
+    with pytest.raises(TypeError, match="table"):
         Judge(**settings)([1])
 
 
