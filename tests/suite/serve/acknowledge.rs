@@ -6,19 +6,24 @@ use std::time::Duration;
 use pairgate::agent::serve::{
     Acknowledging, ChannelSource, Desk, Names, Present, Queues, Refused, Slot, StoredNow, Window,
 };
-use pairgate::disk::IoError;
+use pairgate::disk::{Disk, IoError, SystemFiles};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample, Source};
 use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
 use pairgate_core::pair::{Digest, Uid};
 use pairgate_core::policy::Policy;
 
+use crate::status::SetClock;
+
+/// What a sync takes.
+const SYNC: Duration = Duration::from_millis(2);
+
 /// A sink that is told what is on its disk.
 #[derive(Clone, Default)]
-struct Told(Arc<Mutex<Disk>>);
+struct Told(Arc<Mutex<State>>, Arc<SetClock>);
 
 #[derive(Default)]
-struct Disk {
+struct State {
     accepted: u64,
     durable: u64,
     syncs: u64,
@@ -33,6 +38,7 @@ impl Told {
             return Err(IoError::Write { to: "kept".into(), why });
         }
         (disk.durable, disk.syncs) = (disk.accepted, disk.syncs + 1);
+        self.1.pass(SYNC);
         Ok(())
     }
 }
@@ -75,12 +81,8 @@ fn parts(places: usize, window: Window) -> Parts {
     let (desk, queues) = Desk::new(places, window, present);
     let (told, stop) = (Told::default(), Arc::default());
     let source = ChannelSource::new(desk.clone(), &queues, stop, 0);
-    let sink = Acknowledging::new(
-        &pairgate::disk::Disk::system(),
-        told.clone(),
-        desk.clone(),
-        StoredNow::default(),
-    );
+    let disk = Disk::new(Arc::new(SystemFiles), told.1.clone());
+    let sink = Acknowledging::new(&disk, told.clone(), desk.clone(), StoredNow::default());
     Parts { desk, source, sink, told, _queues: queues }
 }
 
@@ -115,12 +117,11 @@ fn nobody_is_answered_before_the_disk_has_the_pair() {
     for ticket in 0..3 {
         let sample = source.next().unwrap().unwrap();
         assert_eq!(source.position().item, ticket);
+        assert!(!slots.iter_mut().any(has_answer));
+        // Before the third comes, the disk has passed the first two.
+        told.0.lock().unwrap().durable = if ticket == 2 { 2 } else { 0 };
         sink.accept(&judged(ticket, sample)).unwrap();
     }
-    assert!(!slots.iter_mut().any(has_answer));
-    // The disk passes the first two.
-    told.0.lock().unwrap().durable = 2;
-    sink.idle().unwrap();
     let answered: Vec<bool> = slots.iter_mut().map(has_answer).collect();
     assert_eq!(answered, [true, true, false]);
     // Nothing else waits: the last one does not wait for others.
@@ -129,6 +130,31 @@ fn nobody_is_answered_before_the_disk_has_the_pair() {
     // Nobody waits: the disk is left alone.
     sink.settled().unwrap();
     assert_eq!(told.0.lock().unwrap().syncs, 1);
+}
+
+/// The more are on their way, the longer a sync waits for them, in lengths of a sync.
+#[test]
+fn syncs_follow_each_other_at_the_pace_of_the_disk() {
+    let Parts { desk, mut source, mut sink, told, .. } = parts(4, Window::new(10));
+    let mut slots: Vec<Slot> =
+        (0..4).map(|number| desk.offer(sample(number), None).unwrap()).collect();
+    let mut samples: Vec<Sample> = (0..4).map(|_| source.next().unwrap().unwrap()).collect();
+    assert_eq!(sink.due_in(), None, "nobody waits");
+    sink.accept(&judged(0, samples.remove(0))).unwrap();
+    assert_eq!(sink.due_in(), Some(Duration::ZERO), "nothing is known of the disk");
+    sink.idle().unwrap();
+    assert!(has_answer(&mut slots[0]));
+    sink.accept(&judged(1, samples.remove(0))).unwrap();
+    assert_eq!(sink.due_in(), Some(2 * SYNC), "two are on their way");
+    sink.idle().unwrap();
+    assert!(!has_answer(&mut slots[1]));
+    told.1.pass(SYNC);
+    sink.accept(&judged(2, samples.remove(0))).unwrap();
+    assert_eq!(sink.due_in(), Some(Duration::ZERO), "one is on its way");
+    sink.idle().unwrap();
+    assert!(has_answer(&mut slots[1]) && has_answer(&mut slots[2]));
+    sink.accept(&judged(3, samples.remove(0))).unwrap();
+    assert_eq!(sink.due_in(), Some(Duration::ZERO), "nobody is on the way");
 }
 
 #[test]
