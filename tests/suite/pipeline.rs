@@ -422,3 +422,55 @@ fn tickets_and_positions_reach_the_sink() {
     let wanted = (0..20).map(|item| (100 + item, Position { input: 7, item }));
     assert_eq!(sink.0, wanted.collect::<Vec<_>>());
 }
+
+/// Gives two pairs, then the others once both workers are at work.
+struct Gated {
+    numbers: Numbers,
+    at_work: Arc<AtomicUsize>,
+}
+
+impl Source for Gated {
+    fn next(&mut self) -> Result<Option<Sample>, IoError> {
+        while self.numbers.next >= 2 && self.at_work.load(Ordering::SeqCst) < 2 {
+            std::thread::yield_now();
+        }
+        self.numbers.next()
+    }
+}
+
+/// Is at work until all pairs were given out, and notes how many it gets at once.
+struct Counting {
+    at_work: Arc<AtomicUsize>,
+    given: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Examine for Counting {
+    fn examine(&mut self, pairs: &[PairRef<'_>]) -> Result<Vec<Evidence>, ExamineError> {
+        self.at_work.fetch_add(1, Ordering::SeqCst);
+        while self.given.load(Ordering::SeqCst) < 6 {
+            std::thread::yield_now();
+        }
+        self.most.fetch_max(pairs.len(), Ordering::SeqCst);
+        Ok(vec![Evidence::new(Reason::Passed, Facts::default()); pairs.len()])
+    }
+}
+
+/// A worker could take three of the four that wait; the other one has nothing then.
+#[test]
+fn workers_share_what_waits() {
+    let (numbers, at_work, most) = (Numbers::new(6), Arc::default(), Arc::default());
+    let (in_flight, given) = (numbers.in_flight.clone(), numbers.most.clone());
+    let counting = || Counting {
+        at_work: Arc::clone(&at_work),
+        given: given.clone(),
+        most: Arc::clone(&most),
+    };
+    let source = Box::new(Gated { numbers, at_work: at_work.clone() });
+    let (mut decider, signals) = (Fixed(POLICY), Signals::default());
+    let sink = &mut Collect { in_flight, ..Collect::default() };
+    let decider = &mut decider;
+    let run = Run { source, decider, sink, config: &CONFIG, signals: &signals, first_ticket: 0 };
+    let outcome = run.through(vec![counting(), counting()], |_| ());
+    assert_eq!((outcome.read, most.load(Ordering::SeqCst)), (6, 2));
+}
