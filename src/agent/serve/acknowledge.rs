@@ -16,7 +16,7 @@ use crate::store::{Judged, RunEnd, ShardObserver, Sink, StoreOptions};
 
 /// Hands decided pairs to a sink, and gives each its answer once the sink has it on disk: nobody is
 /// told that a pair is kept before that. Where nothing else is in flight, the sink is brought to disk at
-/// once, else at its [`Pace`]. A failure is told to all that wait.
+/// once, else the sooner the fewer are on their way. A failure is told to all that wait.
 pub struct Acknowledging<S> {
     sink: S,
     desk: Arc<Desk>,
