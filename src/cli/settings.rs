@@ -3,7 +3,6 @@
 use std::error::Error;
 
 use pairgate_core::config::{Config, DecodeMode, TrackerConfig};
-use pairgate_core::language::Languages;
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
@@ -124,30 +123,16 @@ pub fn set_rules(layers: &mut Layers, args: &RuleArgs) {
         }
     }
     if let Some(languages) = languages {
-        layers.set("rules", "languages", listed(languages), COMMAND_LINE);
+        layers.set("rules", "languages", languages.codes().collect::<Vec<_>>(), COMMAND_LINE);
     }
 }
 
 fn set_named_rules(layers: &mut Layers, rules: RulesArg) {
-    let Rules { min_words, min_chars, min_side, max_aspect, max_words, languages } = match rules {
+    let rules = match rules {
         RulesArg::Basic => Rules::BASIC,
         RulesArg::None => Rules::NONE,
     };
-    let numbers = [
-        ("min_words", min_words),
-        ("min_chars", min_chars),
-        ("min_side", min_side),
-        ("max_words", max_words),
-    ];
-    for (key, value) in numbers {
-        layers.set("rules", key, i64::from(value), COMMAND_LINE);
-    }
-    layers.set("rules", "max_aspect", max_aspect, COMMAND_LINE);
-    layers.set("rules", "languages", listed(languages), COMMAND_LINE);
-}
-
-fn listed(languages: Languages) -> Vec<&'static str> {
-    languages.codes().collect()
+    layers.set_rules(rules, COMMAND_LINE);
 }
 
 /// Refuses languages in a build that tells none apart: every caption would be rejected.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pairgate_core::config::Config;
 use pairgate_core::error::ConfigError;
+use pairgate_core::rules::Rules;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
@@ -123,6 +124,22 @@ impl Layers {
         merge(&mut self.merged, Table::from_iter([(table.to_owned(), Value::Table(inner))]));
         let origin = Origin { layer: layer.into(), line: 0 };
         self.origins.insert(format!("{table}.{key}"), origin);
+    }
+
+    /// Says every rule, as [`set`](Self::set) does.
+    pub fn set_rules(&mut self, rules: Rules, layer: &str) {
+        let Rules { min_words, min_chars, min_side, max_aspect, max_words, languages } = rules;
+        let numbers = [
+            ("min_words", min_words),
+            ("min_chars", min_chars),
+            ("min_side", min_side),
+            ("max_words", max_words),
+        ];
+        for (key, value) in numbers {
+            self.set("rules", key, i64::from(value), layer);
+        }
+        self.set("rules", "max_aspect", max_aspect, layer);
+        self.set("rules", "languages", languages.codes().collect::<Vec<_>>(), layer);
     }
 
     /// Takes back what the layers say of a key.

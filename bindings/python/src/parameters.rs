@@ -214,19 +214,7 @@ impl Parameters {
             Some("none") => Rules::NONE,
             Some(other) => return Err(wrong(format!("rules = {other:?}: 'basic' or 'none'"))),
         };
-        let Rules { min_words, min_chars, min_side, max_aspect, max_words, languages } = rules;
-        let numbers = [
-            ("min_words", min_words),
-            ("min_chars", min_chars),
-            ("min_side", min_side),
-            ("max_words", max_words),
-        ];
-        for (key, value) in numbers {
-            layers.set("rules", key, i64::from(value), "rules=");
-        }
-        layers.set("rules", "max_aspect", max_aspect, "rules=");
-        let languages: Vec<_> = languages.codes().collect();
-        layers.set("rules", "languages", languages, "rules=");
+        layers.set_rules(rules, "rules=");
         Ok(())
     }
 

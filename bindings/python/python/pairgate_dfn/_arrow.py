@@ -4,9 +4,9 @@ A library is looked for only where somebody has imported it: else no table is on
 """
 
 import sys
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from pairgate_dfn._columns import picture
 from pairgate_dfn._native import Gate, judge_arrow, judged_names
 
 
@@ -80,22 +80,13 @@ def _of_pandas(gate: Gate, frame: Any, asked: _Asked) -> Any:
             why = "more than one such column" if name in names else f"no such column, but {names}"
             raise ValueError(f"{role}={name!r}: the table has {why}")
     ours = judged_names(asked.prefix, [name for name in names if isinstance(name, str)])
-    images, captions = _images(frame[asked.image]), frame[asked.caption]
+    images, captions = map(picture, frame[asked.image]), frame[asked.caption]
     metadata = None if asked.metadata is None else map(_json, frame[asked.metadata])
     judged = gate.judge(images, captions, metadata=metadata, threads=asked.threads, columns=True)
     frame = frame.copy(deep=False)
     for name in ours:
         frame[name] = judged[name.removeprefix(asked.prefix)]  # type: ignore[literal-required]
     return frame
-
-
-def _images(column: Any) -> Iterator[Any]:
-    """Images of a column; the library `datasets` has each as a dict: the file, or else where it is."""
-    for image in column:
-        if isinstance(image, dict):
-            found = image.get("bytes")
-            image = image.get("path") if found is None else found
-        yield image
 
 
 def _json(metadata: Any) -> Any:
