@@ -25,7 +25,7 @@
 //!
 //! let image = std::fs::read("photo.jpg")?;
 //! let pair = PairRef { image: Some(&image), caption: Some(b"a dog on a beach"), ..PairRef::default() };
-//! let evidence = gate.examine(&[pair])?[0];
+//! let evidence = gate.examine(&[pair])?.remove(0);
 //! let decision = policy.decide(evidence.found, evidence.facts);
 //! println!("{:?}: {}, score {:?}", decision.verdict, decision.reason, decision.facts.score);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -188,6 +188,8 @@ pub mod printable;
 pub mod replay;
 #[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
+pub mod score;
 #[doc(hidden)]
 pub mod score_text;
 #[doc(hidden)]

@@ -26,6 +26,7 @@ use pairgate_core::policy::Policy;
 
 use crate::disk::IoError;
 use crate::gate::Evidence;
+use crate::journal::Choice;
 use crate::source::Sample;
 
 /// A pair and what a gate found of it.
@@ -50,6 +51,12 @@ pub trait Decider: Send {
     /// # Errors
     /// [`IoError::Read`] where the pair is not the one that was recorded; the run then ends.
     fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError>;
+
+    /// What the last decision rested on beside evidence and threshold, for the journal; `None` where
+    /// there is no such thing. It is told once.
+    fn choice(&mut self) -> Option<Box<Choice>> {
+        None
+    }
 
     /// The threshold that the next pair is decided by, where it moves; `None` where one threshold
     /// decides.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::language;
 use crate::model::{Model, ModelError, Scorer, score};
+use crate::score::{Measure, PairEmbeddings, Row, Scored};
 
 /// Asks the network. It owns its buffers and its share of the engine's memory.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub struct Gate {
     lens: Lens,
     /// Where the time that each stage takes is counted.
     stages: Option<Arc<Stages>>,
+    /// Whether embeddings are part of the evidence.
+    embeds: bool,
+    measures: Vec<Arc<dyn Measure>>,
 }
 
 impl Examine for Gate {
@@ -42,18 +46,12 @@ struct Examined {
 struct Asked {
     /// The image's embedding.
     image: Vec<f32>,
+    /// The caption, where a scorer wants it.
+    caption: String,
     /// The caption's token ids.
     ids: Vec<i64>,
     /// How long the image's embedding took; zero where nobody counts.
     took: Duration,
-}
-
-impl Examined {
-    fn score(&mut self, caption: &[f32]) {
-        if let Some(Asked { image, .. }) = &self.asked {
-            self.evidence.facts.score = Some(score(image, caption));
-        }
-    }
 }
 
 impl Gate {
@@ -71,7 +69,19 @@ impl Gate {
             lens: Lens::new(model.manifest().image.preparation()),
             scorer: Scorer::on_team(model, team),
             stages: None,
+            embeds: false,
+            measures: Vec::new(),
         }
+    }
+
+    /// The same gate, whose evidence has both embeddings of each pair that it scores.
+    pub fn embedding(self) -> Self {
+        Self { embeds: true, ..self }
+    }
+
+    /// The same gate, whose evidence has what each of `measures` gives of each pair that it scores.
+    pub fn measuring(self, measures: Vec<Arc<dyn Measure>>) -> Self {
+        Self { measures, ..self }
     }
 
     /// The same gate, which counts in `stages` how long each pair takes in each of them.
@@ -119,9 +129,18 @@ impl Gate {
             let images = examined.iter().filter_map(|pair| Some(pair.asked.as_ref()?.took));
             images.for_each(|took| stages.of(Stage::Score).observe(took + part));
         }
-        for pair in examined.iter_mut().filter(|pair| pair.asked.is_some()) {
-            if let Some(caption) = captions.next() {
-                pair.score(caption);
+        for Examined { evidence, asked } in &mut examined {
+            if let Some(asked) = asked
+                && let Some(caption) = captions.next()
+            {
+                let similarity = score(&asked.image, caption);
+                evidence.facts.score = Some(similarity);
+                let (embeds, measures) = (self.embeds, &self.measures);
+                if embeds || !measures.is_empty() {
+                    let embeddings = PairEmbeddings::of(&asked.image, caption);
+                    evidence.measures = measured(measures, similarity, &embeddings, asked);
+                    evidence.embeddings = embeds.then(|| Arc::new(embeddings));
+                }
             }
         }
         Ok(examined.into_iter().map(|pair| pair.evidence).collect())
@@ -158,7 +177,8 @@ impl Gate {
         lap.end(self.stages.as_deref(), Stage::Prepare);
         let ids = tokenize(&self.scorer, caption)?;
         let image = self.scorer.embed_image(pixels).map_err(Stopped::By)?.to_vec();
-        examined.asked = Some(Asked { image, ids, took: lap.take() });
+        let caption = if self.measures.is_empty() { "" } else { caption }.to_owned();
+        examined.asked = Some(Asked { image, caption, ids, took: lap.take() });
         first.map_or(Ok(()), |reason| Err(reason.into()))
     }
 
@@ -210,6 +230,21 @@ impl Gate {
         facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
         Ok(caption)
     }
+}
+
+/// What pure scorers give of a pair.
+fn measured(
+    measures: &[Arc<dyn Measure>],
+    similarity: f32,
+    embeddings: &PairEmbeddings,
+    asked: &Asked,
+) -> Vec<f32> {
+    if measures.is_empty() {
+        return Vec::new();
+    }
+    let (image, text) = (&Row::of(&embeddings.image), &Row::of(&embeddings.text));
+    let pair = Scored { similarity, image, text, caption: &asked.caption, tokens: &asked.ids };
+    measures.iter().map(|scorer| scorer.measure(&pair)).collect()
 }
 
 /// A pair that the rules let pass, or only note.

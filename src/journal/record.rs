@@ -17,6 +17,8 @@ const RECOVERED: u8 = 1;
 /// Note: the decision came through a spool; the value is the spool's number and the ticket there, as
 /// postcard encodes a [`Position`].
 const SPOOLED: u8 = 2;
+/// Note: methods selected; the value is a [`Choice`] as postcard encodes it.
+const CHOICE: u8 = 3;
 
 /// Where a kept pair is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,19 @@ pub struct Stored {
     pub key: String,
     /// CRC-32C of its members but the image, each behind its length; not known of earlier formats.
     pub check: Option<u32>,
+}
+
+/// What a decision of selection methods rested on, beside the score.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Choice {
+    /// What each pure scorer of the state gave, in their order; NaN where it has none.
+    pub measures: Vec<f32>,
+    /// The concept cluster or the source that the pair was counted in, by its number in the state.
+    pub group: Option<u32>,
+    /// Ticket of the earlier pair that this one is like.
+    pub like: Option<u64>,
+    /// Codes of reasons that speak against the pair and decide nothing.
+    pub flags: Vec<u8>,
 }
 
 /// One decision of a journal.
@@ -61,6 +76,8 @@ pub struct Record {
     /// Where the decision comes from, if it waited in a spool: the spool's number, and the ticket that it
     /// has there.
     pub spooled: Option<Position>,
+    /// What it rested on beside the score, where methods selected.
+    pub choice: Option<Box<Choice>>,
 }
 
 impl Record {
@@ -103,6 +120,7 @@ impl Record {
             threshold,
             recovered: false,
             spooled: None,
+            choice: None,
         }
     }
 }
@@ -199,10 +217,9 @@ impl From<RecordBytes<'_>> for Record {
             broken: bytes.broken.iter().filter_map(reason).collect(),
             stored,
             threshold: bytes.threshold,
-            recovered: notes(&bytes.notes).any(|(tag, _)| tag == RECOVERED),
-            spooled: notes(&bytes.notes)
-                .find(|(tag, _)| *tag == SPOOLED)
-                .and_then(|(_, value)| postcard::from_bytes(value).ok()),
+            recovered: note(&bytes.notes, RECOVERED).is_some(),
+            spooled: note(&bytes.notes, SPOOLED).and_then(|value| postcard::from_bytes(value).ok()),
+            choice: note(&bytes.notes, CHOICE).and_then(|value| postcard::from_bytes(value).ok()),
         }
     }
 }
@@ -211,14 +228,26 @@ impl From<RecordBytes<'_>> for Record {
 fn notes_of(record: &Record) -> Vec<u8> {
     let mut notes = Vec::new();
     if record.recovered {
-        notes.extend([RECOVERED, 0]);
+        add_note(&mut notes, RECOVERED, &[]);
     }
-    // At most 15 bytes: their number is one byte.
+    // Into memory nothing fails.
     if let Some(Ok(value)) = record.spooled.map(|place| postcard::to_allocvec(&place)) {
-        notes.extend([SPOOLED, value.len() as u8]);
-        notes.extend(value);
+        add_note(&mut notes, SPOOLED, &value);
+    }
+    if let Some(Ok(value)) = record.choice.as_ref().map(postcard::to_allocvec) {
+        add_note(&mut notes, CHOICE, &value);
     }
     notes
+}
+
+fn add_note(notes: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    notes.push(tag);
+    notes.extend(postcard::to_allocvec(&value).unwrap_or_default());
+}
+
+/// The value of the first note with this tag.
+fn note(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    notes(bytes).find(|(other, _)| *other == tag).map(|(_, value)| value)
 }
 
 /// The notes' tags and values, up to where they are not whole.

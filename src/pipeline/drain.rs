@@ -12,6 +12,7 @@ use super::reload::{Change, Successor};
 use super::{Message, Outcome, RunError, Shared};
 use crate::decide::{Decider, Examined};
 use crate::disk::IoError;
+use crate::gate::Evidence;
 use crate::sink::{Judged, RunEnd, Sink};
 
 /// How long the sink's side waits before it calls [`Sink::idle`].
@@ -170,9 +171,20 @@ impl<'s> Drain<'s> {
         let decider = self.decider();
         let threshold = decider.moving_threshold();
         let decision = decider.decide(&pair)?;
+        let choice = decider.choice();
         let Examined { ticket, position, sample, uid, evidence } = pair;
-        let broken = evidence.broken;
-        let judged = Judged { ticket, position, sample, uid, decision, broken, threshold };
+        let Evidence { broken, embeddings, .. } = evidence;
+        let judged = Judged {
+            ticket,
+            position,
+            sample,
+            uid,
+            decision,
+            broken,
+            threshold,
+            embeddings,
+            choice,
+        };
         self.sink.accept(&judged)?;
         Ok(decision)
     }

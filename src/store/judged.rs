@@ -1,5 +1,6 @@
 //! A decided pair, and what takes decided pairs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pairgate_core::decision::{Decision, ReasonSet};
@@ -7,7 +8,8 @@ use pairgate_core::pair::{Position, Uid};
 use pairgate_core::stats::Counts;
 
 use crate::disk::IoError;
-use crate::journal::Terms;
+use crate::journal::{Choice, Terms};
+use crate::score::PairEmbeddings;
 use crate::source::Sample;
 
 /// A sample and what was decided on it.
@@ -27,13 +29,18 @@ pub struct Judged {
     pub broken: ReasonSet,
     /// Lowest score that passed, where the threshold moves.
     pub threshold: Option<f32>,
+    /// Both embeddings, where they were asked for and the pair was scored.
+    pub embeddings: Option<Arc<PairEmbeddings>>,
+    /// What else the decision rested on, where methods select.
+    pub choice: Option<Box<Choice>>,
 }
 
 impl Judged {
     /// A decided pair of which no more is known.
     pub fn new(ticket: u64, sample: Sample, uid: Uid, decision: Decision) -> Self {
         let (position, broken) = (Position::default(), ReasonSet::default());
-        Self { ticket, position, sample, uid, decision, broken, threshold: None }
+        let (threshold, embeddings, choice) = (None, None, None);
+        Self { ticket, position, sample, uid, decision, broken, threshold, embeddings, choice }
     }
 }
 

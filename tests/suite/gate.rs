@@ -28,7 +28,7 @@ fn sample(name: &str) -> (Vec<u8>, Vec<u8>) {
 
 /// The policy's decision on what the gate finds.
 fn judge(gate: &mut Gate, pair: PairRef<'_>) -> Decision {
-    let evidence = gate.examine(&[pair]).unwrap()[0];
+    let evidence = gate.examine(&[pair]).unwrap().remove(0);
     POLICY.decide(evidence.found, evidence.facts)
 }
 
@@ -120,7 +120,7 @@ fn every_broken_rule_is_told() {
     let (image, _) = sample("thumbnail");
     let pair = PairRef { image: Some(&image), caption: Some(b"a dog"), ..PairRef::default() };
     for screening in [Screening::Stop, Screening::Note] {
-        let evidence = gate(settings(screening)).examine(&[pair]).unwrap()[0];
+        let evidence = gate(settings(screening)).examine(&[pair]).unwrap().remove(0);
         assert_eq!(evidence.found, Reason::CaptionTooFewWords);
         let all = [Reason::CaptionTooFewWords, Reason::CaptionTooShort, Reason::ImageTooSmall];
         assert!(evidence.broken.iter().eq(all), "{:?}", evidence.broken);

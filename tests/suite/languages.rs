@@ -21,7 +21,7 @@ fn rules_of_words_and_languages_answer_before_the_picture_is_read() {
             Gate::new(default_model(), GateSettings { rules, ..GateSettings::default() });
         let caption = Some(caption.as_bytes());
         let pair = PairRef { image: Some(image), caption, ..PairRef::default() };
-        let evidence = gate.examine(&[pair]).unwrap()[0];
+        let evidence = gate.examine(&[pair]).unwrap().remove(0);
         (evidence.found, evidence.broken.iter().collect::<Vec<_>>())
     };
     let many = Reason::CaptionTooManyWords;

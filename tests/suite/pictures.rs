@@ -26,7 +26,7 @@ fn found(settings: GateSettings, picture: Picture<'_>, caption: &[u8]) -> (Reaso
     let mut gate = Gate::new(default_model(), settings);
     let pair =
         PicturePair { picture: Some(picture), caption: Some(caption), ..PicturePair::default() };
-    let evidence = gate.examine_pictures(&[pair]).unwrap()[0];
+    let evidence = gate.examine_pictures(&[pair]).unwrap().remove(0);
     (evidence.found, evidence.facts.score)
 }
 
@@ -36,15 +36,15 @@ fn pixels_score_as_their_file() {
     let image = decoded(&file);
     let mut gate = Gate::new(default_model(), GateSettings::default());
     let encoded = PairRef { image: Some(&file), caption: Some(&caption), ..PairRef::default() };
-    let encoded = gate.examine(&[encoded]).unwrap()[0];
+    let encoded = gate.examine(&[encoded]).unwrap().remove(0);
     let caption = Some(caption.as_slice());
     let pairs = [Picture::File(&file), Picture::Pixels(&image)].map(|picture| PicturePair {
         picture: Some(picture),
         caption,
         ..PicturePair::default()
     });
-    let [as_file, as_pixels] = gate.examine_pictures(&pairs).unwrap()[..] else { panic!() };
-    assert_eq!(as_file, encoded);
+    let [as_file, as_pixels] = &gate.examine_pictures(&pairs).unwrap()[..] else { panic!() };
+    assert_eq!(*as_file, encoded);
     assert_eq!(as_pixels.facts.score, encoded.facts.score);
     assert_eq!(as_pixels.facts.size, encoded.facts.size);
     let Size { width, height } = image.size;

@@ -17,6 +17,7 @@ const ROOMS: &[&str] = &[
     "decode",
     "prepare",
     "model",
+    "score",
     "gate",
     "table",
     "journal",

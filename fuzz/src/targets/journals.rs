@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use pairgate::decide::sketch::ScoreSketch;
 use pairgate::disk::Disk;
 use pairgate::journal::{
-    Closed, Entry, Epoch, Header, ModelName, Part, Record, Salvage, SegmentReader, Stored, Terms,
-    Writer, examine, repair,
+    Choice, Closed, Entry, Epoch, Header, ModelName, Part, Record, Salvage, SegmentReader, Stored,
+    Terms, Writer, examine, repair,
 };
 use pairgate_core::decision::{Facts, Reason, Verdict};
 use pairgate_core::pair::{Digest, Position, Size, Uid};
@@ -192,7 +192,13 @@ fn record(ticket: u64) -> Record {
         threshold: Some(0.2),
         recovered: ticket.is_multiple_of(5),
         spooled: ticket.is_multiple_of(7).then_some(Position { input: 3, item: ticket }),
+        choice: ticket.is_multiple_of(4).then(|| Box::new(choice(ticket))),
     }
+}
+
+fn choice(ticket: u64) -> Choice {
+    let measures = vec![0.5; ticket as usize % 40];
+    Choice { measures, group: Some(7), like: Some(ticket), flags: vec![1] }
 }
 
 fn facts(byte: u8) -> Facts {

@@ -52,6 +52,8 @@ pub(super) fn read(payload: &[u8]) -> Option<Waiting> {
         decision: record.decision(),
         broken: record.broken,
         threshold: record.threshold,
+        embeddings: None,
+        choice: record.choice.clone(),
     };
     Some(Waiting { judged, record, terms })
 }

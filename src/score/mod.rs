@@ -1,0 +1,35 @@
+//! Pure scorers: what a pair's embeddings and caption come to under a frozen state, one number a pair.
+//!
+//! They know no other pair, so they run in the workers. All that they compute is the same on every machine:
+//! embeddings are rounded to 16 bits and then to int8 with a scale a row ([`embedding`]), products are sums
+//! of integers, sums of floats have a fixed order, and logarithms are one library's ([`numeric`]).
+
+pub mod array;
+pub mod embedding;
+pub mod numeric;
+
+use std::fmt::Debug;
+
+pub use array::{Array, Values};
+pub use embedding::{PairEmbeddings, Row, Rows};
+
+/// What is known of a scored pair.
+#[derive(Debug, Clone, Copy)]
+pub struct Scored<'a> {
+    /// The model's score: the cosine of both embeddings, -1 to 1.
+    pub similarity: f32,
+    /// The picture's embedding, `[embedding_size]`.
+    pub image: &'a Row,
+    /// The caption's embedding, `[embedding_size]`.
+    pub text: &'a Row,
+    /// The caption.
+    pub caption: &'a str,
+    /// The caption's token ids in the model's vocabulary, at most its context length of them.
+    pub tokens: &'a [i64],
+}
+
+/// A pure scorer with its frozen state.
+pub trait Measure: Send + Sync + Debug {
+    /// The pair's value; NaN where it has none.
+    fn measure(&self, pair: &Scored<'_>) -> f32;
+}
