@@ -163,14 +163,16 @@ impl Account {
 
     /// By source, the one with the most pairs first.
     pub fn sources(&self) -> Vec<(&str, SourceSum)> {
-        let mut rows: Vec<_> = self.sources.iter().map(|(name, sum)| (name.as_str(), *sum)).collect();
+        let mut rows: Vec<_> =
+            self.sources.iter().map(|(name, sum)| (name.as_str(), *sum)).collect();
         rows.sort_unstable_by(|a, b| b.1.pairs.cmp(&a.1.pairs).then(a.0.cmp(b.0)));
         rows
     }
 
     /// By reasons, the most pairs first.
     pub fn reasons(&self) -> Vec<((Reason, Reason), u64)> {
-        let mut rows: Vec<_> = self.reasons.iter().map(|(reasons, count)| (*reasons, *count)).collect();
+        let mut rows: Vec<_> =
+            self.reasons.iter().map(|(reasons, count)| (*reasons, *count)).collect();
         rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         rows
     }
@@ -192,7 +194,8 @@ impl Account {
             old.program.clear();
         }
         let mut found = old.differences(new);
-        found.extend(old.version_difference(new));
+        let are_known = old.decision_version != 0 && new.decision_version != 0;
+        found.extend(old.version_difference(new).filter(|_| are_known));
         Some(found)
     }
 

@@ -41,7 +41,9 @@ pub enum JoinError {
 fn told(samples: &[Option<Row>; 2]) -> String {
     let one = |row: &Option<Row>| match row {
         None => "no pair".to_owned(),
-        Some(row) => printable_line(&format!("{} ({} in {})", row.uid, row.key, row.shard)).into_owned(),
+        Some(row) => {
+            printable_line(&format!("{} ({} in {})", row.uid, row.key, row.shard)).into_owned()
+        }
     };
     format!("{}\n          and: {}", one(&samples[0]), one(&samples[1]))
 }
@@ -118,7 +120,9 @@ pub fn join(runs: &mut [Rows; 2], to: &mut dyn Only) -> Result<(), JoinError> {
         }
         let [old, new] = fresh;
         match (old, new) {
-            (Some(old), Some(new)) if old.uid == new.uid && waiting.iter().all(|w| !w.has(&old.uid)) => {
+            (Some(old), Some(new))
+                if old.uid == new.uid && waiting.iter().all(|w| !w.has(&old.uid)) =>
+            {
                 to.both(pair(&new, Side::of(&old), old.facts.content, 1));
             }
             (old, new) => {

@@ -48,6 +48,18 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// What differs in the runs' terms, in words, but for what one [`Rule`] for both makes equal; `None`
+    /// where one of them tells no terms.
+    pub fn differences(&self) -> Option<Vec<String>> {
+        let mut found = self.account.differences()?;
+        if self.thresholds.iter().any(Option::is_some) {
+            found.retain(|line| {
+                !line.starts_with("the threshold was") && !line.starts_with("policy.")
+            });
+        }
+        Some(found)
+    }
+
     /// Compares `runs`, the earlier one first, under `rule`, and picks at most `most` pairs of each
     /// kind of change. Both runs are read twice, four times for [`Rule::Keep`].
     ///

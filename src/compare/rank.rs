@@ -59,7 +59,8 @@ fn sort_counting(values: &mut [f32], room: &mut [f32]) -> u64 {
         return 0;
     }
     let (left, right) = values.split_at_mut(middle);
-    let mut swaps = sort_counting(left, &mut room[..middle]) + sort_counting(right, &mut room[middle..]);
+    let mut swaps =
+        sort_counting(left, &mut room[..middle]) + sort_counting(right, &mut room[middle..]);
     let (mut a, mut b) = (0, 0);
     for place in room.iter_mut() {
         let takes_right = a == left.len() || (b < right.len() && right[b] < left[a]);

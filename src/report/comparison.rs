@@ -102,7 +102,7 @@ impl Comparison {
         Self {
             old,
             new,
-            differences: account.differences(),
+            differences: compared.differences(),
             one_model: account.is_one_model(),
             pairs: account.common(),
             changed: account.confusion.changed(),

@@ -130,7 +130,13 @@ impl Gallery {
 
     /// Gives the cards with this picture what they show. The same picture may come with several
     /// captions: the key tells them apart, where it can.
-    pub fn show(&mut self, content: Digest, key: &str, caption: Option<&str>, picture: Option<&str>) {
+    pub fn show(
+        &mut self,
+        content: Digest,
+        key: &str,
+        caption: Option<&str>,
+        picture: Option<&str>,
+    ) {
         let Some(places) = self.by_picture.get(&content) else { return };
         let several = places.len() > 1;
         for place in places {

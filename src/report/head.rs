@@ -111,10 +111,8 @@ fn commands(
     let mut commands = vec![Command { what: "judge again", line: filter }];
     if let [journal] = journals {
         let journal = quoted(&journal.display().to_string());
-        let line = format!(
-            "pairgate cut {journal} --source {} --threshold {MARK} -o kept",
-            named()
-        );
+        let line =
+            format!("pairgate cut {journal} --source {} --threshold {MARK} -o kept", named());
         commands.insert(0, Command { what: "without judging again", line });
     }
     commands

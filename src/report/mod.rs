@@ -54,7 +54,10 @@ impl Report<'_> {
         let comparison = self.compared.zip(changed).map(|((paths, compared), changed)| {
             comparison::Comparison::of(paths, compared, changed.into_cards())
         });
-        Ok(Page::of(Some(&page::Data { head, sums: sums.shown(), cards: shown.into_cards() }), comparison.as_ref()))
+        Ok(Page::of(
+            Some(&page::Data { head, sums: sums.shown(), cards: shown.into_cards() }),
+            comparison.as_ref(),
+        ))
     }
 }
 

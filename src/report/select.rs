@@ -76,10 +76,8 @@ fn even(scored: &[Scored], count: usize) -> impl Iterator<Item = usize> + '_ {
 
 /// So many with the best scores, with the worst, and on each side of the threshold.
 fn at_the_ends(scored: &[Scored], threshold: Option<f32>, count: usize) -> Vec<usize> {
-    let mut parts = vec![
-        &scored[scored.len().saturating_sub(count)..],
-        &scored[..count.min(scored.len())],
-    ];
+    let mut parts =
+        vec![&scored[scored.len().saturating_sub(count)..], &scored[..count.min(scored.len())]];
     if let Some(threshold) = threshold {
         let at = scored.partition_point(|(score, ..)| *score < threshold);
         parts.push(&scored[at.saturating_sub(count)..(at + count).min(scored.len())]);

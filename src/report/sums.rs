@@ -117,7 +117,8 @@ impl Sums {
             terms = Some(journal.terms().clone());
         }
         let sources = largest(sources);
-        let mut scores: Vec<f32> = sources.iter().flat_map(|source| &source.scores).copied().collect();
+        let mut scores: Vec<f32> =
+            sources.iter().flat_map(|source| &source.scores).copied().collect();
         scores.sort_unstable_by(f32::total_cmp);
         Ok(Self {
             counts,

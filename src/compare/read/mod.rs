@@ -44,7 +44,8 @@ impl Run {
     /// # Errors
     /// [`IoError::Read`] where it is none of them.
     pub fn open(path: &Path) -> Result<Self, IoError> {
-        let form = if path.is_dir() { Form::Journal } else { form_of(path).map_err(unread(path))? };
+        let form =
+            if path.is_dir() { Form::Journal } else { form_of(path).map_err(unread(path))? };
         Ok(Self { path: path.to_owned(), form })
     }
 

@@ -67,7 +67,8 @@ impl Page {
 
 /// The page with each mark replaced; what is put in is not looked at again.
 fn filled(parts: &[(&str, &str)]) -> String {
-    let mut html = String::with_capacity(PAGE.len() + parts.iter().map(|p| p.1.len()).sum::<usize>());
+    let mut html =
+        String::with_capacity(PAGE.len() + parts.iter().map(|p| p.1.len()).sum::<usize>());
     let mut rest = PAGE;
     while let Some((at, mark, text)) =
         parts.iter().filter_map(|(mark, text)| Some((rest.find(mark)?, *mark, *text))).min()

@@ -1,213 +1,240 @@
-"use strict";
-(() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const byId = (id) => document.getElementById(id);
-  const scores = data.scores;
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-  const number = (value) => value.toLocaleString("en");
-  const percent = (share) => (100 * share).toFixed(1) + " %";
+// The report of one run: a slider, and all that moves with it.
+let recorded = null, left = -1, right = 1, digits = 4;
 
-  function make(tag, className, text) {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
-    return element;
+// Counts under the slider's threshold. Where the page holds every score they are exact.
+function counts(row) {
+  const points = row.scores.length;
+  const share = points ? 1 - below(row.scores, threshold) / points : 0;
+  const passed = Math.round(share * row.scored);
+  const kept = passed + row.kept_otherwise;
+  return { share, passed, kept, failed: row.failed, rejected: row.pairs - row.failed - kept };
+}
+
+// All pairs, as a row of a grouping is.
+function whole() {
+  const otherwise = data.reasons.filter((row) => row.verdict === "kept" && row.reason !== "passed")
+    .reduce((sum, row) => sum + row.count, 0);
+  return { pairs: data.pairs, failed: data.failed, kept_otherwise: otherwise, scored: data.scored, scores: data.scores };
+}
+
+function showHead() {
+  const { head } = data;
+  byId("about").textContent = [
+    `${number(data.pairs)} pairs`, `${number(data.scored)} scored`,
+    head.model || `model ${head.model_digest.slice(0, 12)}`, head.written,
+  ].filter(Boolean).join(" · ");
+  const lines = (names, more) => {
+    const list = make("ul");
+    list.append(...names.map((name) => make("li", "", name)));
+    if (more) list.append(make("li", "", `and ${number(more)} more`));
+    return names.length ? list : "";
+  };
+  const rules = head.settings.filter((setting) => !setting.startsWith("policy.threshold="));
+  const known = head.calibration;
+  const by = head.follows ? ` at the end; it follows the scores, to keep ${percent(head.follows)}` : "";
+  facts(byId("facts"), [
+    ["Model", head.model || "not named"],
+    ["Its digest", head.model_digest],
+    ["Threshold", recorded === null ? "none: pairs were scored alone" : recorded + by],
+    ["Rules and settings", rules.length ? lines(rules) : "all as by default"],
+    ["Calibration", known && known.recommended !== null
+      ? `the model recommends ${known.recommended}` + (known.quantiles.length ? `, which keeps ${percent(1 - quantile(known.quantiles, known.recommended))} of its calibration's pairs` : "")
+      : "not known for this model"],
+    ["Program", head.program && "pairgate " + head.program],
+    ["Inputs", lines(head.inputs, head.more_inputs)],
+    ["Journal", lines(head.journals)],
+    ["Written last", head.written && head.written + " (UTC)"],
+    ["Its records", head.digest],
+  ]);
+  byId("terms").hidden = false;
+}
+
+// The share of a calibration's scores below `score`, from its quantiles.
+function quantile(quantiles, score) {
+  const last = quantiles.length - 1, at = below(quantiles, score);
+  if (at === 0 || at > last) return at === 0 ? 0 : 1;
+  const [low, high] = [quantiles[at - 1], quantiles[at]];
+  return (at - 1 + (high > low ? (score - low) / (high - low) : 1)) / last;
+}
+
+function showTiles(now) {
+  const known = data.head.calibration;
+  byId("now").textContent = `${threshold.toFixed(digits)}` + (threshold === recorded ? " (as recorded)" : "") +
+    ` keeps ${percent(now.share)} of the scored pairs` +
+    (known && known.quantiles.length ? `; the model's calibration: ${percent(1 - quantile(known.quantiles, threshold))}` : "");
+  byId("reset").hidden = recorded === null || threshold === recorded;
+  const tiles = byId("tiles").children;
+  [data.pairs, now.kept, now.rejected, now.failed].forEach((value, place) => {
+    tiles[place].firstChild.textContent = number(value);
+  });
+}
+
+function bar(row, parts, most) {
+  const strip = make("div", "bar");
+  for (const [kind, count] of parts) {
+    if (!count) continue;
+    const piece = make("div", kind);
+    piece.style.width = `${100 * count / most}%`;
+    piece.title = `${kind}: ${number(count)}`;
+    strip.append(piece);
   }
+  const name = make("div", "name", row.short || row.name);
+  name.title = row.name;
+  return [name, strip, make("div", "count", row.text)];
+}
 
-  // How many of the shown scores are below `threshold`.
-  function below(threshold) {
-    let low = 0, high = scores.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (scores[middle] < threshold) low = middle + 1; else high = middle;
-    }
-    return low;
+function showReasons(now) {
+  const moving = [["kept", "passed", now.passed], ["rejected", "low_similarity", data.scored - now.passed]];
+  const fixed = data.reasons.filter((row) => row.reason !== "passed" && row.reason !== "low_similarity")
+    .map((row) => [row.verdict, row.reason, row.count]);
+  const rows = (data.scored ? moving : []).concat(fixed);
+  const most = Math.max(1, ...rows.map(([, , count]) => count));
+  byId("reasons").replaceChildren(...rows.flatMap(([verdict, reason, count]) =>
+    bar({ name: wording(reason), text: number(count) }, [[verdict, count]], most)));
+}
+
+// The rows of what pairs are grouped by, with names as short as tells them apart.
+function grouping() {
+  const { by, rows } = data.groupings[Number(byId("by").value) || 0];
+  const short = shortened(rows.map((row) => row.name));
+  return { by, rows: rows.map((row) => ({ ...row, short: short.get(row.name) })) };
+}
+
+function showGroups() {
+  const { rows, by } = grouping(), most = Math.max(1, ...rows.map((row) => row.pairs));
+  byId("h-groups").textContent = "By " + by;
+  byId("groups").replaceChildren(...rows.flatMap((row) => {
+    const now = counts(row);
+    const text = `${number(now.kept)} of ${number(row.pairs)}`;
+    return bar({ ...row, text }, ["kept", "rejected", "failed"].map((kind) => [kind, now[kind]]), most);
+  }));
+}
+
+// A small histogram of each group, all over one range.
+function buildSpread() {
+  const { rows, by } = grouping();
+  byId("h-spread").textContent = "Scores by " + by;
+  byId("spread").replaceChildren(...rows.filter((row) => row.scored).map((row) => {
+    const box = make("div", "group"), canvas = make("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "Histogram of the scores of " + row.name);
+    const name = make("div", "name", row.short);
+    name.title = row.name;
+    box.append(name, make("div", "small"), canvas);
+    box.row = row;
+    return box;
+  }));
+}
+
+function showSpread() {
+  for (const box of byId("spread").children) {
+    const { row } = box, [, told, canvas] = box.children;
+    told.textContent = `${number(row.scored)} scored, ${percent(counts(row).share)} kept`;
+    drawBars(canvas, binned(row.scores, left, right, 48), left, right, threshold);
   }
+}
 
-  // Counts under a threshold. Where the page holds every score they are exact.
-  function counts(threshold) {
-    const share = scores.length ? 1 - below(threshold) / scores.length : 0;
-    const kept = Math.round(share * data.scored);
-    // Kept for another reason than its score: a pair that could not be judged, where the policy says so.
-    const other = data.reasons.filter((r) => r.verdict === "kept" && r.reason !== "passed")
-      .reduce((sum, r) => sum + r.count, 0);
-    return { share, kept: kept + other, rejected: data.pairs - data.failed - kept - other, failed: data.failed };
+function showCurve() {
+  const plot = prepare(byId("curve")), { width } = plot;
+  shares(plot);
+  const points = [];
+  for (let x = 0; x <= width; x += 2) {
+    const at = left + x / width * (right - left);
+    points.push({ x, y: data.scores.length ? 1 - below(data.scores, at) / data.scores.length : 0 });
   }
+  drawShare(plot, points, "kept");
+  axis(plot, left, right);
+  upright(plot, (threshold - left) / (right - left) * width);
+}
 
-  const slider = byId("threshold");
+let onScale = [];
+
+function showBorder() {
+  const at = onScale.findIndex((card) => card.score >= threshold);
+  const split = at < 0 ? onScale.length : at;
+  const strip = (id, cards) => byId(id).replaceChildren(...cards.length
+    ? cards.map((card) => figure(card, () => cards)) : [make("p", "hint", "none")]);
+  strip("below", onScale.slice(Math.max(0, split - 8), split).reverse());
+  strip("above", onScale.slice(split, split + 8));
+}
+
+function showCommands() {
+  byId("command-list").replaceChildren(...data.head.commands.map(({ what, line }) => {
+    const exact = threshold === recorded ? String(recorded) : threshold.toFixed(digits);
+    const box = make("div", "command"), text = line.replaceAll("{threshold}", exact);
+    const code = make("code", "", text), copies = button("Copy", "", () => copy(text, copies));
+    box.append(make("span", "small", what), code, copies);
+    return box;
+  }));
+}
+
+function showReport() {
+  const now = counts(whole());
+  showTiles(now);
+  const canvas = byId("histogram"), wide = canvas.getBoundingClientRect().width;
+  const bars = Math.max(24, Math.min(140, Math.floor(wide / 7)));
+  drawBars(canvas, binned(data.scores, left, right, bars), left, right, threshold);
+  showCurve();
+  showReasons(now);
+  showGroups();
+  showSpread();
+  showBorder();
+  showCommands();
+  showMarks(threshold, left, right);
+  refreshCards();
+}
+
+function startReport() {
+  const { scores, head } = data, slider = byId("threshold");
   const lowest = scores.length ? scores[0] : -1, highest = scores.length ? scores[scores.length - 1] : 1;
   const span = Math.max(highest - lowest, 1e-6);
-  slider.min = lowest - span * 0.02;
-  slider.max = highest + span * 0.02;
-  slider.step = span / 1000;
-  const recorded = data.threshold === null || data.threshold === undefined ? null : data.threshold;
+  [left, right] = [lowest - span * 0.02, highest + span * 0.02];
+  digits = Math.max(4, Math.ceil(-Math.log10(span / 1000)));
+  recorded = isNumber(head.threshold) ? head.threshold : null;
   // Until it is moved, it stands for the threshold itself and not for its nearest step.
-  let threshold = recorded === null ? lowest : recorded;
+  threshold = recorded === null ? lowest : recorded;
+  [slider.min, slider.max, slider.step] = [left, right, span / 1000];
   slider.value = threshold;
-
-  function prepare(canvas) {
-    const ratio = window.devicePixelRatio || 1, box = canvas.getBoundingClientRect();
-    canvas.width = Math.round(box.width * ratio);
-    canvas.height = Math.round(box.height * ratio);
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.font = "12px system-ui, sans-serif";
-    return { pen, width: box.width, height: box.height - 18 };
-  }
-
-  const left = lowest - span * 0.02, right = highest + span * 0.02;
-  const place = (score, width) => (score - left) / (right - left) * width;
-
-  function axis(pen, width, height) {
-    pen.fillStyle = colour("soft");
-    const step = Math.pow(10, Math.floor(Math.log10((right - left) / 3)));
-    const wide = (right - left) / step > 12 ? 5 * step : (right - left) / step > 6 ? 2 * step : step;
-    for (let tick = Math.ceil(left / wide) * wide; tick < right; tick += wide) {
-      const text = tick.toFixed(Math.max(0, -Math.floor(Math.log10(wide))));
-      const x = Math.min(Math.max(place(tick, width) - 10, 0), width - 28);
-      pen.fillText(text, x, height + 14);
-    }
-  }
-
-  function line(pen, x, height) {
-    pen.strokeStyle = colour("mark");
-    pen.lineWidth = 2;
-    pen.beginPath();
-    pen.moveTo(x, 0);
-    pen.lineTo(x, height);
-    pen.stroke();
-  }
-
-  function drawHistogram() {
-    const { pen, width, height } = prepare(byId("histogram"));
-    const bins = new Array(Math.max(20, Math.min(120, Math.floor(width / 7)))).fill(0);
-    for (const score of scores) {
-      bins[Math.min(bins.length - 1, Math.floor((score - left) / (right - left) * bins.length))] += 1;
-    }
-    const most = Math.max(1, ...bins), wide = width / bins.length;
-    bins.forEach((count, bin) => {
-      const middle = left + (bin + 0.5) / bins.length * (right - left);
-      pen.fillStyle = colour(middle >= threshold ? "kept" : "rejected");
-      const tall = count / most * (height - 4);
-      pen.fillRect(bin * wide, height - tall, Math.max(1, wide - 1), tall);
-    });
-    axis(pen, width, height);
-    line(pen, place(threshold, width), height);
-  }
-
-  function drawCurve() {
-    const { pen, width, height } = prepare(byId("curve"));
-    pen.strokeStyle = colour("line");
-    pen.fillStyle = colour("soft");
-    [0, 0.25, 0.5, 0.75, 1].forEach((share) => {
-      const y = 6 + (1 - share) * (height - 8);
-      pen.beginPath(); pen.moveTo(0, y); pen.lineTo(width, y); pen.stroke();
-      pen.fillText(percent(share), 2, y + (share === 1 ? 12 : -3));
-    });
-    pen.strokeStyle = colour("kept");
-    pen.lineWidth = 2;
-    pen.beginPath();
-    for (let x = 0; x <= width; x += 2) {
-      const y = 6 + (1 - counts(left + x / width * (right - left)).share) * (height - 8);
-      if (x === 0) pen.moveTo(x, y); else pen.lineTo(x, y);
-    }
-    pen.stroke();
-    axis(pen, width, height);
-    line(pen, place(threshold, width), height);
-  }
-
-  function card(pair) {
-    const figure = make("figure");
-    if (pair.thumbnail) {
-      const image = make("img");
-      image.src = pair.thumbnail;
-      image.alt = pair.caption || pair.key;
-      image.loading = "lazy";
-      figure.append(image);
-    } else {
-      figure.append(make("div", "none", "no picture"));
-    }
-    const caption = make("figcaption");
-    const score = pair.score === null ? pair.reason : pair.score.toFixed(4);
-    caption.append(make("span", "score", score), " ", make("span", "", pair.caption || ""));
-    caption.append(make("span", "key", pair.key + (pair.width ? `, ${pair.width} x ${pair.height}` : "")));
-    caption.title = `${pair.key} in ${pair.shard}: ${pair.verdict}, ${pair.reason}`;
-    figure.append(caption);
-    return figure;
-  }
-
-  const named = new Map(data.sheets.map((sheet) => [sheet.name, sheet.pairs]));
-  const seen = new Set();
-  const scale = (named.get("scale") || []).filter((pair) => {
-    const name = pair.shard + "/" + pair.key;
-    return !seen.has(name) && seen.add(name);
-  }).sort((a, b) => a.score - b.score);
-
-  function drawBorder() {
-    const at = scale.findIndex((pair) => pair.score >= threshold);
-    const split = at < 0 ? scale.length : at;
-    byId("below").replaceChildren(...scale.slice(Math.max(0, split - 6), split).reverse().map(card));
-    byId("above").replaceChildren(...scale.slice(split, split + 6).map(card));
-  }
-
-  function tile(value, text, id) {
-    const box = make("div", "tile");
-    const strong = make("b", "", value);
-    strong.id = id;
-    box.append(strong, make("span", "", text));
-    return box;
-  }
-
-  function show() {
-    const now = counts(threshold);
-    const moved = recorded === null || threshold !== recorded ? "" : " (as recorded)";
-    byId("now").textContent = `threshold ${threshold.toFixed(4)}${moved}: keeps ${percent(now.share)} of the scored pairs`;
-    byId("tiles").replaceChildren(
-      tile(number(data.pairs), "pairs", "n-pairs"), tile(number(now.kept), "kept", "n-kept"),
-      tile(number(now.rejected), "rejected", "n-rejected"), tile(number(now.failed), "failed", "n-failed"));
-    drawHistogram();
-    drawCurve();
-    drawBorder();
-  }
-
-  function bar(name, parts, most) {
-    const strip = make("div", "bar");
-    const total = parts.reduce((sum, part) => sum + part.count, 0);
-    parts.forEach((part) => {
-      const piece = make("div", part.kind);
-      piece.style.width = `${100 * part.count / most}%`;
-      piece.title = `${part.kind}: ${number(part.count)}`;
-      strip.append(piece);
-    });
-    return [make("div", "name", name), strip, make("div", "count", number(total))];
-  }
-
-  function showBars() {
-    const most = Math.max(1, ...data.reasons.map((row) => row.count));
-    byId("reasons").append(...data.reasons.flatMap((row) =>
-      bar(row.reason, [{ kind: row.verdict, count: row.count }], most)));
-    const largest = Math.max(1, ...data.sources.map((row) => row.kept + row.rejected + row.failed));
-    byId("sources").append(...data.sources.flatMap((row) => bar(row.name,
-      ["kept", "rejected", "failed"].map((kind) => ({ kind, count: row[kind] })), largest)));
-  }
-
-  function showSheets() {
-    const titles = { best: "Best scores", worst: "Worst scores" };
-    for (const sheet of data.sheets) {
-      if (sheet.name === "scale") continue;
-      const grid = make("div", "sheet");
-      grid.append(...sheet.pairs.map(card));
-      byId("sheets").append(make("h2", "", titles[sheet.name] || sheet.name), grid);
-    }
-  }
-
-  byId("about").textContent = `${data.journals.join(", ")}; model ${data.model.slice(0, 12)}; ` +
-    `${number(data.pairs)} pairs, ${number(data.scored)} of them scored` +
-    (scores.length < data.scored ? `; counts are from ${number(scores.length)} points of the scores` : "");
-  slider.addEventListener("input", () => { threshold = Number(slider.value); show(); });
-  window.addEventListener("resize", show);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  showBars();
-  showSheets();
-  show();
-})();
+  loadMarks();
+  showHead();
+  byId("tiles").append(...["pairs", "kept", "rejected", "failed"].map((name) => tile("", name, "n-" + name)));
+  byId("by").append(...data.groupings.map(({ by }, place) => {
+    const option = make("option", "", by);
+    option.value = String(place);
+    return option;
+  }));
+  byId("by-choice").hidden = data.groupings.length < 2;
+  onScale = data.cards.filter(isPooled).sort((a, b) => a.score - b.score);
+  let waits = false;
+  const soon = () => {
+    if (waits) return;
+    waits = true;
+    requestAnimationFrame(() => { waits = false; showReport(); });
+  };
+  // The text of a command has the digits that are shown, so the slider stands for no others.
+  slider.addEventListener("input", () => { threshold = Number(Number(slider.value).toFixed(digits)); soon(); });
+  byId("reset").addEventListener("click", () => { threshold = recorded; slider.value = recorded; showReport(); });
+  byId("by").addEventListener("change", () => { buildSpread(); showReport(); });
+  const sources = shortened(data.cards.map((card) => card.shard));
+  const marked = (card) => (marks.get(card.uid) || { mark: "none" }).mark;
+  browse(byId("pairs"), "pairs", data.cards, [
+    ["highest score", by((card) => card.score, true)],
+    ["lowest score", by((card) => card.score)],
+    ["nearest the threshold", by((card) => isPooled(card) ? Math.abs(card.score - threshold) : null)],
+    ["to mark", toMark],
+    ["key", by((card) => card.key)],
+    ["longest caption", by((card) => card.length, true)],
+    ["shortest caption", by((card) => card.length)],
+    ["source", by((card) => card.shard)],
+  ], [
+    ["Source", (card) => card.shard, (name) => sources.get(name)],
+    ["Reason", (card) => card.reason, wording],
+    ["Marks", marked, null, [["good", "good"], ["bad", "bad"], ["none", "none"]]],
+  ]);
+  startMarks();
+  marksChanged.push(() => { showMarks(threshold, left, right); refreshCards(); });
+  byId("report").hidden = false;
+  buildSpread();
+  showReport();
+  return showReport;
+}

@@ -12,9 +12,10 @@ use crate::score_text::shortest;
 pub(super) fn of(compared: &Comparison, paths: [&Path; 2], most: usize) -> String {
     let account = &compared.account;
     let (spearman, kendall) = account.correlations();
-    let reasons = account.reasons().into_iter().map(|((old, new), count)| {
-        json!({ "old": old.name(), "new": new.name(), "pairs": count })
-    });
+    let reasons = account
+        .reasons()
+        .into_iter()
+        .map(|((old, new), count)| json!({ "old": old.name(), "new": new.name(), "pairs": count }));
     let sources = account.sources().into_iter().map(|(name, sum)| {
         json!({
             "source": name,
@@ -27,7 +28,7 @@ pub(super) fn of(compared: &Comparison, paths: [&Path; 2], most: usize) -> Strin
     let value = json!({
         "old": run(&account.runs[0], paths[0]),
         "new": run(&account.runs[1], paths[1]),
-        "differences": account.differences(),
+        "differences": compared.differences(),
         "pairs": account.common(),
         "changed": account.confusion.changed(),
         "verdicts": verdicts(compared),

@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 12;
 pub(super) fn of(compared: &Comparison, paths: [&Path; 2], most: usize) -> Styled {
     let mut text = Styled::default();
     let account = &compared.account;
-    head(&mut text, account, paths);
+    head(&mut text, compared, paths);
     verdicts(&mut text, account);
     reasons(&mut text, account);
     scores(&mut text, compared);
@@ -31,13 +31,14 @@ pub(super) fn shown(picks: &[Picked], most: usize) -> impl Iterator<Item = &Pick
     picks.chunk_by(|a, b| a.change == b.change).flat_map(move |some| some.iter().take(most))
 }
 
-fn head(text: &mut Styled, account: &Account, paths: [&Path; 2]) {
+fn head(text: &mut Styled, compared: &Comparison, paths: [&Path; 2]) {
+    let account = &compared.account;
     for ((name, run), path) in ["old", "new"].into_iter().zip(&account.runs).zip(paths) {
         let path = printable_line(&path.display().to_string()).into_owned();
         text.styled(LITERAL, name).plain(&format!("  {path}\n"));
         text.plain(&format!("     {}{}\n", model(run), counts(run)));
     }
-    match account.differences().as_deref() {
+    match compared.differences().as_deref() {
         None => text.plain("\nA file of scores does not tell by which terms it was made.\n"),
         Some([]) => text.plain("\nTheir terms are the same.\n"),
         Some(some) => {
@@ -95,13 +96,20 @@ fn counts(run: &Totals) -> String {
 }
 
 fn verdicts(text: &mut Styled, account: &Account) {
-    text.plain(&format!("\n{:<24}{:>12}{:>12}{:>12}\n", "old \\ new", "kept", "rejected", "failed"));
+    text.plain(&format!(
+        "\n{:<24}{:>12}{:>12}{:>12}\n",
+        "old \\ new", "kept", "rejected", "failed"
+    ));
     for old in Verdict::ALL {
         text.plain(&format!("{:<24}", old.name()));
         for new in Verdict::ALL {
             let count = account.confusion.count(old, new);
             let cell = format!("{:>12}", grouped(count));
-            if old != new && count > 0 { text.styled(POOR, &cell) } else { text.plain(&cell) };
+            if old != new && count > 0 {
+                text.styled(POOR, &cell)
+            } else {
+                text.plain(&cell)
+            };
         }
         text.plain("\n");
     }
@@ -158,9 +166,17 @@ fn changed(text: &mut Styled, compared: &Comparison, most: usize) {
             text.plain(&format!("\nmost changed: {what}{note}\n"));
             last = Some(picked.change);
         }
-        let name = format!("{} in {}", picked.pair.key, picked.pair.shard);
-        let name = tail(&printable_line(&name), NAME - 1);
-        text.plain(&format!("  {name:<NAME$}{}\n", how(picked)));
+        text.plain(&format!("  {:<NAME$}{}\n", named(picked), how(picked)));
+    }
+}
+
+/// The key, and the end of its source's name as far as there is room.
+fn named(picked: &Picked) -> String {
+    let key = printable_line(&picked.pair.key).into_owned();
+    let room = NAME.saturating_sub(key.chars().count() + 5);
+    match room {
+        0..4 => tail(&key, NAME - 1),
+        _ => format!("{key} in {}", tail(&printable_line(&picked.pair.shard), room)),
     }
 }
 

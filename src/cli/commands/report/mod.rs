@@ -31,9 +31,9 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut pictures = Inputs::open_with(args.images.options(), &source, SampleLimits::default())?;
     let report = Report {
         journals,
-        compared: compared.as_ref().map(|compared| {
-            ([args.journals[0].as_path(), args.journals[1].as_path()], compared)
-        }),
+        compared: compared
+            .as_ref()
+            .map(|compared| ([args.journals[0].as_path(), args.journals[1].as_path()], compared)),
         pairs: args.pairs,
         calibration: built_in(),
     };
@@ -48,12 +48,16 @@ fn two_of_the_same(journals: &[PathBuf]) -> Result<Option<Comparison>, Box<dyn E
     let share = overlap([&old_run, &new_run])?;
     let (old, new) = (old.display(), new.display());
     if share >= SAME {
-        log::info!("{old} and {new} are runs of the same pairs: the page shows {new}, and compares");
+        log::info!(
+            "{old} and {new} are runs of the same pairs: the page shows {new}, and compares"
+        );
         return Ok(Some(Comparison::of([&old_run, &new_run], Rule::Recorded, CHANGED)?));
     }
     if share > 0.0 {
         let percent = 100.0 * share;
-        log::warn!("about {percent:.0} % of the pairs are in both {old} and {new}: they count twice");
+        log::warn!(
+            "about {percent:.0} % of the pairs are in both {old} and {new}: they count twice"
+        );
     }
     Ok(None)
 }
@@ -74,7 +78,9 @@ pub fn write(path: &Path, page: &Page) -> Result<(), Box<dyn Error>> {
     fs::write(path, &page.html).map_err(|why| format!("writing {at}: {why}"))?;
     let Page { shown, with_picture, html } = page;
     let megabytes = html.len() as f64 / 1e6;
-    log::info!("{at}: {shown} pairs, {with_picture} with a picture, {megabytes:.1} MB: open it in a browser");
+    log::info!(
+        "{at}: {shown} pairs, {with_picture} with a picture, {megabytes:.1} MB: open it in a browser"
+    );
     Ok(())
 }
 
