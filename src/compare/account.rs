@@ -6,7 +6,7 @@ use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
 use pairgate_core::pair::Uid;
 use pairgate_core::stats::Counts;
 
-use super::join::{Only, Pair, Side};
+use super::join::{Matched, Pair, Side};
 use super::overlap::mixed;
 use super::pick::Ranks;
 use super::rank::{kendall, spearman};
@@ -15,9 +15,9 @@ use super::row::Row;
 use crate::journal::Terms;
 use crate::replay::Confusion;
 
-/// Pairs of scores that are held for correlations and plots: 80 MB. Of more, those with the least
+/// Pairs of scores that are held for correlations and plots: 24 MB. Of more, those with the least
 /// hashes of their uids, a fair sample.
-pub const MOST_POINTS: usize = 4 << 20;
+pub const MOST_POINTS: usize = 1 << 20;
 /// Sources that are counted by name; the others are counted together.
 const MOST_SOURCES: usize = 100_000;
 /// What they are called.
@@ -224,7 +224,7 @@ impl Account {
     }
 }
 
-impl Only for Account {
+impl Matched for Account {
     fn both(&mut self, pair: Pair) {
         let [old, new] = pair.sides;
         self.common += 1;

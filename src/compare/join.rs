@@ -28,11 +28,10 @@ pub enum JoinError {
     NothingInCommon(Box<[Option<Row>; 2]>),
     /// The orders differ by too much.
     #[error(
-        "more than {} pairs wait for their partner in the other run: they are in another order \
-         there, or not at all. Compare the runs shard by shard",
-        MOST_WAITING
+        "more than {0} pairs wait for their partner in the other run: they are in another order \
+         there, or not at all. Compare the runs shard by shard"
     )]
-    TooManyWait,
+    TooManyWait(usize),
     /// A share is wanted of no scores.
     #[error("{}: no pair was scored, so there is no share to keep", .0.display())]
     NoScores(PathBuf),
@@ -92,7 +91,7 @@ pub struct Pair {
 }
 
 /// Takes what a join finds.
-pub trait Only {
+pub trait Matched {
     /// A pair that is in both runs.
     fn both(&mut self, pair: Pair);
     /// A pair that is in one run alone: 0 the earlier, 1 the later.
@@ -101,12 +100,12 @@ pub trait Only {
     fn read(&mut self, _run: usize, _row: &Row) {}
 }
 
-/// Gives each pair of the two runs to `to`. A uid that comes several times is matched in the order in
-/// which it comes.
+/// Gives each pair of the two runs to `to`, while at most `most` wait for their partner. A uid that comes
+/// several times is matched in the order in which it comes.
 ///
 /// # Errors
 /// [`JoinError`]: a run cannot be read, or too many pairs wait.
-pub fn join(runs: &mut [Rows; 2], to: &mut dyn Only) -> Result<(), JoinError> {
+pub fn join(runs: &mut [Rows; 2], most: usize, to: &mut dyn Matched) -> Result<(), JoinError> {
     let mut waiting = [Waiting::default(), Waiting::default()];
     let mut has_ended = [false; 2];
     while !has_ended.iter().all(|ended| *ended) {
@@ -136,8 +135,8 @@ pub fn join(runs: &mut [Rows; 2], to: &mut dyn Only) -> Result<(), JoinError> {
                 }
             }
         }
-        if waiting[0].count + waiting[1].count > MOST_WAITING {
-            return Err(JoinError::TooManyWait);
+        if waiting[0].count + waiting[1].count > most {
+            return Err(JoinError::TooManyWait(most));
         }
     }
     for (run, waiting) in waiting.iter().enumerate() {

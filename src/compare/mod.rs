@@ -17,7 +17,7 @@ use crate::decide::share::fraction_threshold_in_passes;
 use crate::disk::IoError;
 
 pub use account::{Account, Class, MOST_POINTS, Points, SourceSum, Totals};
-pub use join::{JoinError, MOST_WAITING, Only, Pair, Side, join};
+pub use join::{JoinError, MOST_WAITING, Matched, Pair, Side, join};
 pub use overlap::overlap;
 pub use pick::{Change, Picked, Picks, Ranks};
 pub use rank::{kendall, spearman};
@@ -73,13 +73,13 @@ impl Comparison {
         };
         let mut account = Account::default();
         let mut first = rows()?;
-        join(&mut first, &mut account)?;
+        join(&mut first, MOST_WAITING, &mut account)?;
         account.note(&first);
         if account.common() == 0 {
             return Err(JoinError::NothingInCommon(Box::new(account.samples())));
         }
         let mut picks = Picks::new(account.ranks(), most);
-        join(&mut rows()?, &mut picks)?;
+        join(&mut rows()?, MOST_WAITING, &mut picks)?;
         Ok(Self { account, picks: picks.into_sorted(), thresholds })
     }
 }

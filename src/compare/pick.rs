@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use pairgate_core::decision::Verdict;
 
-use super::join::{Only, Pair, Side};
+use super::join::{Matched, Pair, Side};
 
 /// How a pair changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,7 +113,7 @@ impl Picks {
     }
 }
 
-impl Only for Picks {
+impl Matched for Picks {
     fn both(&mut self, pair: Pair) {
         let rank = |run: usize| {
             let side = pair.sides[run];

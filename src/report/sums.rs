@@ -59,7 +59,8 @@ pub(super) struct Shown {
     /// How many they are.
     scored: u64,
     reasons: Vec<ReasonRow>,
-    /// What pairs are told apart by; each pair is in one row of each grouping.
+    /// What pairs are told apart by; each pair is in one row of each grouping. The page shows any
+    /// number of them, by choice: what else a journal tells pairs apart by is one more.
     groupings: Vec<Grouping>,
 }
 

@@ -2,121 +2,489 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pairgate::digest::sha256;
+use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
+#[cfg(unix)]
+use crate::browser::Tab;
 use crate::cli::{pairgate, run, text};
 use crate::support::data;
 
-/// A journal of the sample pairs, its summary, and the page of it.
-fn report(more: &[&str]) -> (TempDir, Value, PathBuf) {
-    let temp = tempdir().unwrap();
-    let (pairs, kept) = (text(&data("pairs")), text(&temp.path().join("kept")));
-    let page = temp.path().join("report.html");
-    let output = run(pairgate(["filter", &pairs, "-o", &kept, "--json"]), 0);
-    let summary = serde_json::from_slice(&output.stdout).unwrap();
-    let args = ["report", &kept, "-o", &text(&page)];
-    run(pairgate(args.iter().chain(more)), 0);
-    (temp, summary, page)
+/// What the page holds of strangers: markup that would load, run and restyle.
+const HOSTILE: &str = "</script><script>document.title='taken'</script>\
+    <img src=nowhere onerror=\"document.title='taken'\"><style>*{display:none}</style> & a \"door\"";
+
+/// A run over `pairs`, and the page of it.
+struct Reported {
+    temp: TempDir,
+    summary: Value,
+    page: PathBuf,
 }
 
-fn numbers(page: &str) -> Value {
-    let (_, rest) = page.split_once("type=\"application/json\">").unwrap();
-    serde_json::from_str(rest.split_once("</script>").unwrap().0).unwrap()
+impl Reported {
+    /// Of the sample pairs, their pictures from `more`.
+    fn of_samples(more: &[&str]) -> Self {
+        Self::of(&data("pairs"), &[], more)
+    }
+
+    fn of(pairs: &Path, options: &[&str], more: &[&str]) -> Self {
+        let temp = tempdir().unwrap();
+        let kept = text(&temp.path().join("kept"));
+        let page = temp.path().join("report.html");
+        let filter = ["filter", &text(pairs), "-o", &kept, "--json"].map(str::to_owned);
+        let options = options.iter().map(|option| (*option).to_owned());
+        let output = run(pairgate(filter.into_iter().chain(options)), 0);
+        let summary = serde_json::from_slice(&output.stdout).unwrap();
+        let args = ["report", &kept, "-o", &text(&page)];
+        run(pairgate(args.iter().chain(more)), 0);
+        Self { temp, summary, page }
+    }
+
+    fn html(&self) -> String {
+        fs::read_to_string(&self.page).unwrap()
+    }
+
+    fn count(&self, key: &str) -> u64 {
+        self.summary[key].as_u64().unwrap()
+    }
+}
+
+/// What is between two texts.
+#[track_caller]
+pub fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
+    let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before}"));
+    rest.split_once(after).unwrap().0
+}
+
+pub fn numbers(page: &str, id: &str) -> Value {
+    let start = format!("<script id=\"{id}\" type=\"application/json\">");
+    serde_json::from_str(between(page, &start, "</script>")).unwrap()
 }
 
 #[test]
 fn the_page_holds_what_the_journal_holds() {
     let pairs = text(&data("pairs"));
-    let (_temp, summary, page) = report(&["--source", &pairs]);
-    let page = fs::read_to_string(page).unwrap();
-    let data = numbers(&page);
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    let page = reported.html();
+    let data = numbers(&page, "data");
     for (key, wanted) in
         [("pairs", "in"), ("kept", "kept"), ("rejected", "rejected"), ("failed", "failed")]
     {
-        assert_eq!(data[key], summary[wanted], "{key}");
+        assert_eq!(data[key], reported.summary[wanted], "{key}");
     }
     assert_eq!(data["scored"], 9);
     assert_eq!(data["scores"].as_array().unwrap().len(), 9);
-    let sheets = data["sheets"].as_array().unwrap();
-    let names: Vec<_> = sheets.iter().map(|sheet| sheet["name"].as_str().unwrap()).collect();
-    assert_eq!(names[..3], ["scale", "best", "worst"]);
-    assert!(names.contains(&"image_too_small"), "{names:?}");
-    for sheet in sheets {
-        for pair in sheet["pairs"].as_array().unwrap() {
-            assert!(pair["thumbnail"].as_str().unwrap().starts_with("data:image/jpeg;base64,"));
-            assert!(!pair["caption"].as_str().unwrap().is_empty());
-        }
+    // Twelve pairs are all shown, each once, scored or not.
+    let cards = data["cards"].as_array().unwrap();
+    assert_eq!(cards.len(), 12);
+    assert_eq!(cards.iter().filter(|card| card["even"] == true).count(), 9);
+    assert!(cards.iter().any(|card| card["reason"] == "image_too_small"));
+    for card in cards {
+        assert!(card["thumbnail"].as_str().unwrap().starts_with("data:image/jpeg;base64,"));
+        assert!(!card["caption"].as_str().unwrap().is_empty());
+        assert_eq!(card["uid"].as_str().unwrap().len(), 32);
     }
+    let groups = &data["groupings"][0];
+    assert_eq!((&groups["by"], &groups["rows"][0]["scored"]), (&json!("source"), &json!(9)));
+    let head = &data["head"];
+    assert_eq!(head["inputs"], json!([pairs]));
+    assert_eq!(head["model"], "pairgate-default 0.3.0");
+    assert_eq!(head["program"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(head["written"].as_str().unwrap().len(), "2026-01-01".len());
+    assert_eq!(head["calibration"]["quantiles"].as_array().unwrap().len(), 101);
+    assert_eq!(numbers(&page, "compared"), Value::Null);
     // Nothing is asked of a network.
     assert!(!page.contains("http://") && !page.contains("https://"), "it must hold everything");
 }
 
 #[test]
-fn without_a_source_the_kept_shards_give_the_pictures() {
-    let (_temp, summary, page) = report(&[]);
-    let data = numbers(&fs::read_to_string(page).unwrap());
-    let best = data["sheets"][1]["pairs"].as_array().unwrap();
-    // A rejected pair may share a kept one's picture, but not its caption.
-    let seen = best.iter().filter(|pair| pair["caption"].is_string()).count();
-    assert_eq!(seen as u64, summary["kept"].as_u64().unwrap());
-}
-
-/// A browser, where there is one; it must be there where the environment says so.
-pub fn browser() -> Option<&'static str> {
-    let names = ["chromium", "chromium-browser", "google-chrome"];
-    let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
-    let found = names.into_iter().find(is_there);
-    if found.is_none() {
-        assert!(std::env::var_os("PAIRGATE_REQUIRE_CHROMIUM").is_none(), "there must be a browser");
-        eprintln!("SKIPPED: no chromium on the path");
+fn the_policy_lets_in_the_pages_own_script_and_style_alone() {
+    let page = Reported::of_samples(&[]).html();
+    let policy = between(&page, "http-equiv=\"Content-Security-Policy\" content=\"", "\"");
+    let digest = |text: &str| STANDARD.encode(sha256(text.as_bytes()).0);
+    let (style, script) = (between(&page, "<style>", "</style>"), page.rsplit("<script>").next());
+    let script = script.unwrap().split_once("</script>").unwrap().0;
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(policy.contains(&format!("style-src 'sha256-{}'", digest(style))), "{policy}");
+    assert!(policy.contains(&format!("script-src 'sha256-{}'", digest(script))), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    // Nothing inline that the policy would refuse.
+    for inline in [" style=", " onclick=", " onload=", "javascript:"] {
+        assert!(!page.contains(inline), "{inline}");
     }
-    found
-}
-
-/// What is in the page after its scripts, and `more`, have run.
-fn rendered(browser: &str, page: &Path, more: &str, folder: &Path) -> String {
-    let scripted = folder.join("scripted.html");
-    let text = fs::read_to_string(page).unwrap();
-    fs::write(&scripted, text.replace("</body>", &format!("<script>{more}</script></body>")))
-        .unwrap();
-    let profile = format!("--user-data-dir={}", folder.join("profile").display());
-    let mut command = Command::new(browser);
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
-    command.args(["--no-first-run", "--disable-background-networking", "--disable-sync"]);
-    command.args(["--disable-component-update", "--disable-extensions", &profile]);
-    command.args(["--virtual-time-budget=3000", "--dump-dom"]).arg(&scripted);
-    String::from_utf8(run(command, 0).stdout).unwrap()
-}
-
-fn shown(dom: &str, id: &str) -> u64 {
-    let (_, rest) = dom.split_once(&format!("id=\"{id}\">")).unwrap();
-    rest.split_once('<').unwrap().0.replace(',', "").parse().unwrap()
+    // It stands before whatever it is about.
+    assert!(page.find("Content-Security-Policy") < page.find("<style>"));
 }
 
 #[test]
-fn the_slider_moves_the_counts() {
-    let Some(browser) = browser() else { return };
+fn without_a_source_the_kept_shards_give_the_pictures() {
+    let reported = Reported::of_samples(&[]);
+    let data = numbers(&reported.html(), "data");
+    let cards = data["cards"].as_array().unwrap();
+    // A rejected pair may share a kept one's picture, but not its caption.
+    let seen = cards.iter().filter(|card| card["caption"].is_string()).count();
+    assert_eq!(seen as u64, reported.count("kept"));
+}
+
+/// Many pairs: the page has some of them, from all over the scores, of each source and reason.
+#[test]
+fn a_large_run_gives_a_bounded_page() {
+    let temp = tempdir().unwrap();
+    let mut lines = String::new();
+    for entry in fs::read_dir(data("pairs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jpg") {
+            for number in 0..30 {
+                let caption = format!("a picture of number {number}, as it was on that day");
+                lines += &json!({ "image": path, "caption": caption }).to_string();
+                lines += "\n";
+            }
+        }
+    }
+    let (pairs, root) = (temp.path().join("many.jsonl"), text(&data("pairs")));
+    fs::write(&pairs, &lines).unwrap();
+    let few = Reported::of(&pairs, &["--image-root", &root], &["--pairs", "20"]);
+    let shown = numbers(&few.html(), "data");
+    let cards = shown["cards"].as_array().unwrap();
+    assert_eq!(shown["pairs"], lines.lines().count());
+    assert_eq!(cards.iter().filter(|card| card["even"] == true).count(), 20);
+    assert!(cards.len() < 50, "{}", cards.len());
+    let scores: Vec<f64> = cards.iter().filter_map(|card| card["score"].as_f64()).collect();
+    let all: Vec<f64> =
+        shown["scores"].as_array().unwrap().iter().map(|score| score.as_f64().unwrap()).collect();
+    for end in [all[0], all[all.len() - 1]] {
+        assert!(scores.contains(&end), "{end} is not shown");
+    }
+}
+
+/// The pictures' size and the number shown are told.
+#[test]
+fn the_size_of_the_page_is_told() {
+    let reported = Reported::of_samples(&[]);
+    let again = text(&reported.temp.path().join("again.html"));
+    let kept = text(&reported.temp.path().join("kept"));
+    let output = run(pairgate(["report", &kept, "-o", &again]), 0);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("12 pairs, ") && told.contains(" MB: open it in a browser"), "{told}");
+}
+
+#[cfg(unix)]
+fn shown(tab: &mut Tab, id: &str) -> u64 {
+    let text = tab.text(&format!("document.getElementById('{id}').textContent"));
+    text.replace(',', "").parse().unwrap()
+}
+
+/// Moves the slider as a hand does, and waits until all has followed.
+#[cfg(unix)]
+fn slide(tab: &mut Tab, to: &str) {
+    tab.js(&format!(
+        "{{ const s = document.getElementById('threshold'); s.value = {to}; \
+           s.dispatchEvent(new Event('input')); }} \
+         new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))"
+    ));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_slider_moves_everything() {
+    let Some(mut tab) = Tab::start() else { return };
     let pairs = text(&data("pairs"));
-    let (temp, summary, page) = report(&["--source", &pairs]);
-    let dom = rendered(browser, &page, "", temp.path());
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    tab.open(&reported.page);
     for (id, key) in
         [("n-pairs", "in"), ("n-kept", "kept"), ("n-rejected", "rejected"), ("n-failed", "failed")]
     {
-        assert_eq!(Some(shown(&dom, id)), summary[key].as_u64(), "{id}");
+        assert_eq!(shown(&mut tab, id), reported.count(key), "{id}");
     }
-    assert!(dom.contains("(as recorded)"));
-    let move_to = |value: &str| {
-        let script = format!(
-            "const s = document.getElementById('threshold'); s.value = {value}; \
-             s.dispatchEvent(new Event('input'));"
-        );
-        let dom = rendered(browser, &page, &script, temp.path());
-        (shown(&dom, "n-kept"), shown(&dom, "n-rejected"))
+    assert!(tab.text("byId('now').textContent").contains("(as recorded)"));
+    let recorded = reported.count("kept");
+    // What a reader sees of each part, and how much of the histogram has the colour of what is kept.
+    let seen = "[byId('reasons').innerText, byId('groups').innerText, byId('spread').innerText, \
+        byId('command-list').textContent, byId('below').children.length + ' ' + byId('above').children.length, \
+        [...document.querySelectorAll('#pairs-list .verdict')].map((v) => v.textContent).join(' '), \
+        (() => { const c = byId('histogram'), p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; \
+          const wanted = colour('kept').match(/[0-9a-f]{2}/g).map((x) => parseInt(x, 16)); let n = 0; \
+          for (let i = 0; i < p.length; i += 4) n += wanted.every((x, j) => p[i + j] === x); return n; })()]";
+    let mut look = |to: &str| {
+        slide(&mut tab, to);
+        let kept = (shown(&mut tab, "n-kept"), shown(&mut tab, "n-rejected"));
+        (kept, tab.js(seen))
     };
-    let pairs = summary["in"].as_u64().unwrap();
-    assert_eq!(move_to("s.min"), (9, pairs - 9));
-    assert_eq!(move_to("s.max"), (0, pairs));
+    let all = reported.count("in");
+    let (low, high) = (look("s.min"), look("s.max"));
+    assert_eq!((low.0, high.0), ((9, all - 9), (0, all)));
+    for (part, (low, high)) in
+        low.1.as_array().unwrap().iter().zip(high.1.as_array().unwrap()).enumerate()
+    {
+        assert_ne!(low, high, "part {part} stays");
+    }
+    let (low, high) = (&low.1, &high.1);
+    assert!(low[0].as_str().unwrap().contains("passed") && low[6].as_u64() > Some(0));
+    assert!(high[1].as_str().unwrap().contains("0 of 12"), "{high}");
+    assert_eq!(high[6], 0, "nothing is kept, and nothing has its colour");
+    tab.js("byId('reset').click()");
+    assert_eq!(shown(&mut tab, "n-kept"), recorded);
+    tab.assert_well();
+}
+
+#[cfg(unix)]
+#[test]
+fn pairs_are_searched_sorted_and_filtered() {
+    let Some(mut tab) = Tab::start() else { return };
+    let pairs = text(&data("pairs"));
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    tab.open(&reported.page);
+    let keys = "[...document.querySelectorAll('#pairs-list .key')].map((key) => key.textContent)";
+    let set = |tab: &mut Tab, id: &str, value: &str, event: &str| {
+        tab.js(&format!(
+            "{{ const e = byId('{id}'); e.value = {value}; e.dispatchEvent(new Event('{event}')); }}"
+        ));
+    };
+    assert_eq!(tab.js(keys).as_array().unwrap().len(), 12);
+    set(&mut tab, "pairs-search", "'SUN ocean'", "input");
+    assert_eq!(tab.js(keys), json!(["sunset"]), "words of caption and key, in any case");
+    assert_eq!(tab.text("byId('pairs-count').textContent"), "1 of 12 shown pairs");
+    set(&mut tab, "pairs-search", "'image too small'", "input");
+    assert_eq!(tab.js(keys), json!(["thumbnail"]), "the reason");
+    set(&mut tab, "pairs-search", "''", "input");
+    set(&mut tab, "pairs-reason", "'low_similarity'", "change");
+    assert_eq!(
+        tab.js("byId('pairs-list').children.length"),
+        reported.summary["rejected_reasons"]["low_similarity"]
+    );
+    set(&mut tab, "pairs-reason", "''", "change");
+    set(&mut tab, "pairs-source", "byId('pairs-source').options[1].value", "change");
+    assert_eq!(tab.js("byId('pairs-list').children.length"), 12);
+    let sort = |tab: &mut Tab, name: &str| {
+        let script = format!(
+            "[...byId('pairs-sort').options].find((option) => option.textContent === '{name}').value"
+        );
+        set(tab, "pairs-sort", &script, "change");
+    };
+    sort(&mut tab, "key");
+    let by_key = tab.js(keys);
+    let mut sorted: Vec<String> = serde_json::from_value(by_key.clone()).unwrap();
+    sorted.sort();
+    assert_eq!(by_key, json!(sorted));
+    let scores = "[...document.querySelectorAll('#pairs-list .score')].map((s) => Number(s.textContent)).filter((s) => !isNaN(s))";
+    for (name, order) in [("highest score", -1.0), ("lowest score", 1.0)] {
+        sort(&mut tab, name);
+        let scores: Vec<f64> = serde_json::from_value(tab.js(scores)).unwrap();
+        assert_eq!(scores.len(), 9);
+        assert!(
+            scores.windows(2).all(|two| (two[1] - two[0]) * order >= 0.0),
+            "{name}: {scores:?}"
+        );
+    }
+    sort(&mut tab, "longest caption");
+    let lengths = "data.cards.map((card) => card.length).sort((a, b) => b - a)[0] === \
+        data.cards.find((card) => card.key === document.querySelector('#pairs-list .key').textContent).length";
+    assert_eq!(tab.js(lengths), true);
+    tab.assert_well();
+}
+
+#[cfg(unix)]
+#[test]
+fn marks_give_precision_and_recall_and_are_kept_given_and_taken() {
+    let Some(mut tab) = Tab::start() else { return };
+    let pairs = text(&data("pairs"));
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    tab.open(&reported.page);
+    // The four best: good, bad, good, good; the worst: good. By hand and by keys.
+    tab.js("document.querySelectorAll('#pairs-list .card')[0].focus()");
+    for key in ["g", "ArrowRight", "b", "ArrowRight", "g"] {
+        tab.press(key);
+    }
+    tab.js("document.querySelectorAll('#pairs-list .mark.good')[3].click(); \
+            mark(data.cards.filter(isPooled).sort((a, b) => a.score - b.score)[0], 'good')");
+    assert_eq!(
+        tab.js("[...marks.values()].map((one) => one.mark)"),
+        json!(["good", "bad", "good", "good", "good"])
+    );
+    // At the fourth best score.
+    slide(&mut tab, "(data.scores[4] + data.scores[5]) / 2");
+    assert_eq!(tab.text("byId('marks-precision').textContent"), "75 %");
+    assert_eq!(tab.text("byId('marks-recall').textContent"), "75 %");
+    let told = tab.text("byId('estimates').textContent");
+    // Wilson's interval of 3 in 4 is 30.1 to 95.4 %.
+    assert!(told.contains("3 of 4") && told.contains("30 % to 95 %"), "{told}");
+    slide(&mut tab, "s.min");
+    assert_eq!(tab.text("byId('marks-precision').textContent"), "80 %");
+    assert_eq!(tab.text("byId('marks-recall').textContent"), "100 %");
+    assert_eq!(tab.js("wilson(0, 0)"), json!([0, 1]));
+    // They are kept by the browser.
+    tab.open(&reported.page);
+    assert_eq!(tab.js("marks.size"), 5);
+    assert_eq!(
+        tab.js("document.querySelectorAll('#pairs-list .mark[aria-pressed=true]').length"),
+        5
+    );
+    // What export hands over.
+    let lines = tab.text(
+        "new Promise((done) => { const make = URL.createObjectURL; \
+           URL.createObjectURL = (blob) => { blob.text().then(done); return make(blob); }; \
+           byId('marks-export').click(); })",
+    );
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 5);
+    let data = numbers(&reported.html(), "data");
+    for line in &lines {
+        let fields: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut wanted = ["uid", "key", "shard", "mark", "score"];
+        wanted.sort_unstable();
+        assert_eq!(fields, wanted);
+        let same = |card: &&Value| card["uid"] == line["uid"];
+        let card = data["cards"].as_array().unwrap().iter().find(same).unwrap();
+        for field in ["key", "shard", "score"] {
+            assert_eq!(card[field], line[field]);
+        }
+    }
+    // Marks of a colleague, of a pair that is not shown too, and lines that are none.
+    let others = [
+        json!({ "uid": "0".repeat(32), "key": "else", "shard": "s", "mark": "bad", "score": 0.5 })
+            .to_string(),
+        json!({ "uid": lines[0]["uid"], "key": "k", "shard": "s", "mark": "bad", "score": 0.5 })
+            .to_string(),
+        json!({ "uid": "short", "mark": "good" }).to_string(),
+        json!({ "uid": "1".repeat(32), "mark": "fine" }).to_string(),
+        "no JSON".to_owned(),
+    ];
+    tab.js(&format!(
+        "{{ const file = new DataTransfer(); file.items.add(new File([{}], 'marks.jsonl')); \
+           byId('marks-file').files = file.files; byId('marks-file').dispatchEvent(new Event('change')); }}",
+        json!(others.join("\n"))
+    ));
+    tab.wait("byId('marks-told').textContent.startsWith('1 marks more; 3 lines are no marks')");
+    assert_eq!(tab.js("[...marks.values()].filter((one) => one.mark === 'bad').length"), 3);
+    // A second press takes a mark away; all are cleared after a question.
+    tab.js("byId('marks-clear').click(); byId('marks-clear').click()");
+    assert_eq!(tab.js("[marks.size, byId('marks-export').disabled]"), json!([0, true]));
+    tab.js("document.querySelector('#pairs-list .mark.bad').click()");
+    assert_eq!(tab.js("marks.size"), 1);
+    tab.js("document.querySelector('#pairs-list .mark.bad').click()");
+    assert_eq!(tab.js("marks.size"), 0);
+    tab.open(&reported.page);
+    assert_eq!(tab.js("marks.size"), 0);
+    tab.assert_well();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_picture_is_enlarged_and_a_caption_opened() {
+    let Some(mut tab) = Tab::start() else { return };
+    let pairs = text(&data("pairs"));
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    tab.open(&reported.page);
+    let titles =
+        "[...document.querySelectorAll('#pairs-list .score')].map((score) => score.textContent)";
+    let titles: Vec<String> = serde_json::from_value(tab.js(titles)).unwrap();
+    let title = "byId('zoom-title').textContent";
+    tab.js("document.querySelector('#pairs-list .picture').click()");
+    assert_eq!((tab.js("byId('zoom').open"), tab.text(title)), (json!(true), titles[0].clone()));
+    tab.press("ArrowRight");
+    tab.press("ArrowRight");
+    tab.press("ArrowLeft");
+    assert_eq!(tab.text(title), titles[1]);
+    tab.press("b");
+    assert_eq!(tab.js("[...marks.values()].map((one) => one.mark)"), json!(["bad"]));
+    assert_eq!(tab.js("document.querySelectorAll('#zoom .mark.bad[aria-pressed=true]').length"), 1);
+    assert_eq!(
+        tab.js("document.querySelectorAll('#pairs-list .mark.bad[aria-pressed=true]').length"),
+        1
+    );
+    tab.press("Escape");
+    tab.wait("!byId('zoom').open");
+    // Back among the pairs, at the one that was looked at last.
+    tab.wait("document.activeElement.matches('#pairs-list .card:nth-child(2)')");
+    tab.press("Enter");
+    assert_eq!((tab.js("byId('zoom').open"), tab.text(title)), (json!(true), titles[1].clone()));
+    tab.js("byId('zoom-close').click()");
+    let caption = "document.querySelector('#pairs-list .caption')";
+    tab.js(&format!("{caption}.click()"));
+    assert_eq!(tab.js(&format!("{caption}.ariaExpanded")), "true");
+    assert_ne!(tab.js(&format!("getComputedStyle({caption}).display")), "-webkit-box");
+    tab.assert_well();
+}
+
+/// Keys, captions and inputs' names are text, wherever they are shown.
+#[cfg(unix)]
+#[test]
+fn what_strangers_wrote_stays_text() {
+    let Some(mut tab) = Tab::start() else { return };
+    let temp = tempdir().unwrap();
+    let folder = temp.path().join("<img src=nowhere onerror=document.title=1>");
+    fs::create_dir(&folder).unwrap();
+    let stem = "<b onmouseover=document.title=1>";
+    fs::copy(data("pairs/sunset.jpg"), folder.join(format!("{stem}.jpg"))).unwrap();
+    fs::write(folder.join(format!("{stem}.txt")), HOSTILE).unwrap();
+    let reported = Reported::of(&folder, &[], &["--source", &text(&folder)]);
+    tab.open(&reported.page);
+    tab.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+    tab.js("document.querySelector('#pairs-list .picture').click()");
+    assert_eq!(tab.text("document.title"), "pairgate report");
+    assert_eq!(tab.text("document.querySelector('#pairs-list .caption').textContent"), HOSTILE);
+    assert_eq!(tab.text("byId('zoom-caption').textContent"), HOSTILE);
+    // No element of the page but its own: pictures are data, nothing handles events by an attribute.
+    let strange = "[...document.querySelectorAll('*')].filter((one) => one.tagName === 'B' && !one.closest('.tile') || \
+        one.tagName === 'IMG' && !one.src.startsWith('data:') || \
+        one.getAttributeNames().some((name) => name.startsWith('on'))).length";
+    assert_eq!(tab.js(strange), 0);
+    assert_eq!(tab.js("document.querySelectorAll('script').length"), 3);
+    assert!(tab.text("byId('facts').textContent").contains("<img src=nowhere"));
+    assert!(tab.text("byId('command-list').textContent").contains("'/"), "quoted for a shell");
+    tab.assert_well();
+}
+
+/// Nothing sticks out at a telephone's width, and what is not on the page is asked of nobody.
+#[cfg(unix)]
+#[test]
+fn the_page_fits_any_width() {
+    let Some(mut tab) = Tab::start() else { return };
+    let pairs = text(&data("pairs"));
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    let (kept, both) =
+        (text(&reported.temp.path().join("kept")), reported.temp.path().join("both.html"));
+    let other = text(&reported.temp.path().join("other"));
+    run(pairgate(["filter", &pairs, "-o", &other, "--threshold", "0.15"]), 0);
+    run(pairgate(["report", &kept, &other, "--source", &pairs, "-o", &text(&both)]), 0);
+    for page in [&reported.page, &both] {
+        for width in [390, 768, 1280] {
+            tab.size(width, 900);
+            tab.open(page);
+            tab.js("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+            assert_eq!(tab.js("document.documentElement.scrollWidth"), width, "{}", page.display());
+            tab.assert_well();
+        }
+    }
+}
+
+/// Two runs of the same pairs are not one of twice as many.
+#[test]
+fn two_runs_of_the_same_pairs_are_compared() {
+    let pairs = text(&data("pairs"));
+    let reported = Reported::of_samples(&["--source", &pairs]);
+    let at = |name: &str| text(&reported.temp.path().join(name));
+    run(pairgate(["filter", &pairs, "-o", &at("other"), "--threshold", "0.15"]), 0);
+    let args = ["report", &at("kept"), &at("other"), "--source", &pairs, "-o", &at("both.html")];
+    let output = run(pairgate(args), 0);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("are runs of the same pairs"), "{told}");
+    let page = fs::read_to_string(at("both.html")).unwrap();
+    let (data, compared) = (numbers(&page, "data"), numbers(&page, "compared"));
+    assert_eq!((&data["pairs"], &data["head"]["threshold"]), (&json!(12), &json!(0.15)));
+    assert_eq!(compared["pairs"], 12);
+    let kept = data["kept"].as_u64().unwrap();
+    assert_eq!(compared["changed"], reported.count("kept") - kept);
+    assert_eq!(compared["differences"], json!(["the threshold was -0.0618, it is 0.15"]));
+    // Runs of other pairs are still one set.
+    let damaged = text(&crate::support::data("damaged"));
+    run(pairgate(["filter", &damaged, "-o", &at("else")]), 1);
+    run(pairgate(["report", &at("kept"), &at("else"), "-o", &at("sum.html")]), 0);
+    let page = fs::read_to_string(at("sum.html")).unwrap();
+    assert_eq!(numbers(&page, "data")["pairs"], 13);
+    assert_eq!(numbers(&page, "compared"), Value::Null);
 }

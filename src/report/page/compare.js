@@ -62,6 +62,9 @@ function showTables() {
     count("Pairs", "pairs"), share(0), share(1),
     { name: "Changed", value: changed, text: (row) => `${number(row.changed)}, ${percent(changed(row))}`, isNumber: true },
   ], compared.sources);
+  for (const [id, more] of [["c-sources", compared.more_sources], ["c-reasons", compared.more_reasons]]) {
+    if (more) byId(id).parentElement.after(make("p", "hint", `and ${number(more)} more`));
+  }
   if (compared.reasons.length) {
     sortable(byId("c-reasons"), [
       { name: "Old", value: (row) => row.old, text: (row) => wording(row.old) },
@@ -96,7 +99,10 @@ function drawScatter() {
       const kind = changed ? (counts[3] > counts[2] ? 3 : 2) : counts[1] > counts[0] ? 1 : 0;
       pen.globalAlpha = 0.2 + 0.8 * Math.log1p(all) / Math.log1p(most);
       pen.fillStyle = fills[kind];
-      pen.fillRect(column * wide, height - (row + 1) * tall, wide + 0.5, tall + 0.5);
+      // From edge to edge, so that no seam is drawn twice.
+      const edge = (place, step) => Math.round(place * step);
+      const [x0, y0] = [edge(column, wide), edge(scatter.across - row - 1, tall)];
+      pen.fillRect(x0, y0, edge(column + 1, wide) - x0, edge(scatter.across - row, tall) - y0);
     }
   }
   pen.globalAlpha = 1;

@@ -233,6 +233,7 @@ function startReport() {
   ]);
   startMarks();
   marksChanged.push(() => { showMarks(threshold, left, right); refreshCards(); });
+  byId("spread").parentElement.hidden = !data.scored;
   byId("report").hidden = false;
   buildSpread();
   showReport();

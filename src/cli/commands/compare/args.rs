@@ -34,10 +34,10 @@ pub struct CompareArgs {
     /// The later run, of the same pairs.
     #[arg(value_name = "B")]
     pub new: PathBuf,
-    /// Decide both by the threshold that keeps this share.
+    /// Decide both at one share, such as 15%.
     ///
-    /// Such as 15%: of each run's own scored pairs, by DataComp's rule. So models whose scores have
-    /// different scales compare.
+    /// By the threshold of each run that keeps this share of its own scored pairs (DataComp's rule). So
+    /// models whose scores have different scales compare.
     #[arg(
         short,
         long,
@@ -67,7 +67,9 @@ pub struct CompareArgs {
     /// A page to write.
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Option<PathBuf>,
-    /// Pairs to name of each change; on the page, 8 times as many.
+    /// Pairs to name of each change.
+    ///
+    /// The page shows 8 times as many.
     #[arg(long, value_name = "N", default_value_t = 5, help_heading = OUTPUT)]
     pub examples: usize,
     /// Print as JSON.

@@ -37,9 +37,9 @@ pub struct ReportArgs {
     pub source: Vec<PathBuf>,
     #[command(flatten)]
     pub images: ImageArgs,
-    /// Pairs to show from all over the scores.
+    /// Pairs from all over the scores.
     ///
-    /// Some more are shown: at the threshold, the best and the worst, and of each reason and source. A
+    /// At equal ranks. Some more are shown: at the threshold, the best and the worst, and of each reason and source. A
     /// pair takes about 10 kB of the page.
     #[arg(
         long,
