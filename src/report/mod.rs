@@ -40,7 +40,7 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Reads journals three times, and pictures once, and makes the page. Memory: 20 bytes a scored pair.
+    /// Reads journals three times, and pictures once, and makes the page. Memory: 24 bytes a scored pair.
     ///
     /// # Errors
     /// [`IoError`] if a journal or the source cannot be read.

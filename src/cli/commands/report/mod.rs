@@ -81,6 +81,9 @@ pub fn write(path: &Path, page: &Page) -> Result<(), Box<dyn Error>> {
     log::info!(
         "{at}: {shown} pairs, {with_picture} with a picture, {megabytes:.1} MB: open it in a browser"
     );
+    if *with_picture == 0 && *shown > 0 {
+        log::warn!("{at}: no picture was found: give --source, the pairs that were judged");
+    }
     Ok(())
 }
 
