@@ -1,81 +1,20 @@
 //! Two runs over the same pairs, side by side: the sums by hand, every form of a run, the page.
 
+mod ranks;
+#[cfg(unix)]
+mod shown;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pairgate::compare::{
-    JoinError, Matched, Pair, Points, Row, Run, Side, join, kendall, spearman,
-};
+use pairgate::compare::{JoinError, Matched, Pair, Row, Run, Side, join};
 use pairgate::{Uid, Verdict};
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
-#[cfg(unix)]
-use crate::browser::Tab;
 use crate::cli::{pairgate, run, shard, text};
 use crate::report::numbers;
 use crate::support::data;
-
-/// Two points of Kendall's own example are exchanged; the ties by hand.
-#[test]
-fn correlations_by_hand() {
-    let points = [(1.0, 1.0), (2.0, 3.0), (3.0, 2.0), (4.0, 4.0)];
-    // 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15), and (5 - 1) / 6.
-    assert!((spearman(&points).unwrap() - 0.8).abs() < 1e-12);
-    assert!((kendall(&points).unwrap() - 4.0 / 6.0).abs() < 1e-12);
-    // Ranks 1.5 1.5 3 and 1 2.5 2.5: covariance 0.75, variances 1.5 each. Pairs: one agrees, two are tied.
-    let tied = [(1.0, 1.0), (1.0, 2.0), (2.0, 2.0)];
-    assert!((spearman(&tied).unwrap() - 0.5).abs() < 1e-12);
-    assert!((kendall(&tied).unwrap() - 0.5).abs() < 1e-12);
-    let turned: Vec<_> = (0..9).map(|i| (i as f32, -i as f32)).collect();
-    assert_eq!((spearman(&turned), kendall(&turned)), (Some(-1.0), Some(-1.0)));
-    for none in [&[][..], &[(1.0, 2.0)], &[(1.0, 2.0), (1.0, 3.0)]] {
-        assert_eq!((spearman(none), kendall(none)), (None, None), "{none:?}");
-    }
-}
-
-proptest! {
-    /// Against the definition, every pair with every other.
-    #[test]
-    fn kendall_is_what_its_definition_says(points in prop::collection::vec((0u8..6, 0u8..6), 2..40)) {
-        let points: Vec<_> = points.into_iter().map(|(a, b)| (f32::from(a), f32::from(b))).collect();
-        let (mut sum, mut old, mut new) = (0.0, 0.0, 0.0);
-        for (place, a) in points.iter().enumerate() {
-            for b in &points[..place] {
-                let order = |x: f32, y: f32| if x == y { 0.0 } else { f64::from((x - y).signum()) };
-                let (of_old, of_new) = (order(a.0, b.0), order(a.1, b.1));
-                sum += of_old * of_new;
-                old += of_old.abs();
-                new += of_new.abs();
-            }
-        }
-        let wanted = sum / f64::sqrt(old * new);
-        match kendall(&points) {
-            Some(found) => prop_assert!((found - wanted).abs() < 1e-9, "{found} {wanted}"),
-            None => prop_assert!(wanted.is_nan()),
-        }
-    }
-}
-
-/// Of more pairs than are held those that are kept do not depend on the order, and stand for all.
-#[test]
-fn a_sample_of_the_scores_does_not_depend_on_the_order() {
-    let pairs: Vec<_> = (0..5000u32).map(|number| (uid(number), (number as f32, 1.0))).collect();
-    let held = |pairs: &mut dyn Iterator<Item = &(Uid, (f32, f32))>| {
-        let mut points = Points::with_most(1000);
-        pairs.for_each(|(uid, scores)| points.add(uid, *scores, pairgate::compare::Class::Both));
-        assert_eq!((points.seen(), points.is_exact()), (5000, false));
-        let mut scores: Vec<_> = points.scores().iter().map(|(score, _)| *score as u32).collect();
-        scores.sort_unstable();
-        scores
-    };
-    let (forth, back) = (held(&mut pairs.iter()), held(&mut pairs.iter().rev()));
-    assert_eq!(forth, back);
-    assert!(forth.len() > 400 && forth.len() <= 1000, "{}", forth.len());
-    let mean = forth.iter().sum::<u32>() as usize / forth.len();
-    assert!((2200..2800).contains(&mean), "{mean}");
-}
 
 fn uid(number: u32) -> Uid {
     format!("{number:032x}").parse().unwrap()
@@ -359,73 +298,6 @@ fn the_text_fits_a_terminal() {
         assert!(line.chars().count() <= 80, "{line:?}");
     }
     assert!(!more.contains('\u{1b}') && more.contains("and 28 more sources"), "{more}");
-}
-
-#[cfg(unix)]
-#[test]
-fn the_page_shows_what_changed() {
-    let Some(mut tab) = Tab::start() else { return };
-    let (temp, a, b) = two_runs();
-    let (pairs, page) = (text(&data("pairs")), temp.path().join("compare.html"));
-    let told = compare(&[&a, &b, "--source", &pairs, "-o", &text(&page)]);
-    let html = fs::read_to_string(&page).unwrap();
-    assert!(html.contains("Content-Security-Policy") && !html.contains("http://"));
-    assert_eq!(numbers(&html, "data"), Value::Null);
-    tab.open(&page);
-    let shown = |tab: &mut Tab, id: &str| tab.text(&format!("byId('{id}').textContent"));
-    assert_eq!(shown(&mut tab, "title"), "pairgate compare");
-    assert_eq!(shown(&mut tab, "c-pairs"), "12");
-    assert_eq!(shown(&mut tab, "c-changed"), told["changed"].to_string());
-    assert_eq!(shown(&mut tab, "c-spearman"), "1.0000");
-    for old in Verdict::ALL.map(Verdict::name) {
-        for new in Verdict::ALL.map(Verdict::name) {
-            let cell = shown(&mut tab, &format!("v-{old}-{new}"));
-            assert_eq!(cell, told["verdicts"][old][new].to_string(), "{old} {new}");
-        }
-    }
-    assert!(shown(&mut tab, "differences").contains("the threshold was -0.0618, it is 0.15"));
-    // Something is drawn.
-    let drawn = "['scatter', 'c-old', 'c-new'].map((id) => { const c = byId(id); \
-        return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((x) => x); })";
-    assert_eq!(tab.js(drawn), json!([true, true, true]));
-    // Pairs that changed, with pictures: filtered, searched, sorted.
-    let cards = told_cards(&html);
-    let changes =
-        "[...document.querySelectorAll('#changed-list .verdict')].map((v) => v.textContent)";
-    assert_eq!(tab.js(changes).as_array().unwrap().len(), cards.len());
-    assert!(tab.js("document.querySelectorAll('#changed-list img').length").as_u64() > Some(0));
-    tab.js("{ const e = byId('changed-change'); e.value = 'kept -> rejected'; e.dispatchEvent(new Event('change')); }");
-    let filtered: Vec<String> = serde_json::from_value(tab.js(changes)).unwrap();
-    let wanted = cards.iter().filter(|card| card["change"]["name"] == "kept -> rejected").count();
-    assert!(
-        wanted > 0
-            && filtered.len() == wanted
-            && filtered.iter().all(|name| name == "kept -> rejected")
-    );
-    tab.js(
-        "{ const e = byId('changed-change'); e.value = ''; e.dispatchEvent(new Event('change')); }",
-    );
-    let key = cards[0]["key"].as_str().unwrap();
-    tab.js(&format!("{{ const e = byId('changed-search'); e.value = '{key}'; e.dispatchEvent(new Event('input')); }}"));
-    assert_eq!(tab.js("document.querySelector('#changed-list .key').textContent"), key);
-    // Tables are sorted by the column that is pressed.
-    let reasons = "[...byId('c-reasons').querySelectorAll('tbody tr')].map((row) => row.cells[0].textContent)";
-    tab.js("byId('c-reasons').querySelector('th button').click()");
-    let up: Vec<String> = serde_json::from_value(tab.js(reasons)).unwrap();
-    assert!(up.len() > 1 && up.is_sorted(), "{up:?}");
-    tab.js("byId('c-reasons').querySelector('th button').click()");
-    let down: Vec<String> = serde_json::from_value(tab.js(reasons)).unwrap();
-    assert!(down.iter().rev().is_sorted(), "{down:?}");
-    assert_eq!(tab.text("byId('c-reasons').querySelector('th').ariaSort"), "descending");
-    tab.size(390, 900);
-    tab.open(&page);
-    assert_eq!(tab.js("document.documentElement.scrollWidth"), 390);
-    tab.assert_well();
-}
-
-#[cfg(unix)]
-fn told_cards(html: &str) -> Vec<Value> {
-    numbers(html, "compared")["cards"].as_array().unwrap().clone()
 }
 
 /// Of many pairs the page has how many lie where, and stays small.
