@@ -155,6 +155,8 @@ pub mod agent;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]
+pub mod compare;
+#[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod datacomp;

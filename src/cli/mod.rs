@@ -73,6 +73,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Merge(args) => commands::merge::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),
+        Command::Compare(args) => commands::compare::run(args),
         Command::Subset(args) => commands::subset::run(args),
         Command::Journal(command) => commands::journal::run(command),
         Command::Config(command) => commands::config::run(command),

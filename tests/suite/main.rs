@@ -1,9 +1,12 @@
 //! All integration tests, in one binary: one module a subject.
 
 mod bits;
+#[cfg(unix)]
+mod browser;
 mod calibrate;
 mod capture;
 mod cli;
+mod compare;
 mod config;
 mod decode;
 mod forms;

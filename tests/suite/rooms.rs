@@ -31,6 +31,7 @@ const ROOMS: &[&str] = &[
     "notify",
     "capture",
     "replay",
+    "compare",
     "report",
     "agent",
     "cli",

@@ -17,6 +17,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use super::commands::calibrate::CalibrateArgs;
 use super::commands::capture::CaptureArgs;
+use super::commands::compare::CompareArgs;
 use super::commands::config::ConfigCommand;
 use super::commands::filter::FilterArgs;
 use super::commands::health::HealthArgs;
@@ -82,6 +83,7 @@ pub enum Command {
     Merge(MergeArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),
+    Compare(CompareArgs),
     Subset(SubsetArgs),
     /// Decision journals: list, print, explain, check, repair.
     #[command(subcommand)]

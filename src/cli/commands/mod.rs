@@ -2,6 +2,7 @@
 
 pub mod calibrate;
 pub mod capture;
+pub mod compare;
 pub mod config;
 pub mod filter;
 pub mod health;
