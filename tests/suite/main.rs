@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: one module a subject.
 
 mod bits;
+mod blend;
 mod calibrate;
 mod capture;
 mod cli;

@@ -42,7 +42,7 @@ pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
 pub use rules::RuleArgs;
 pub use spool::SpoolArgs;
-pub use values::{cosine, fraction, threshold};
+pub use values::{cosine, fraction, share, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.
 ///
