@@ -29,6 +29,7 @@ mod one_to_one;
 mod operators;
 mod pictures;
 mod pipeline;
+mod plan;
 mod prepare;
 mod printable;
 #[cfg(unix)]

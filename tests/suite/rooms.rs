@@ -30,6 +30,7 @@ const ROOMS: &[&str] = &[
     "notify",
     "capture",
     "replay",
+    "plan",
     "report",
     "agent",
     "cli",

@@ -26,6 +26,7 @@ use super::commands::judge::JudgeArgs;
 use super::commands::manual::{CompletionsArgs, ManArgs};
 use super::commands::merge::MergeArgs;
 use super::commands::model::ModelCommand;
+use super::commands::plan::PlanArgs;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
@@ -83,6 +84,7 @@ pub enum Command {
     Replay(ReplayArgs),
     Report(ReportArgs),
     Subset(SubsetArgs),
+    Plan(PlanArgs),
     /// Decision journals: list, print, explain, check, repair.
     #[command(subcommand)]
     Journal(JournalCommand),
