@@ -21,7 +21,7 @@ const FLOAT: i32 = 1;
 const INT8: i32 = 3;
 
 /// A copy of the default bundle whose int8 weights are others: codes moved, scales grown.
-fn another_default(folder: &Path) -> PathBuf {
+pub fn another_default(folder: &Path) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
     let to = folder.join("another");
     fs::create_dir(&to).unwrap();

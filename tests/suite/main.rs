@@ -3,6 +3,7 @@
 mod bits;
 mod blend;
 mod calibrate;
+mod calibrate_from;
 mod capture;
 mod cli;
 mod config;
