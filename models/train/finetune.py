@@ -40,6 +40,7 @@ from gate import Gate  # noqa: E402
 RATE = 1e-4  # a tenth of what the towers were trained with
 MOST = 20_000  # pairs that are held, 43 KB each
 BATCH = 128
+LONGEST = 0.98  # of the running average, what stays at a step
 SEEDS = (1, 2, 3, 4, 5)
 NOISE, TEST_SHARE = 0.7, 0.3  # of a pool, and of the clean pairs that the probe is tested on
 
@@ -74,14 +75,14 @@ class Good:
 
 
 def train(bundle, good, minutes, seed):
-    """Both towers of a bundle, trained on for some minutes; the mean of their last steps."""
+    """Both towers of a bundle, trained on for some minutes: running averages of their weights."""
     torch.manual_seed(seed)
     scale = tomllib.loads((bundle / "bundle.toml").read_text())["logit_scale"]
     image = restore.image_tower(bundle / "image.onnx").to(memory_format=torch.channels_last).train()
     text_tower = restore.text_tower(bundle / "text.onnx").train()
     bias, rng = contrast.Bias(), np.random.default_rng(seed)
     optimizer = stage.optimizer_of([(image, RATE), (text_tower, RATE), (bias, 10 * RATE)])
-    averages = [stage.Average(tower, 0.98) for tower in (image, text_tower)]
+    averages = [stage.Average(tower) for tower in (image, text_tower)]
     clock, means, share = stage.Clock(minutes), stage.Means(["match"]), 0.0
     for pixels, ids in distil.prefetch(lambda: good.batch(rng)):
         with stage.halves():
@@ -91,6 +92,8 @@ def train(bundle, good, minutes, seed):
         stage.descend(optimizer, loss, share)
         means.add(loss)
         for average, tower in zip(averages, (image, text_tower)):
+            # Over the last half of the steps while they are few: what it began with would weigh on it.
+            average.keep = min(LONGEST, 1 - 1 / (means.steps / 2 + 1))
             average.update(tower)
         if means.steps % 20 == 0:
             stage.log(f"fine-tuning: step {means.steps}, share {share:.3f}, {means}")

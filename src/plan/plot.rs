@@ -135,7 +135,7 @@ fn drawing(picture: &Picture<'_>) -> String {
         HEIGHT - 14.0,
         (TOP + HEIGHT - BOTTOM) / 2.0,
         WIDTH - RIGHT + 12.0,
-        HEIGHT - BOTTOM + 20.0
+        TOP - 12.0
     );
     text
 }

@@ -43,11 +43,11 @@ def case(rng):
 
 def runs(rng):
     """Errors of five buckets after 1, 2, 4, 7 and 10 passes, each off by about a thousandth."""
-    b, tau = [-0.2, -0.17, -0.14, -0.1, -0.06], [2.0, 2.5, 3.0, 3.5, 4.0]
+    b, tau = [-0.2, -0.17, -0.14, -0.1, -0.08], [2.0, 2.5, 3.0, 3.5, 4.0]
     lines = ["bucket,epochs,error"]
     for k in range(5):
         for epochs in (1, 2, 4, 7, 10):
-            exact = error(0.4, 0.08, 1e6, b[k : k + 1], tau[k : k + 1], epochs * 1e6, "last")
+            exact = error(1.0, 0.05, 1e6, b[k : k + 1], tau[k : k + 1], epochs * 1e6, "last")
             lines.append(f"{k + 1},{epochs},{exact + 0.001 * rng.standard_normal():.6f}")
     return "\n".join(lines) + "\n"
 

@@ -73,8 +73,8 @@ pub struct CalibrateArgs {
     /// Keep the share that another model kept.
     ///
     /// OLD is its bundle, which then scores the inputs too, or what it has
-    /// recorded of the same pairs: journals, or files that `score` wrote. The
-    /// inputs may be such files as well.
+    /// recorded of the same pairs: journals, or files that `score` wrote.
+    /// Without --model, the inputs may be such files as well.
     #[arg(
         long,
         value_name = "OLD",

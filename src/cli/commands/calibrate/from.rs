@@ -71,9 +71,10 @@ fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>>
             return Err("--from takes one bundle, or journals and files of scores".into());
         };
         let mut session = Session::start(&args.input, &args.rules)?;
-        let code = score(args, &session, &args.input.inputs, &mut new)?;
         let arithmetic = args.input.model.arithmetic;
+        // What is no bundle is told before anything is scored.
         let bundle = load_bundle(&session.config, Some(bundle), arithmetic)?;
+        let code = score(args, &session, &args.input.inputs, &mut new)?;
         session.model = Arc::new(load_model(&bundle, arithmetic)?);
         score(args, &session, &args.input.inputs, &mut old.scored)?;
         old.bundle = Some(bundle);
@@ -83,8 +84,11 @@ fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>>
     }
     let mut code = ExitCode::SUCCESS;
     recorded.iter().try_for_each(|path| old.scored.read(path))?;
+    // Tables may hold pairs as well as scores: whoever names a model has pairs for it.
+    let is_scored =
+        |path: &&PathBuf| args.input.model.model.is_none() && Kind::of(path) != Kind::Other;
     let (scored, pairs): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        args.input.inputs.iter().partition(|path| Kind::of(path) != Kind::Other);
+        args.input.inputs.iter().partition(is_scored);
     scored.iter().try_for_each(|path| new.read(path))?;
     if !pairs.is_empty() {
         let session = Session::start(&args.input, &args.rules)?;

@@ -79,7 +79,7 @@ impl Answers {
         if args.illustrative {
             text += &format!("{INVENTED}\n");
         }
-        text += &format!("{}\n", printable_line(&source(fits, args)));
+        text += &format!("{}\n", printable_line(&source(fits, args)).replacen("; ", "\n", 1));
         for (plan, other) in self.plans.iter().zip(&self.others) {
             text += &self.one(plan, other, fits);
         }
@@ -132,8 +132,11 @@ impl Answers {
                 other.chosen().error
             );
         }
-        let keep = 100.0 * plan.chosen().kept_samples / fits.pool_samples;
-        text + &format!("next: pairgate filter SHARDS --keep {}% -o kept\n", shortened(keep))
+        if self.plans.len() == 1 {
+            let keep = 100.0 * plan.chosen().kept_samples / fits.pool_samples;
+            text += &format!("next: pairgate filter SHARDS --keep {}% -o kept\n", shortened(keep));
+        }
+        text
     }
 
     fn json(&self, args: &PlanArgs, fits: &Fits) -> String {

@@ -13,6 +13,7 @@ use crate::cli::args::share;
 /// keeps, not by its accuracy.
 #[derive(Debug, ClapArgs)]
 #[command(
+    override_usage = "pairgate model blend [OPTIONS] -w <W> -o <NEW> <BUNDLE> <BUNDLE>...",
     after_help = "\
 Example: pairgate model blend start tuned --weight 0.5 -o blend
          (--help shows more)",

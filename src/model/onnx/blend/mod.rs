@@ -1,9 +1,12 @@
 //! Graphs of one shape, averaged: each weight becomes the weighted mean of the numbers that it stands
 //! for in each of them. What is stored in int8 is rounded anew, each channel by a scale of its own.
 
+mod names;
+
 use std::collections::{BTreeSet, HashMap};
 
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use names::names;
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::Graph;
 use super::constants::{Kind, Values, dims, kind};
@@ -67,12 +70,12 @@ struct Other {
 
 impl Other {
     fn of(first: &Graph, graph: &Graph, weight: f64) -> Result<Self, ModelError> {
-        let names = Names::of(first, graph).map_err(|why| refused(graph.file(), why))?;
+        let names = names(first, graph).map_err(|why| refused(graph.file(), why))?;
         let held: HashMap<&str, &TensorProto> =
             graph.proto().initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let mut constants = HashMap::new();
         for tensor in &first.proto().initializer {
-            let Some(name) = names.0.get(tensor.name.as_str()) else { continue };
+            let Some(name) = names.get(tensor.name.as_str()) else { continue };
             let found = held.get(name).ok_or_else(|| {
                 refused(graph.file(), format!("{name:?} is no constant, in the first graph it is"))
             })?;
@@ -80,83 +83,6 @@ impl Other {
         }
         Ok(Self { file: graph.file().to_owned(), weight, constants })
     }
-}
-
-/// What each name of the first graph is called in another one: exporters number names as they come.
-struct Names<'a>(HashMap<&'a str, &'a str>);
-
-impl<'a> Names<'a> {
-    fn of(first: &'a Graph, other: &'a Graph) -> Result<Self, String> {
-        let (a, b) = (first.proto(), other.proto());
-        let mut names = Self(HashMap::new());
-        let mut back = HashMap::new();
-        let mut bind = |one: &'a str, two: &'a str| {
-            let same =
-                *names.0.entry(one).or_insert(two) == two && *back.entry(two).or_insert(one) == one;
-            same.then_some(()).ok_or_else(|| format!("{two:?} stands where the first has {one:?}"))
-        };
-        for (ours, theirs, what) in [
-            (first.inputs(), other.inputs(), "inputs"),
-            (first.outputs(), other.outputs(), "outputs"),
-        ] {
-            let kinds = |ports: &[super::Port]| -> Vec<_> {
-                ports.iter().map(|port| (port.element_type.clone(), port.dims.clone())).collect()
-            };
-            if kinds(&ours) != kinds(&theirs) {
-                return Err(format!("its {what} are not those of the first graph"));
-            }
-        }
-        for (one, two) in a.input.iter().zip(&b.input).chain(a.output.iter().zip(&b.output)) {
-            bind(&one.name, &two.name)?;
-        }
-        if a.node.len() != b.node.len() {
-            let (ours, theirs) = (a.node.len(), b.node.len());
-            return Err(format!(
-                "it has {theirs} nodes, the first graph has {ours}: networks of one shape, exported \
-                 alike and all or none of them quantized, can be blended"
-            ));
-        }
-        for (place, (one, two)) in a.node.iter().zip(&b.node).enumerate() {
-            alike(one, two).map_err(|why| format!("node {place} ({}): {why}", two.op_type))?;
-            for (one, two) in
-                one.input.iter().zip(&two.input).chain(one.output.iter().zip(&two.output))
-            {
-                bind(one, two)
-                    .map_err(|why| format!("node {place} ({}): {why}", a.node[place].op_type))?;
-            }
-        }
-        Ok(names)
-    }
-}
-
-/// Whether two nodes compute the same of their inputs.
-fn alike(one: &NodeProto, two: &NodeProto) -> Result<(), String> {
-    if (&one.op_type, &one.domain) != (&two.op_type, &two.domain) {
-        return Err(format!("the first graph has {} there", one.op_type));
-    }
-    if (one.input.len(), one.output.len()) != (two.input.len(), two.output.len()) {
-        return Err("it has not as many inputs and outputs as in the first graph".into());
-    }
-    let said = |node: &NodeProto| -> HashMap<String, AttributeProto> {
-        node.attribute.iter().map(|attribute| (attribute.name.clone(), plain(attribute))).collect()
-    };
-    let (ours, theirs) = (said(one), said(two));
-    let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-    match keys.into_iter().find(|key| ours.get(*key) != theirs.get(*key)) {
-        Some(key) => Err(format!("its {key} is not that of the first graph")),
-        None => Ok(()),
-    }
-}
-
-/// An attribute without what says nothing of its value.
-fn plain(attribute: &AttributeProto) -> AttributeProto {
-    let mut attribute = attribute.clone();
-    attribute.doc_string.clear();
-    if let Some(tensor) = &mut attribute.t {
-        tensor.name.clear();
-        tensor.doc_string.clear();
-    }
-    attribute
 }
 
 /// A weight in int8: codes with the constants that give them their meaning.
