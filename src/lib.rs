@@ -181,6 +181,8 @@ pub mod model;
 pub mod notify;
 #[doc(hidden)]
 pub mod pipeline;
+#[doc(hidden)]
+pub mod plan;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub mod prepare;

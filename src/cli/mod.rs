@@ -75,6 +75,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Report(args) => commands::report::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Subset(args) => commands::subset::run(args),
+        Command::Plan(args) => commands::plan::run(args),
         Command::Journal(command) => commands::journal::run(command),
         Command::Config(command) => commands::config::run(command),
         Command::Model(command) => commands::model::run(command),

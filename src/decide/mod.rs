@@ -13,6 +13,7 @@ mod drift;
 mod recorded;
 pub mod share;
 pub mod sketch;
+pub mod swap;
 mod tracker;
 mod window;
 

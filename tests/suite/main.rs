@@ -3,7 +3,9 @@
 mod bits;
 #[cfg(unix)]
 mod browser;
+mod blend;
 mod calibrate;
+mod calibrate_from;
 mod capture;
 mod cli;
 mod compare;
@@ -31,6 +33,7 @@ mod one_to_one;
 mod operators;
 mod pictures;
 mod pipeline;
+mod plan;
 mod prepare;
 mod printable;
 #[cfg(unix)]

@@ -32,6 +32,7 @@ const ROOMS: &[&str] = &[
     "capture",
     "replay",
     "compare",
+    "plan",
     "report",
     "agent",
     "cli",

@@ -27,6 +27,7 @@ use super::commands::judge::JudgeArgs;
 use super::commands::manual::{CompletionsArgs, ManArgs};
 use super::commands::merge::MergeArgs;
 use super::commands::model::ModelCommand;
+use super::commands::plan::PlanArgs;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
@@ -43,7 +44,7 @@ pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
 pub use rules::RuleArgs;
 pub use spool::SpoolArgs;
-pub use values::{cosine, fraction, threshold};
+pub use values::{cosine, fraction, share, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.
 ///
@@ -85,6 +86,7 @@ pub enum Command {
     Report(ReportArgs),
     Compare(CompareArgs),
     Subset(SubsetArgs),
+    Plan(PlanArgs),
     /// Decision journals: list, print, explain, check, repair.
     #[command(subcommand)]
     Journal(JournalCommand),

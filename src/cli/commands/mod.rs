@@ -12,6 +12,7 @@ pub mod judge;
 pub mod manual;
 pub mod merge;
 pub mod model;
+pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod score;
