@@ -17,6 +17,12 @@ const RECOVERED: u8 = 1;
 /// Note: the decision came through a spool; the value is the spool's number and the ticket there, as
 /// postcard encodes a [`Position`].
 const SPOOLED: u8 = 2;
+/// Note: the group that a field of its metadata puts the pair in; the value is the group's name, at most
+/// [`MAX_GROUP`] bytes of it.
+const GROUP: u8 = 3;
+
+/// Longest name of a group, in bytes: the length of its note is then one or two bytes.
+pub const MAX_GROUP: usize = 256;
 
 /// Where a kept pair is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +67,8 @@ pub struct Record {
     /// Where the decision comes from, if it waited in a spool: the spool's number, and the ticket that it
     /// has there.
     pub spooled: Option<Position>,
+    /// The group that a field of its metadata puts it in, where groups have thresholds of their own.
+    pub group: Option<String>,
 }
 
 impl Record {
@@ -103,6 +111,7 @@ impl Record {
             threshold,
             recovered: false,
             spooled: None,
+            group: None,
         }
     }
 }
@@ -203,6 +212,9 @@ impl From<RecordBytes<'_>> for Record {
             spooled: notes(&bytes.notes)
                 .find(|(tag, _)| *tag == SPOOLED)
                 .and_then(|(_, value)| postcard::from_bytes(value).ok()),
+            group: notes(&bytes.notes)
+                .find(|(tag, _)| *tag == GROUP)
+                .and_then(|(_, value)| Some(std::str::from_utf8(value).ok()?.to_owned())),
         }
     }
 }
@@ -217,6 +229,14 @@ fn notes_of(record: &Record) -> Vec<u8> {
     if let Some(Ok(value)) = record.spooled.map(|place| postcard::to_allocvec(&place)) {
         notes.extend([SPOOLED, value.len() as u8]);
         notes.extend(value);
+    }
+    let group = record.group.as_deref().map(|group| cut(group, MAX_GROUP));
+    // A number is at most a few bytes: into memory nothing fails.
+    if let Some((group, Ok(length))) = group.map(|g| (g, postcard::to_allocvec(&(g.len() as u32))))
+    {
+        notes.push(GROUP);
+        notes.extend(length);
+        notes.extend(group.as_bytes());
     }
     notes
 }

@@ -10,7 +10,7 @@ use pairgate_core::decision::Decision;
 
 use super::reload::{Change, Successor};
 use super::{Message, Outcome, RunError, Shared};
-use crate::decide::{Decider, Examined};
+use crate::decide::{Decider, Examined, Noted};
 use crate::disk::IoError;
 use crate::sink::{Judged, RunEnd, Sink};
 
@@ -168,11 +168,13 @@ impl<'s> Drain<'s> {
             self.sink.checkpoint(&state)?;
         }
         let decider = self.decider();
-        let threshold = decider.moving_threshold();
+        let moving = decider.moving_threshold();
         let decision = decider.decide(&pair)?;
+        let Noted { threshold, group } = decider.noted();
+        let threshold = threshold.or(moving);
         let Examined { ticket, position, sample, uid, evidence } = pair;
         let broken = evidence.broken;
-        let judged = Judged { ticket, position, sample, uid, decision, broken, threshold };
+        let judged = Judged { ticket, position, sample, uid, decision, broken, threshold, group };
         self.sink.accept(&judged)?;
         Ok(decision)
     }

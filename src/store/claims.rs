@@ -93,6 +93,7 @@ impl Claim {
             threshold: None,
             recovered: true,
             spooled: None,
+            group: None,
         }
     }
 }

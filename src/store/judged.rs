@@ -1,5 +1,6 @@
 //! A decided pair, and what takes decided pairs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pairgate_core::decision::{Decision, ReasonSet};
@@ -25,15 +26,17 @@ pub struct Judged {
     pub decision: Decision,
     /// Every rule that the pair breaks, as far as its path went.
     pub broken: ReasonSet,
-    /// Lowest score that passed, where the threshold moves.
+    /// Lowest score that passed, where not all pairs have the same.
     pub threshold: Option<f32>,
+    /// The group that a field of its metadata puts it in, where groups have thresholds of their own.
+    pub group: Option<Arc<str>>,
 }
 
 impl Judged {
     /// A decided pair of which no more is known.
     pub fn new(ticket: u64, sample: Sample, uid: Uid, decision: Decision) -> Self {
         let (position, broken) = (Position::default(), ReasonSet::default());
-        Self { ticket, position, sample, uid, decision, broken, threshold: None }
+        Self { ticket, position, sample, uid, decision, broken, threshold: None, group: None }
     }
 }
 

@@ -476,7 +476,7 @@ impl Sink for StoreSink {
 
 /// The record of a decided pair, which is not stored yet.
 pub(crate) fn record_of(judged: &Judged) -> Record {
-    let Judged { ticket, position, sample, uid, decision, broken, threshold } = judged;
+    let Judged { ticket, position, sample, uid, decision, broken, threshold, group } = judged;
     Record {
         ticket: *ticket,
         uid: *uid,
@@ -492,6 +492,7 @@ pub(crate) fn record_of(judged: &Judged) -> Record {
         threshold: *threshold,
         recovered: false,
         spooled: None,
+        group: group.as_deref().map(str::to_owned),
     }
 }
 

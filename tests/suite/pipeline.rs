@@ -318,6 +318,7 @@ fn recorded(count: u64) -> Vec<Result<Record, IoError>> {
             threshold: None,
             recovered: false,
             spooled: None,
+            group: None,
         })
     };
     (0..count).map(&mut record).collect()

@@ -147,7 +147,8 @@ impl Sink for OutboxSink {
         let (payload, record) = waiting::write(judged, &self.terms);
         let sequence = self.push(&payload)?;
         self.state.release(frame_bytes(&judged.sample));
-        let judged = Judged { sample: bare(&judged.sample), ..*judged };
+        let judged =
+            Judged { sample: bare(&judged.sample), group: judged.group.clone(), ..*judged };
         self.pending.push_back(Pending { sequence, judged, record });
         let settled = match self.pending.len() >= MOST_PENDING {
             true => self.sync(),

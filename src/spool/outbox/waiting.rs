@@ -52,6 +52,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Waiting> {
         decision: record.decision(),
         broken: record.broken,
         threshold: record.threshold,
+        group: record.group.as_deref().map(Into::into),
     };
     Some(Waiting { judged, record, terms })
 }

@@ -383,6 +383,7 @@ fn judged(record: &Record, found: Found) -> Judged {
         position: record.position,
         broken: record.broken,
         threshold: record.threshold,
+        group: record.group.as_deref().map(Into::into),
         ..decided
     }
 }
