@@ -5,6 +5,7 @@ mod calibrate;
 mod capture;
 mod cli;
 mod config;
+mod cut;
 mod decode;
 mod forms;
 mod frames;

@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod capture;
 pub mod config;
+pub mod cut;
 pub mod filter;
 pub mod health;
 pub mod journal;

@@ -99,6 +99,12 @@ impl Table {
         rows.collect::<io::Result<_>>().map_err(unread(&self.path))
     }
 
+    /// What the file tells under a key of its own metadata.
+    pub fn told(&self, key: &str) -> Option<String> {
+        let told = self.reader.metadata().file_metadata().key_value_metadata()?;
+        told.iter().find(|entry| entry.key == key)?.value.clone()
+    }
+
     /// How precise the numbers of the column `name` are.
     ///
     /// # Errors
