@@ -117,10 +117,13 @@ impl<S: Scores> Matched<S> {
         };
         let mut index = Index::of(self.scores.open()?, before..taken, most)?;
         if let Some(journal) = journal {
-            for record in Reader::open(journal)?
-                .take_while(|record| record.as_ref().map_or(true, |record| record.ticket < before))
-            {
-                index.had(&record?);
+            // No further: behind them the journal is being written.
+            for record in Reader::open(journal)? {
+                let record = record?;
+                index.had(&record);
+                if record.ticket + 1 >= before {
+                    break;
+                }
             }
         }
         let mebibytes = index.bytes().div_ceil(1 << 20);
