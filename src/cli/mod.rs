@@ -63,6 +63,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
     use args::Command;
     match command {
         Command::Filter(args) => commands::filter::run(args),
+        Command::Cut(args) => commands::cut::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Capture(args) => commands::capture::run(args),
         Command::Serve(args) => commands::serve::run(args),

@@ -1,15 +1,16 @@
 //! All integration tests, in one binary: one module a subject.
 
 mod bits;
+mod blend;
 #[cfg(unix)]
 mod browser;
-mod blend;
 mod calibrate;
 mod calibrate_from;
 mod capture;
 mod cli;
 mod compare;
 mod config;
+mod cut;
 mod decode;
 mod forms;
 mod frames;

@@ -193,6 +193,7 @@ fn record(ticket: u64) -> Record {
         recovered: ticket.is_multiple_of(5),
         spooled: ticket.is_multiple_of(7).then_some(Position { input: 3, item: ticket }),
         choice: ticket.is_multiple_of(4).then(|| Box::new(choice(ticket))),
+        group: ticket.is_multiple_of(6).then(|| "example.org".into()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! is asked stands beside it.
 
 mod gate;
+mod groups;
 pub mod headings;
 mod input;
 mod layers;
@@ -19,6 +20,7 @@ use super::commands::calibrate::CalibrateArgs;
 use super::commands::capture::CaptureArgs;
 use super::commands::compare::CompareArgs;
 use super::commands::config::ConfigCommand;
+use super::commands::cut::CutArgs;
 use super::commands::filter::FilterArgs;
 use super::commands::health::HealthArgs;
 use super::commands::journal::JournalCommand;
@@ -36,6 +38,7 @@ use super::commands::subset::SubsetArgs;
 use super::commands::watch::WatchArgs;
 
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
+pub use groups::GroupArgs;
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
 pub use listen::ListenArgs;
@@ -75,6 +78,7 @@ pub struct Args {
 pub enum Command {
     Filter(FilterArgs),
     Score(ScoreArgs),
+    Cut(CutArgs),
     Capture(CaptureArgs),
     Serve(ServeArgs),
     Judge(JudgeArgs),

@@ -4,6 +4,7 @@ pub mod calibrate;
 pub mod capture;
 pub mod compare;
 pub mod config;
+pub mod cut;
 pub mod filter;
 pub mod health;
 pub mod journal;

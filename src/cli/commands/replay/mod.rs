@@ -231,7 +231,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
         )
         .into());
     }
-    let settings = settings(&session, &terms, earlier)?;
+    let settings = settings(args, &session, &terms, earlier)?;
     let inputs = session.open_paths(args.images.options(), &args.source)?;
     let first_ticket = journal.header().first_ticket;
     if first_ticket > 0 {
@@ -247,6 +247,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
 
 /// The settings that the journal was written under: their digest says whether they are.
 fn settings(
+    args: &ReplayArgs,
     session: &Session,
     terms: &Terms,
     earlier: bool,
@@ -259,7 +260,7 @@ fn settings(
         let arithmetic = session.model.arithmetic();
         let digest =
             if earlier { settings.earlier_digest(arithmetic) } else { settings.digest(arithmetic) };
-        if digest == terms.config {
+        if digest == terms.config || terms.is_of(digest, args.images.options().named()) {
             return Ok(settings);
         }
     }

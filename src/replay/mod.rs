@@ -1,5 +1,7 @@
 //! Decisions again, from what a journal recorded of them.
 
+pub mod scores;
+
 use pairgate_core::decision::{Class, Decision, Reason, Verdict};
 use pairgate_core::policy::{self, OnError, Policy};
 
