@@ -54,6 +54,11 @@ impl Row {
         Self { codes, scale }
     }
 
+    /// A row of these codes, -127 to 127.
+    pub fn from_parts(codes: Box<[i8]>, scale: f32) -> Self {
+        Self { codes, scale }
+    }
+
     /// The codes, -127 to 127.
     pub fn codes(&self) -> &[i8] {
         &self.codes
@@ -97,6 +102,12 @@ impl Rows {
         debug_assert_eq!(row.codes.len(), self.dimension);
         self.codes.extend_from_slice(&row.codes);
         self.scales.push(row.scale);
+    }
+
+    /// The row at a place.
+    pub fn row(&self, place: usize) -> Row {
+        let codes = &self.codes[place * self.dimension..][..self.dimension];
+        Row { codes: codes.into(), scale: self.scales[place] }
     }
 
     /// Puts `row` in the place of another.

@@ -32,4 +32,14 @@ pub struct Scored<'a> {
 pub trait Measure: Send + Sync + Debug {
     /// The pair's value; NaN where it has none.
     fn measure(&self, pair: &Scored<'_>) -> f32;
+
+    /// How many values it gives of a pair.
+    fn width(&self) -> usize {
+        1
+    }
+
+    /// Adds all of its values to `values`; the first is [`measure`](Self::measure)'s.
+    fn measure_into(&self, pair: &Scored<'_>, values: &mut Vec<f32>) {
+        values.push(self.measure(pair));
+    }
 }
