@@ -167,6 +167,8 @@ pub mod digest;
 #[doc(hidden)]
 pub mod disk;
 #[doc(hidden)]
+pub mod embeddings;
+#[doc(hidden)]
 pub mod gate;
 #[doc(hidden)]
 pub mod journal;
@@ -184,6 +186,9 @@ pub mod pipeline;
 pub mod prepare;
 #[doc(hidden)]
 pub mod printable;
+#[cfg(feature = "parquet")]
+#[doc(hidden)]
+pub mod recorded;
 #[doc(hidden)]
 pub mod replay;
 #[doc(hidden)]
