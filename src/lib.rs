@@ -198,6 +198,8 @@ pub mod score;
 #[doc(hidden)]
 pub mod score_text;
 #[doc(hidden)]
+pub mod select;
+#[doc(hidden)]
 pub mod sink;
 #[doc(hidden)]
 pub mod source;

@@ -146,7 +146,9 @@ impl Centroids {
     /// The products of `count` rows of codes with every centroid, `[count, len]`, each plus 128 times the
     /// centroid's sum: the kernel takes codes of 0 to 255.
     fn products(&self, codes: &[i8], count: usize, unsigned: &mut Vec<u8>) -> Vec<i32> {
-        let (dimension, depth) = (self.rows.dimension(), self.packed.units() * self.packed.unit());
+        let dimension = self.rows.dimension();
+        // Rows are filled up to whole units, where the centroids have zeros.
+        let depth = dimension.next_multiple_of(self.packed.unit());
         unsigned.clear();
         unsigned.resize(count * depth, 0);
         let rows = codes.chunks_exact(dimension).zip(unsigned.chunks_exact_mut(depth));

@@ -4,6 +4,8 @@
 //! (ICLR 2024). A cluster's complexity is how wide it is times how far its neighbours are; a softmax over
 //! these gives each its share of what is kept, and a quota within bounds.
 
+use std::sync::Arc;
+
 use crate::score::{Array, Measure, Row, Rows, Scored, Values};
 
 use super::arrays::{self, ArrayError};
@@ -14,7 +16,7 @@ use super::quota::{self, Group, QuotaError};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clusters {
     /// The centroids, of unit length.
-    pub centroids: Centroids,
+    pub centroids: Arc<Centroids>,
     /// The least distance that is kept in each.
     pub cuts: Vec<f32>,
     /// Pairs that each had at the fit, and how many of them were kept.
@@ -214,13 +216,13 @@ impl Clusters {
         }
         let members = arrays::u64s(found, "members", Some(count))?;
         let quotas = arrays::u64s(found, "quotas", Some(count))?;
-        Ok(Self { centroids: Centroids::new(centroids), cuts, members, quotas })
+        Ok(Self { centroids: Arc::new(Centroids::new(centroids)), cuts, members, quotas })
     }
 }
 
 /// The cluster of a picture, and its distance there.
 #[derive(Debug)]
-pub struct InCluster(pub Centroids);
+pub struct InCluster(pub Arc<Centroids>);
 
 impl Measure for InCluster {
     /// The cluster's place.

@@ -5,6 +5,8 @@
 //! stream, a pair is held against the last pairs that were **kept** in its nearest cluster and in the second
 //! nearest: the order is that of arrival.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::score::{Array, Measure, Row, Rows, Scored, Values};
@@ -16,7 +18,7 @@ use super::centroids::Centroids;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Duplicates {
     /// The centroids, of unit length.
-    pub centroids: Centroids,
+    pub centroids: Arc<Centroids>,
     /// Pairs are alike from a cosine above 1 - eps on.
     pub eps: f64,
     /// Kept pairs that are remembered of each cluster.
@@ -37,7 +39,7 @@ impl Duplicates {
     /// # Errors
     /// [`ArrayError`] where they hold nothing of this dimension.
     pub fn from_arrays(found: &[Array], dimension: usize) -> Result<Self, ArrayError> {
-        let centroids = Centroids::new(arrays::rows(found, "centroids", dimension)?);
+        let centroids = Arc::new(Centroids::new(arrays::rows(found, "centroids", dimension)?));
         let [eps] = arrays::f64s(found, "eps", Some(1))?[..] else {
             return Err(ArrayError::value("eps"));
         };
@@ -82,7 +84,7 @@ pub fn stay(
 
 /// The nearest cluster of a picture, and the second nearest.
 #[derive(Debug)]
-pub struct InClusters(pub Centroids);
+pub struct InClusters(pub Arc<Centroids>);
 
 impl Measure for InClusters {
     /// The nearest cluster's place.

@@ -28,6 +28,7 @@ const ROOMS: &[&str] = &[
     "decide",
     "datacomp",
     "recorded",
+    "select",
     "sink",
     "pipeline",
     "notify",
