@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use pairgate_core::decision::Reason;
 use pairgate_core::pair::{Digest, Uid};
 use pairgate_kernels::Team;
 use sha2::{Digest as _, Sha256};
 
+use super::chooser::{Chooser, Seen};
 use super::clusters::{self, Clusters};
 use super::duplicates::{self, Duplicates, MOST_RING_BYTES, ring_bytes};
 use super::entries::{Entries, EntriesError, tail_threshold};
@@ -823,4 +825,63 @@ fn best(came: &[u32], values: &[f32], share: f64, high_is_good: bool) -> (Vec<u3
 fn held(came: &[u32], values: &[f32], band: Band) -> Vec<u32> {
     let holds = came.iter().zip(values).filter(|(_, value)| band.holds(**value));
     holds.map(|(place, _)| *place).collect()
+}
+
+/// The choice that a stream makes of each pair of a pool, in its order.
+///
+/// # Errors
+/// [`SelectError`].
+pub fn frozen(
+    pool: &mut dyn Pool,
+    state: &Arc<State>,
+    work: Work<'_>,
+) -> Result<Vec<Reason>, SelectError> {
+    let Work { team, stop, tell } = work;
+    let measures = state.measures();
+    let mut chooser = Chooser::new(state.clone());
+    let mut reasons = Vec::new();
+    let mut batch: Vec<PoolPair> = Vec::with_capacity(BATCH);
+    let mut choose = |batch: &mut Vec<PoolPair>, reasons: &mut Vec<Reason>| {
+        let mut values = vec![Vec::new(); batch.len()];
+        for measure in &measures {
+            let width = measure.width();
+            let all = measured(&**measure, batch, team);
+            let each = values.iter_mut().zip(all.chunks_exact(width));
+            each.for_each(|(values, found)| values.extend_from_slice(found));
+        }
+        for (pair, values) in batch.drain(..).zip(&values) {
+            let row = state.needs_embeddings().then(|| Row::of(&pair.embeddings.image));
+            let seen = Seen {
+                ticket: reasons.len() as u64,
+                uid: pair.uid,
+                score: pair.score,
+                measures: values,
+                image: row.as_ref(),
+                shard: &pair.shard,
+                metadata: pair.metadata.as_ref(),
+            };
+            let chosen = chooser.choose(&seen).map_or(Reason::NotJudged, |(reason, _)| reason);
+            reasons.push(chosen);
+        }
+    };
+    let needs_caption = state.slots().iter().find_map(|slot| {
+        let method = slot.name();
+        scorers::needs_caption(method).then_some(method)
+    });
+    pool.read(&mut |pair| {
+        if stop.load(Ordering::SeqCst) {
+            return Err(SelectError::Stopped);
+        }
+        if let Some(method) = needs_caption.filter(|_| pair.caption.is_none()) {
+            return Err(captionless(method));
+        }
+        batch.push(pair);
+        if batch.len() == BATCH {
+            choose(&mut batch, &mut reasons);
+            tell(Told::Read(reasons.len() as u64));
+        }
+        Ok(())
+    })?;
+    choose(&mut batch, &mut reasons);
+    Ok(reasons)
 }

@@ -17,6 +17,7 @@
 //! | [`scorers`] | the pure scorers by name |
 //! | [`parts`], [`state`] | what is frozen, and its file |
 //! | [`pool`], [`fit`](mod@fit) | a recorded pool; methods fitted on it, and applied to it |
+//! | `recorded` | a pool of recorded runs (feature `parquet`) |
 //! | [`chooser`], [`selecting`] | the choice of the next pair; the decider that makes it |
 
 pub mod arrays;
@@ -33,6 +34,8 @@ pub mod pool;
 pub mod quota;
 pub mod random;
 pub mod ranks;
+#[cfg(feature = "parquet")]
+pub mod recorded;
 pub mod scorers;
 pub mod selecting;
 pub mod sources;

@@ -137,7 +137,22 @@ impl Part {
         }
     }
 
-    /// Bytes that it takes, rings and sketches at their fullest.
+    /// Bytes that a run takes for it beyond what is loaded: full rings and sketches, and a copy that is
+    /// being saved.
+    pub fn growth(&self) -> u64 {
+        match &self.frozen {
+            Frozen::Duplicates(of) => {
+                let dimension = of.centroids.rows().dimension() as u64;
+                3 * ring_bytes(of.centroids.len() as u64, of.ring as u64, dimension)
+            }
+            Frozen::Sources(sources) if sources.follows => {
+                (sources.cuts.len() as u64) * (3 * (40 << 10))
+            }
+            _ => 0,
+        }
+    }
+
+    /// Bytes that it takes once it is loaded.
     pub fn memory(&self) -> u64 {
         match &self.frozen {
             Frozen::Scorer(scorer) => 2 * arrays_bytes(&scorer.arrays),
@@ -145,15 +160,8 @@ impl Part {
             Frozen::Clusters(clusters) => {
                 clusters.centroids.memory() + 20 * clusters.cuts.len() as u64
             }
-            Frozen::Duplicates(of) => {
-                let dimension = of.centroids.rows().dimension() as u64;
-                of.centroids.memory()
-                    + ring_bytes(of.centroids.len() as u64, of.ring as u64, dimension)
-            }
-            Frozen::Sources(sources) => {
-                let sketches = if sources.follows { 64 << 10 } else { 0 };
-                (sources.cuts.len() as u64) * (200 + sketches)
-            }
+            Frozen::Duplicates(of) => of.centroids.memory(),
+            Frozen::Sources(sources) => 200 * sources.cuts.len() as u64,
             Frozen::Entries(entries) => entries.memory(),
         }
     }

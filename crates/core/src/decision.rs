@@ -141,6 +141,20 @@ reasons! {
     UnsafeConcept = 33, Poor, "unsafe_concept";
 }
 
+impl Reason {
+    /// Whether a selection method gave it, after rules and threshold let the pair pass.
+    pub const fn is_of_selection(self) -> bool {
+        matches!(
+            self,
+            Self::NotSelected
+                | Self::OverQuota
+                | Self::NearDuplicate
+                | Self::NotDrawn
+                | Self::UnsafeConcept
+        )
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

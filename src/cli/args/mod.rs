@@ -29,6 +29,7 @@ use super::commands::model::ModelCommand;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
+use super::commands::select::SelectCommand;
 use super::commands::serve::ServeArgs;
 use super::commands::subset::SubsetArgs;
 use super::commands::watch::WatchArgs;
@@ -92,6 +93,9 @@ pub enum Command {
     /// Configs: check one, show it resolved, pack it for firmware.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Select by more than one score: fit methods, apply them, look into a state.
+    #[command(subcommand)]
+    Select(SelectCommand),
     #[cfg(feature = "manual")]
     Completions(CompletionsArgs),
     #[cfg(feature = "manual")]

@@ -14,6 +14,7 @@ pub mod model;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod select;
 pub mod serve;
 pub mod subset;
 pub mod watch;

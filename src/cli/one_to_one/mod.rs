@@ -28,7 +28,7 @@ use crate::pipeline::{Outcome, RunError};
 use crate::source::{SingleInput, single_inputs};
 use crate::store::one_to_one::{Kind, tidy};
 
-pub use refuse::{check_filter, check_input};
+pub use refuse::{check_filter, check_input, check_selection};
 use shard::Ended;
 use total::Total;
 

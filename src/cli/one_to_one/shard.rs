@@ -9,6 +9,7 @@ use super::row::Row;
 use super::{Failure, OneToOne, scores};
 use crate::cli::mqtt::Listener;
 use crate::cli::progress::Pass;
+use crate::cli::session::SessionDecider;
 use crate::decide::share::{self, Coarse};
 use crate::decide::sketch::ScoreSketch;
 use crate::decide::{Fixed, Recorded};
@@ -138,7 +139,11 @@ impl OneToOne<'_> {
                     Kind::Filter => Pass::Filtering,
                     Kind::Score => Pass::Scoring,
                 };
-                self.session.run_through(inputs, gates, &mut Fixed(policy), sink, pass, 0)
+                let mut decider = match self.settings.selection {
+                    None => SessionDecider::Fixed(Fixed(policy)),
+                    Some(_) => self.session.new_decider(&self.settings),
+                };
+                self.session.run_through(inputs, gates, decider.as_decider(), sink, pass, 0)
             }
         })
     }

@@ -154,7 +154,12 @@ impl State {
         Some(self.slots[place].name())
     }
 
-    /// Bytes that it takes, all that it may learn among them.
+    /// Bytes that a run takes for it beyond what is loaded.
+    pub fn growth(&self) -> u64 {
+        self.parts.iter().map(Part::growth).sum()
+    }
+
+    /// Bytes that it takes once it is loaded.
     pub fn memory(&self) -> u64 {
         self.parts.iter().map(Part::memory).sum()
     }

@@ -62,7 +62,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
     outbox::check(&args.spool, &args.output, config)?;
-    let settings = stream_settings(config, session.model.manifest())?;
+    let settings = session.selecting(stream_settings(config, session.model.manifest())?);
     let mut options = StatusOptions::new("capture", args.output.clone(), config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;

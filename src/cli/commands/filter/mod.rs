@@ -74,7 +74,12 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
                     find it first (pairgate calibrate --keep), then give --threshold"
             .into());
     }
-    let mut settings = GateSettings::of(config);
+    if matches!(cut, Cut::Fraction(_)) && session.selection.is_some() {
+        return Err("--keep finds its threshold in a pass of its own, and --select selects by more than \
+                    the score: give --threshold, or let the state keep the share (score keep 15%)"
+            .into());
+    }
+    let mut settings = session.selecting(GateSettings::of(config));
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
         settings.tracker = settings::tracker_rule(config);
@@ -120,7 +125,8 @@ fn one_to_one(
     let folder = args.output.as_ref().ok_or("name the output folder: --output DIR")?;
     one_to_one::check_filter(&session.config, &args.input)?;
     let inputs = one_to_one::inputs(&args.input)?;
-    let mut settings = GateSettings::of(&session.config);
+    one_to_one::check_selection(session, args.scores.is_some())?;
+    let mut settings = session.selecting(GateSettings::of(&session.config));
     let threshold = settings::stream_threshold(&session.config, session.model.manifest())?;
     settings.policy.threshold = Some(threshold);
     let run = OneToOne {

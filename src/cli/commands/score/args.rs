@@ -80,6 +80,11 @@ pub struct ScoreArgs {
         help_heading = PASSES
     )]
     pub threshold: Option<f32>,
+    /// Let a frozen state select among what passes.
+    ///
+    /// It is what `pairgate select fit` has made with the same model; reasons say what it leaves out.
+    #[arg(long, value_name = "FILE", conflicts_with = "caption", help_heading = PASSES)]
+    pub select: Option<PathBuf>,
     #[command(flatten)]
     pub rules: RuleArgs,
 }

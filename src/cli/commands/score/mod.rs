@@ -12,7 +12,8 @@ use crate::cli::mqtt::Plan;
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::outputs::{self, check_file};
 use crate::cli::progress::Pass;
-use crate::cli::session::{Session, exit_code};
+use crate::cli::session::{Session, SessionDecider, exit_code};
+use crate::cli::settings;
 use crate::cli::summary::{Command, Output, Summary, can_be_named};
 use crate::decide::Fixed;
 use crate::disk::IoError;
@@ -48,7 +49,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     if !to_stdout {
         check_file(output)?;
     }
-    let session = Session::start(&args.input, &args.rules)?;
+    let session = start(args)?;
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");
@@ -68,9 +69,12 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     summary.to_stderr = to_stdout;
     summary.output = if to_stdout { Output::Stream } else { Output::File(output.to_owned()) };
     summary.next = next(args, output, &paths).into_iter().collect();
-    let mut decider = Fixed(settings.policy);
-    let pass = Pass::Scoring;
-    let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
+    let mut decider = match settings.selection {
+        None => SessionDecider::Fixed(Fixed(settings.policy)),
+        Some(_) => session.new_decider(&settings),
+    };
+    let (decider, pass) = (decider.as_decider(), Pass::Scoring);
+    let outcome = session.run_through(inputs, gates, decider, &mut *sink, pass, 0);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome, &outcome.counts))
 }
@@ -79,7 +83,8 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let folder = &outputs::folder(folder.to_owned())?;
     one_to_one::check_input(&args.input)?;
-    let session = Session::start(&args.input, &args.rules)?;
+    let session = start(args)?;
+    one_to_one::check_selection(&session, false)?;
     let inputs = one_to_one::inputs(&args.input)?;
     let run = OneToOne {
         session: &session,
@@ -97,13 +102,20 @@ fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error
     run.run(&inputs, Plan::none().open()?)
 }
 
+fn start(args: &ScoreArgs) -> Result<Session, Box<dyn Error>> {
+    let mut layers = settings::of_input(&args.input)?;
+    settings::set_selection(&mut layers, args.select.as_deref());
+    settings::set_rules(&mut layers, &args.rules);
+    Session::with(layers, &args.input.model)
+}
+
 /// Pairs that break a rule are scored too.
 fn settings_of(args: &ScoreArgs, session: &Session) -> GateSettings {
-    GateSettings {
+    session.selecting(GateSettings {
         policy: Policy { threshold: args.threshold, ..Policy::default() },
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
-    }
+    })
 }
 
 /// What to do with the scores: keep the best of the pairs.

@@ -44,6 +44,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     settings::check_policy(&args.policy, &session.config)?;
     outbox::check(&args.spool, &args.output, &session.config)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
+    let settings = session.selecting(settings);
     let mut options = StatusOptions::new("serve", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(Listening::of_service(), &mut session, options, false)?;

@@ -46,6 +46,7 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     outbox::check(&args.spool, &args.output, &session.config)?;
     outbox::refuse_unknown(&args.spool, &args.output)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
+    let settings = session.selecting(settings);
     let mut options = StatusOptions::new("watch", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
