@@ -231,7 +231,8 @@ impl<'a> Arrays<'a> {
         let missing = || StateError::Missing { name: name.to_owned() };
         let array = self.0.iter().find(|array| array.name == name).ok_or_else(missing)?;
         let fits = |(found, wanted): (&usize, &usize)| *wanted == 0 || found == wanted;
-        let product = array.shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
+        let product =
+            array.shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
         let is_right = array.shape.len() == shape.len()
             && array.shape.iter().zip(shape).all(fits)
             && product == Some(array.values.len());

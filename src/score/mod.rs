@@ -7,8 +7,8 @@
 pub mod array;
 pub mod contrast;
 pub mod embedding;
-pub mod linear;
 pub mod language;
+pub mod linear;
 pub mod numeric;
 pub mod prototypes;
 pub mod subspace;

@@ -6,6 +6,7 @@ mod disk;
 mod odd;
 mod recording;
 mod reload;
+mod score;
 #[cfg(feature = "serve")]
 mod serve;
 mod sink;

@@ -33,11 +33,6 @@ impl Counted {
             self.children.insert(at, start);
         }
     }
-
-    /// How many children a node has.
-    pub fn children_of(&self, node: usize) -> u32 {
-        self.children[node + 1] - self.children[node]
-    }
 }
 
 /// Counts the n-grams of up to `order` words that end at a word of `text` that is not `start`; none reaches

@@ -128,7 +128,8 @@ impl NGrams {
 
     /// The nodes from the last word of an n-gram back to its first, as far as they are there.
     fn walk(&self, mut words: impl Iterator<Item = Word>) -> impl Iterator<Item = (usize, usize)> {
-        let first = words.next().map(|word| self.places[word as usize]).filter(|node| *node != NONE);
+        let first =
+            words.next().map(|word| self.places[word as usize]).filter(|node| *node != NONE);
         let first = first.map(|node| (0, node as usize));
         std::iter::successors(first, move |(depth, node)| {
             let next = self.child(*depth, *node, words.next()?)?;
@@ -180,7 +181,8 @@ impl NGrams {
             Ok(Words { vocabulary, start, end, unknown })
         };
         let words = words().ok().filter(|words| words.vocabulary < MOST / 64);
-        let words = words.ok_or_else(|| StateError::value(&words_name, "these are no token ids"))?;
+        let words =
+            words.ok_or_else(|| StateError::value(&words_name, "these are no token ids"))?;
         let order_name = format!("{name}.order");
         let order = arrays.u64s(&order_name, &[1])?[0];
         if !(1..=MAX_ORDER as u64).contains(&order) {

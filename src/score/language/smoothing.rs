@@ -42,23 +42,24 @@ struct Histories {
 
 /// Turns counts into probabilities and back-off weights. N-grams that stand in the text at most `pruned` times
 /// are left out, by their length from 1 on; the numbers must not descend.
-pub fn smooth(words: Words, counted: &[Counted], pruned: [u32; MAX_ORDER]) -> Vec<Level> {
-    let order = counted.len();
-    let mut levels: Vec<Level> = counted.iter().map(unsmoothed).collect();
-    let mut lower = unigrams(words, &counted[0]);
+pub fn smooth(words: Words, counted: Vec<Counted>, pruned: [u32; MAX_ORDER]) -> Vec<Level> {
+    let (mut levels, counts): (Vec<Level>, Vec<Vec<u32>>) =
+        counted.into_iter().map(unsmoothed).unzip();
+    let mut lower = unigrams(words, &levels[0], adjusted(words, &levels, &counts, 0));
     levels[0].probabilities = logarithms(&lower, |_| true);
-    if let Ok(start) = counted[0].words.binary_search(&words.start_word()) {
+    if let Ok(start) = levels[0].words.binary_search(&words.start_word()) {
         levels[0].probabilities[start] = NOWHERE;
     }
     // The node of each n-gram's history: the same without the last word.
     let mut histories: Vec<u32> = Vec::new();
-    for depth in 1..order {
+    for depth in 1..levels.len() {
         let parents = parents_of(&levels[depth - 1]);
         histories = histories_at(&levels, &parents, &histories, depth);
-        let adjusted = adjusted(words, counted, depth);
+        let adjusted = adjusted(words, &levels, &counts, depth);
         let discounts = Discounts::of(adjusted.iter().copied());
-        let is_kept = |node: usize| counted[depth].counts[node] > pruned[depth];
-        let behind = behind(&histories, &adjusted, discounts, is_kept, levels[depth - 1].words.len());
+        let is_kept = |node: usize| counts[depth][node] > pruned[depth];
+        let behind =
+            behind(&histories, &adjusted, discounts, is_kept, levels[depth - 1].words.len());
         let each = histories.iter().zip(&parents).zip(&adjusted);
         let probabilities: Vec<f64> = each
             .map(|((history, parent), count)| {
@@ -76,33 +77,29 @@ pub fn smooth(words: Words, counted: &[Counted], pruned: [u32; MAX_ORDER]) -> Ve
     kept(&levels)
 }
 
-fn unsmoothed(counted: &Counted) -> Level {
-    Level {
-        words: counted.words.clone(),
-        children: counted.children.clone(),
-        probabilities: Vec::new(),
-        backoffs: Vec::new(),
-    }
+/// Nodes without probabilities, and how often each stands in the text.
+fn unsmoothed(counted: Counted) -> (Level, Vec<u32>) {
+    let Counted { words, children, counts } = counted;
+    (Level { words, children, ..Level::default() }, counts)
 }
 
 /// Counts as smoothing takes them: of what can be longer, how many different words stand before it.
-fn adjusted(words: Words, counted: &[Counted], depth: usize) -> Vec<u32> {
-    let level = &counted[depth];
-    let is_whole = |node: usize| depth + 1 == counted.len() || level.words[node] == words.start_word();
-    let count = |node| if is_whole(node) { level.counts[node] } else { level.children_of(node) };
+fn adjusted(words: Words, levels: &[Level], counts: &[Vec<u32>], depth: usize) -> Vec<u32> {
+    let level = &levels[depth];
+    let is_whole =
+        |node: usize| depth + 1 == levels.len() || level.words[node] == words.start_word();
+    let children = |node: usize| level.children[node + 1] - level.children[node];
+    let count = |node| if is_whole(node) { counts[depth][node] } else { children(node) };
     (0..level.words.len()).map(count).collect()
 }
 
 /// Probabilities of single words, of which every one, `<unk>` too, has its share of what is taken.
-fn unigrams(words: Words, level: &Counted) -> Vec<f64> {
-    let adjusted: Vec<u32> = match level.children.last() {
-        Some(0) => level.counts.clone(),
-        _ => (0..level.words.len()).map(|node| level.children_of(node)).collect(),
-    };
+fn unigrams(words: Words, level: &Level, adjusted: Vec<u32>) -> Vec<f64> {
     let discounts = Discounts::of(adjusted.iter().copied());
     let sum: f64 = adjusted.iter().map(|count| f64::from(*count)).sum();
     let taken: f64 = adjusted.iter().map(|count| discounts.at(*count)).sum();
-    let uniform = 1.0 / level.words.iter().filter(|word| **word != words.start_word()).count() as f64;
+    let seen = level.words.iter().filter(|word| **word != words.start_word()).count();
+    let uniform = 1.0 / seen as f64;
     let own = |count: &u32| (f64::from(*count) - discounts.at(*count)) / sum;
     adjusted.iter().map(|count| own(count) + taken / sum * uniform).collect()
 }

@@ -16,8 +16,8 @@ pub struct TrainOptions {
     /// N-grams of each length that stand in the captions at most so often are left out; the numbers must not
     /// descend, and that of single words is 0.
     pub pruned: [u32; MAX_ORDER],
-    /// Most words of all captions together, the ends of each counted: about 150 bytes are needed for each
-    /// while the model is learnt, at worst.
+    /// Most words of all captions together, the ends of each counted: up to 250 bytes are needed for each
+    /// while the model is learnt.
     pub most_words: usize,
 }
 
@@ -100,6 +100,6 @@ impl Trainer {
         }
         let counted = count(&text, options.order, words.start_word(), words.unknown_word());
         drop(text);
-        Ok(NGrams::new(words, smooth(words, &counted, options.pruned)))
+        Ok(NGrams::new(words, smooth(words, counted, options.pruned)))
     }
 }

@@ -127,7 +127,8 @@ impl Linear {
         }
         let standard = Standard::of(&rows);
         for row in &mut rows {
-            for ((x, mean), deviation) in row.iter_mut().zip(&standard.mean).zip(&standard.deviation)
+            for ((x, mean), deviation) in
+                row.iter_mut().zip(&standard.mean).zip(&standard.deviation)
             {
                 *x = (*x - mean) / deviation;
             }

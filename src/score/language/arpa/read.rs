@@ -211,7 +211,9 @@ impl<R: BufRead> Lines<R> {
         if found == wanted {
             return Ok(());
         }
-        Err(self.wrong(format!("{wanted} was expected: there are more n-grams, or fewer, than announced")))
+        Err(self.wrong(format!(
+            "{wanted} was expected: there are more n-grams, or fewer, than announced"
+        )))
     }
 
     fn wrong(&self, why: String) -> ArpaError {
