@@ -7,6 +7,7 @@ mod odd;
 mod recording;
 mod reload;
 mod select;
+mod score;
 #[cfg(feature = "serve")]
 mod serve;
 mod sink;
