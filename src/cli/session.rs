@@ -252,6 +252,11 @@ pub fn gates_of(
     (0..config.pipeline.workers).map(gate).collect()
 }
 
+/// The same gates, whose evidence has embeddings where that is `asked`.
+pub fn embedding(gates: Vec<Gate>, asked: bool) -> Vec<Gate> {
+    if asked { gates.into_iter().map(Gate::embedding).collect() } else { gates }
+}
+
 /// The model that a config names, or `path` in its place.
 fn load(
     config: &Config,
