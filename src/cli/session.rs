@@ -323,6 +323,11 @@ pub fn selection_of(config: &Config, model: &Model) -> Result<Option<Arc<State>>
     Ok(Some(Arc::new(state)))
 }
 
+/// The same gates, whose evidence has embeddings where that is `asked`.
+pub fn embedding(gates: Vec<Gate>, asked: bool) -> Vec<Gate> {
+    if asked { gates.into_iter().map(Gate::embedding).collect() } else { gates }
+}
+
 /// The model that a config names, or `path` in its place.
 fn load(
     config: &Config,

@@ -63,6 +63,11 @@ impl ByTicket {
         Ok(Self { rest, ..Self::default() })
     }
 
+    /// Opens the `.npz` of a one-to-one output's scores, where a pair's ticket is its row.
+    pub fn of_file(path: &Path) -> Self {
+        Self { rest: vec![path.to_owned()].into_iter(), ..Self::default() }
+    }
+
     /// Whether there are no files.
     pub fn is_empty(&self) -> bool {
         self.rest.len() == 0
@@ -88,7 +93,7 @@ impl ByTicket {
 
 #[cfg(feature = "parquet")]
 mod archive {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
     use super::{ByTicket, IoError, PairEmbeddings};
@@ -99,7 +104,9 @@ mod archive {
     #[derive(Debug)]
     pub(super) struct Segment {
         pairs: Pairs,
-        tickets: Plain,
+        /// Without such an array a pair's ticket is its row.
+        tickets: Option<Plain>,
+        path: PathBuf,
         left: u64,
         last: Option<u64>,
     }
@@ -107,24 +114,30 @@ mod archive {
     impl Segment {
         fn open(path: &Path) -> Result<Self, IoError> {
             let pairs = Pairs::open_any(path)?;
-            let missing = || unread(path)(wrong("it has no array \"ticket\""));
-            let tickets = Plain::open(path, "ticket", "<u8")?.ok_or_else(missing)?;
-            if tickets.len() != pairs.len() {
+            let tickets = Plain::open(path, "ticket", "<u8")?;
+            if tickets.as_ref().is_some_and(|tickets| tickets.len() != pairs.len()) {
                 return Err(unread(path)(wrong("its arrays have not the same length")));
             }
-            Ok(Self { left: pairs.len(), pairs, tickets, last: None })
+            let path = path.to_owned();
+            Ok(Self { left: pairs.len(), pairs, tickets, path, last: None })
         }
 
         fn next(&mut self) -> Result<Option<(u64, PairEmbeddings)>, IoError> {
             if self.left == 0 {
                 return Ok(None);
             }
+            let row = self.pairs.len() - self.left;
             self.left -= 1;
-            let mut bytes = [0; 8];
-            self.tickets.read(&mut bytes)?;
-            let ticket = u64::from_le_bytes(bytes);
+            let ticket = match &mut self.tickets {
+                Some(tickets) => {
+                    let mut bytes = [0; 8];
+                    tickets.read(&mut bytes)?;
+                    u64::from_le_bytes(bytes)
+                }
+                None => row,
+            };
             if self.last.is_some_and(|last| last >= ticket) {
-                return Err(self.tickets.failed(wrong("its tickets do not ascend")));
+                return Err(unread(&self.path)(wrong("its tickets do not ascend")));
             }
             self.last = Some(ticket);
             Ok(Some((ticket, self.pairs.next()?)))

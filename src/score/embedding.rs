@@ -112,12 +112,6 @@ impl Rows {
         self.scales.push(row.scale);
     }
 
-    /// The row at a place.
-    pub fn row(&self, place: usize) -> Row {
-        let codes = &self.codes[place * self.dimension..][..self.dimension];
-        Row { codes: codes.into(), scale: self.scales[place] }
-    }
-
     /// Puts `row` in the place of another.
     pub fn replace(&mut self, place: usize, row: &Row) {
         self.codes[place * self.dimension..][..self.dimension].copy_from_slice(&row.codes);

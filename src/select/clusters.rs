@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use crate::score::{Array, Measure, Row, Rows, Scored, Values};
+use crate::score::{Array, Arrays, Measure, Row, Rows, Scored, StateError, Values};
 
-use super::arrays::{self, ArrayError};
 use super::centroids::{Centroids, distance};
 use super::quota::{self, Group, QuotaError};
 
@@ -196,7 +195,7 @@ impl Clusters {
 
     /// Its arrays in a state.
     pub fn to_arrays(&self) -> Vec<Array> {
-        let mut arrays = arrays::of_rows("centroids", self.centroids.rows());
+        let mut arrays = Array::embeddings("centroids", self.centroids.rows()).to_vec();
         arrays.push(Array::list("cuts", Values::F32(self.cuts.clone())));
         arrays.push(Array::list("members", Values::U64(self.members.clone())));
         arrays.push(Array::list("quotas", Values::U64(self.quotas.clone())));
@@ -206,16 +205,16 @@ impl Clusters {
     /// The clusters that these arrays hold.
     ///
     /// # Errors
-    /// [`ArrayError`] where they hold none of this dimension.
-    pub fn from_arrays(found: &[Array], dimension: usize) -> Result<Self, ArrayError> {
-        let centroids = arrays::rows(found, "centroids", dimension)?;
+    /// [`StateError`] where they hold none of this dimension.
+    pub fn from_arrays(found: &[Array], dimension: usize) -> Result<Self, StateError> {
+        let centroids = Arrays(found).rows("centroids", dimension)?;
         let count = centroids.len();
-        let cuts = arrays::f32s(found, "cuts", Some(count))?;
+        let cuts = Arrays(found).f32s("cuts", &[count])?.to_vec();
         if cuts.iter().any(|cut| cut.is_nan()) {
-            return Err(ArrayError::value("cuts"));
+            return Err(StateError::value("cuts", "a value is out of its range"));
         }
-        let members = arrays::u64s(found, "members", Some(count))?;
-        let quotas = arrays::u64s(found, "quotas", Some(count))?;
+        let members = Arrays(found).u64s("members", &[count])?.to_vec();
+        let quotas = Arrays(found).u64s("quotas", &[count])?.to_vec();
         Ok(Self { centroids: Arc::new(Centroids::new(centroids)), cuts, members, quotas })
     }
 }

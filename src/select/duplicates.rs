@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::score::{Array, Measure, Row, Rows, Scored, Values};
+use crate::score::{Array, Arrays, Measure, Row, Rows, Scored, StateError, Values};
 
-use super::arrays::{self, ArrayError};
 use super::centroids::Centroids;
 
 /// Clusters, and how alike is too alike.
@@ -28,7 +27,7 @@ pub struct Duplicates {
 impl Duplicates {
     /// Its arrays in a state.
     pub fn to_arrays(&self) -> Vec<Array> {
-        let mut arrays = arrays::of_rows("centroids", self.centroids.rows());
+        let mut arrays = Array::embeddings("centroids", self.centroids.rows()).to_vec();
         arrays.push(Array::list("eps", Values::F64(vec![self.eps])));
         arrays.push(Array::list("ring", Values::U64(vec![self.ring as u64])));
         arrays
@@ -37,22 +36,22 @@ impl Duplicates {
     /// What these arrays hold.
     ///
     /// # Errors
-    /// [`ArrayError`] where they hold nothing of this dimension.
-    pub fn from_arrays(found: &[Array], dimension: usize) -> Result<Self, ArrayError> {
-        let centroids = Arc::new(Centroids::new(arrays::rows(found, "centroids", dimension)?));
-        let [eps] = arrays::f64s(found, "eps", Some(1))?[..] else {
-            return Err(ArrayError::value("eps"));
+    /// [`StateError`] where they hold nothing of this dimension.
+    pub fn from_arrays(found: &[Array], dimension: usize) -> Result<Self, StateError> {
+        let centroids = Arc::new(Centroids::new(Arrays(found).rows("centroids", dimension)?));
+        let [eps] = Arrays(found).f64s("eps", &[1])?.to_vec()[..] else {
+            return Err(StateError::value("eps", "a value is out of its range"));
         };
-        let [ring] = arrays::u64s(found, "ring", Some(1))?[..] else {
-            return Err(ArrayError::value("ring"));
+        let [ring] = Arrays(found).u64s("ring", &[1])?.to_vec()[..] else {
+            return Err(StateError::value("ring", "a value is out of its range"));
         };
         let is_good = (0.0..=1.0).contains(&eps);
         if !is_good {
-            return Err(ArrayError::value("eps"));
+            return Err(StateError::value("eps", "a value is out of its range"));
         }
         let bytes = ring_bytes(centroids.len() as u64, ring, dimension as u64);
         if ring == 0 || bytes > MOST_RING_BYTES {
-            return Err(ArrayError::value("ring"));
+            return Err(StateError::value("ring", "a value is out of its range"));
         }
         Ok(Self { centroids, eps, ring: ring as usize })
     }

@@ -7,8 +7,7 @@
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::arrays::{self, ArrayError};
-use crate::score::{Array, Measure, Scored, Values};
+use crate::score::{Array, Arrays, Measure, Scored, StateError, Values};
 
 /// Most entries.
 pub const MOST_ENTRIES: usize = 4 << 20;
@@ -137,20 +136,20 @@ impl Entries {
     /// The entries that these arrays hold.
     ///
     /// # Errors
-    /// [`ArrayError`] where they hold none.
-    pub fn from_arrays(found: &[Array]) -> Result<Self, ArrayError> {
-        let [seed] = arrays::u64s(found, "seed", Some(1))?[..] else {
-            return Err(ArrayError::value("seed"));
+    /// [`StateError`] where they hold none.
+    pub fn from_arrays(found: &[Array]) -> Result<Self, StateError> {
+        let [seed] = Arrays(found).u64s("seed", &[1])?.to_vec()[..] else {
+            return Err(StateError::value("seed", "a value is out of its range"));
         };
-        let [threshold] = arrays::f64s(found, "threshold", Some(1))?[..] else {
-            return Err(ArrayError::value("threshold"));
+        let [threshold] = Arrays(found).f64s("threshold", &[1])?.to_vec()[..] else {
+            return Err(StateError::value("threshold", "a value is out of its range"));
         };
         if !(threshold >= 0.0 && threshold.is_finite()) {
-            return Err(ArrayError::value("threshold"));
+            return Err(StateError::value("threshold", "a value is out of its range"));
         }
-        let entries = Self::new(arrays::texts(found, "entries")?, seed);
-        let mut entries = entries.map_err(|_| ArrayError::value("entries"))?;
-        entries.counts = arrays::u64s(found, "counts", Some(entries.names.len()))?;
+        let entries = Self::new(Arrays(found).texts("entries", &[0])?.to_vec(), seed);
+        let mut entries = entries.map_err(|_| StateError::value("entries", "a value is out of its range"))?;
+        entries.counts = Arrays(found).u64s("counts", &[entries.names.len()])?.to_vec();
         entries.threshold = threshold;
         Ok(entries)
     }

@@ -356,16 +356,16 @@ impl Walk<'_, '_> {
         &mut self,
         atom: &Atom,
         came: &[u32],
-    ) -> Result<(Option<Arc<dyn Measure>>, Vec<crate::score::Array>), SelectError> {
+    ) -> Result<scorers::Fitted, SelectError> {
         let resources = self.resources.ok_or(SelectError::Empty)?;
-        let (dimension, seed) = (self.dimension, self.seed);
+        let (seed, team) = (self.seed, self.work.team);
         let uids = &self.index.uids;
         let mut pairs = |wanted: Option<usize>,
                          each: &mut dyn FnMut(&PoolPair) -> Result<(), SelectError>| {
             let chosen = sample(uids, came, wanted.unwrap_or(came.len()), seed);
             visit(self.pool, &chosen, self.work.stop, &mut |_, pair| each(&pair))
         };
-        scorers::fit(atom, resources, dimension, seed, &mut pairs)
+        scorers::fit(atom, resources, seed, team, &mut pairs)
     }
 
     fn ranks(
@@ -719,7 +719,8 @@ impl Walk<'_, '_> {
     }
 }
 
-fn captionless(method: &'static str) -> SelectError {
+/// The error of a pair whose caption is not known.
+pub(super) fn captionless(method: &'static str) -> SelectError {
     let why = "captions are not recorded there: name the shards, --source SHARDS";
     SelectError::Pool { method, why: why.into() }
 }

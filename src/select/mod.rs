@@ -20,7 +20,6 @@
 //! | `recorded` | a pool of recorded runs (feature `parquet`) |
 //! | [`chooser`], [`selecting`] | the choice of the next pair; the decider that makes it |
 
-pub mod arrays;
 pub mod centroids;
 pub mod chooser;
 pub mod clusters;

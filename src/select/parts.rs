@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::arrays::{self, ArrayError};
 use super::clusters::{Clusters, InCluster};
 use super::duplicates::{Duplicates, InClusters, ring_bytes};
 use super::entries::{Balance, Entries};
 use super::expression::{Atom, Ending, Expression};
 use super::scorers::{self, ScorerError};
 use super::sources::Sources;
-use crate::score::{Array, Measure, Values};
+use crate::score::{Array, Arrays, Measure, StateError, Values};
 
 /// The name of the part that cuts a sum of ranks.
 pub const RANKS: &str = "ranks";
@@ -199,9 +198,9 @@ impl Part {
                 let is_own = |array: &&Array| !array.name.starts_with("select.");
                 let arrays: Vec<Array> = found.iter().filter(is_own).cloned().collect();
                 let measure = scorers::from_arrays(name, &arrays, dimension)?;
-                let quantiles = arrays::f32s(found, "select.quantiles", None)?;
+                let quantiles = Arrays(found).f32s("select.quantiles", &[0])?.to_vec();
                 if !quantiles.is_sorted() {
-                    return Err(ArrayError::value("select.quantiles").into());
+                    return Err(StateError::value("select.quantiles", "a value is out of its range").into());
                 }
                 Frozen::Scorer(Scorer { measure, arrays, quantiles, band: band(found)? })
             }
@@ -217,8 +216,6 @@ fn arrays_bytes(arrays: &[Array]) -> u64 {
         Values::F64(values) => 8 * values.len() as u64,
         Values::U64(values) => 8 * values.len() as u64,
         Values::Text(values) => values.iter().map(|text| text.len() as u64 + 24).sum(),
-        #[allow(unreachable_patterns)] // kinds may be added
-        _ => 0,
     };
     arrays.iter().map(|array| bytes(&array.values)).sum()
 }
@@ -227,9 +224,9 @@ fn band_array(band: Band) -> Array {
     Array::list("select.band", Values::F32(vec![band.low, band.high]))
 }
 
-fn band(found: &[Array]) -> Result<Band, ArrayError> {
-    match arrays::f32s(found, "select.band", Some(2))?[..] {
+fn band(found: &[Array]) -> Result<Band, StateError> {
+    match Arrays(found).f32s("select.band", &[2])?.to_vec()[..] {
         [low, high] if !low.is_nan() && !high.is_nan() => Ok(Band { low, high }),
-        _ => Err(ArrayError::value("select.band")),
+        _ => Err(StateError::value("select.band", "a value is out of its range")),
     }
 }

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::arrays::{self, ArrayError};
 use super::quota::{self, Group, QuotaError};
 use crate::decide::sketch::ScoreSketch;
-use crate::score::{Array, Values};
+use crate::score::{Array, Arrays, StateError, Values};
 
 /// Most sources; pairs of others, and those that tell of none, are of one source more.
 pub const MOST_SOURCES: usize = 10_000;
@@ -233,31 +232,31 @@ impl Sources {
     /// The sources that these arrays hold.
     ///
     /// # Errors
-    /// [`ArrayError`] where they hold none.
-    pub fn from_arrays(found: &[Array]) -> Result<Self, ArrayError> {
-        let [by] = &arrays::texts(found, "by")?[..] else { return Err(ArrayError::value("by")) };
-        let names = arrays::texts(found, "names")?;
+    /// [`StateError`] where they hold none.
+    pub fn from_arrays(found: &[Array]) -> Result<Self, StateError> {
+        let [by] = &Arrays(found).texts("by", &[0])?.to_vec()[..] else { return Err(StateError::value("by", "a value is out of its range")) };
+        let names = Arrays(found).texts("names", &[0])?.to_vec();
         if names.len() > MOST_SOURCES || !names.is_sorted() {
-            return Err(ArrayError::value("names"));
+            return Err(StateError::value("names", "a value is out of its range"));
         }
         let count = names.len() + 1;
-        let cuts = arrays::f32s(found, "cuts", Some(count))?;
+        let cuts = Arrays(found).f32s("cuts", &[count])?.to_vec();
         if cuts.iter().any(|cut| cut.is_nan()) {
-            return Err(ArrayError::value("cuts"));
+            return Err(StateError::value("cuts", "a value is out of its range"));
         }
-        let [follows] = arrays::u64s(found, "follows", Some(1))?[..] else {
-            return Err(ArrayError::value("follows"));
+        let [follows] = Arrays(found).u64s("follows", &[1])?.to_vec()[..] else {
+            return Err(StateError::value("follows", "a value is out of its range"));
         };
         if follows > 1 || (follows == 1 && names.len() > MOST_FOLLOWED) {
-            return Err(ArrayError::value("follows"));
+            return Err(StateError::value("follows", "a value is out of its range"));
         }
         Ok(Self {
             by: by.clone(),
             names,
             cuts,
-            members: arrays::u64s(found, "members", Some(count))?,
-            quotas: arrays::u64s(found, "quotas", Some(count))?,
-            quantiles: arrays::f32s(found, "quantiles", Some(count * QUANTILES))?,
+            members: Arrays(found).u64s("members", &[count])?.to_vec(),
+            quotas: Arrays(found).u64s("quotas", &[count])?.to_vec(),
+            quantiles: Arrays(found).f32s("quantiles", &[count, QUANTILES])?.to_vec(),
             follows: follows == 1,
         })
     }

@@ -6,6 +6,8 @@ mod capture;
 mod cli;
 mod config;
 mod decode;
+#[cfg(feature = "parquet")]
+mod embeddings;
 mod forms;
 mod frames;
 mod full_size;

@@ -1,6 +1,7 @@
 //! The command line, as it is said: the program's, and what several commands share. What one command
 //! is asked stands beside it.
 
+mod embeddings;
 mod gate;
 pub mod headings;
 mod input;
@@ -34,6 +35,7 @@ use super::commands::serve::ServeArgs;
 use super::commands::subset::SubsetArgs;
 use super::commands::watch::WatchArgs;
 
+pub use embeddings::{EmbeddingArgs, EmbeddingNameArgs};
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;

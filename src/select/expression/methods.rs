@@ -79,7 +79,7 @@ pub const METHODS: &[Spec] = &[
         about: "the score against a frozen bank of other pairs (negCLIPLoss)",
         kind: GOOD,
         parameters: &[
-            number("tau", 1e-4, 10.0, Some(0.07)),
+            number("tau", 1e-4, 10.0, None),
             count("bank", 1.0, 1e6, Some(4096.0)),
             count("batch", 2.0, 1e9, Some(32_768.0)),
         ],
@@ -91,16 +91,22 @@ pub const METHODS: &[Spec] = &[
         parameters: &[number("p", 1.0, 1000.0, Some(100.0)), count("k", 0.0, 1e6, Some(0.0))],
     },
     Spec {
+        name: "vas",
+        about: "the same, squared and summed over all targets (VAS)",
+        kind: GOOD,
+        parameters: &[],
+    },
+    Spec {
         name: "prototypes",
         about: "the nearest mean of a few good examples",
         kind: GOOD,
-        parameters: &[count("k", 1.0, 1e5, Some(1.0))],
+        parameters: &[],
     },
     Spec {
         name: "linear",
         about: "the probability of being bad, from pairs marked good and bad",
         kind: BAD,
-        parameters: &[number("penalty", 0.0, 1e9, Some(1.0))],
+        parameters: &[word("features"), number("penalty", 1e-9, 1e9, Some(0.01))],
     },
     Spec {
         name: "unsafe",

@@ -15,13 +15,14 @@ use crate::cli::mqtt::{Listener, Plan};
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::Pass;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, embedding};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{self, Summary, after_keeping, can_be_named};
 use crate::config::Layers;
 use crate::decide::share;
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock};
+use crate::embeddings::ByTicket;
 use crate::gate::{Gate, GateSettings};
 use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::Outcome;
@@ -86,8 +87,11 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
+    let records = args.embeddings.embeddings.is_some() && !args.dry_run;
+    let embeddings = if records { StoreSink::EMBEDDINGS_MEMORY } else { 0 };
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes + embeddings;
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let gates = embedding(gates, records);
     let output = Output::prepare(args)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
@@ -141,6 +145,7 @@ fn one_to_one(
         annotate: args.annotate,
         json: args.json,
         queue_bytes: plan.queue_bytes(),
+        recording: args.embeddings.recording(&session.model),
     };
     run.run(&inputs, plan.open()?)
 }
@@ -267,7 +272,7 @@ impl Filtering<'_> {
     ) -> Result<Ended, Box<dyn Error>> {
         summary.set_threshold(&settings);
         let is_begun = output.is_begun;
-        let (mut sinks, resumed) = self.sinks(output, &settings, None)?;
+        let (mut sinks, resumed) = self.sinks(output, &settings, None, None)?;
         summary.set_before(resumed.before);
         if is_begun && resumed.is_complete && !resumed.is_longer {
             return Ok(Ended::NothingToDo);
@@ -293,12 +298,17 @@ impl Filtering<'_> {
         output: Output,
         settings: &GateSettings,
         share: Option<String>,
+        recorded: Option<ByTicket>,
     ) -> Result<(Vec<Box<dyn Sink>>, Resumed), IoError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut resumed = Resumed::default();
         let is_begun = output.is_begun;
         if let Some(folder) = &output.folder {
             let mut options = self.options(settings, share);
+            if let Some(recording) = self.args.embeddings.recording(&self.session.model) {
+                options = options.recording(recording);
+                options.recorded = recorded;
+            }
             options.observer = self.listener.observer(settings.policy.threshold);
             options.annotate = self.args.annotate;
             options.lock = output.lock;

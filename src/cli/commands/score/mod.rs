@@ -12,20 +12,24 @@ use crate::cli::mqtt::Plan;
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::outputs::{self, check_file};
 use crate::cli::progress::Pass;
-use crate::cli::session::{Session, SessionDecider, exit_code};
+use crate::cli::session::{Session, SessionDecider, embedding, exit_code};
 use crate::cli::settings;
 use crate::cli::summary::{Command, Output, Summary, can_be_named};
 use crate::decide::Fixed;
 use crate::disk::IoError;
+use crate::embeddings::{Covers, Recording};
 use crate::gate::{GateSettings, Screening};
 use crate::journal::{Header, Terms};
 use crate::sink::Sink;
+use crate::sink::embeddings::EmbeddingsSink;
 use crate::sink::journal::JournalSink;
 use crate::sink::scores::ScoresSink;
 use crate::sink::table::{Format, TableSink};
+use crate::store::StoreSink;
 use crate::store::one_to_one::Kind;
 
 pub use args::ScoreArgs;
+use pairgate_core::config::Need;
 use pairgate_core::policy::Policy;
 
 /// Runs the command.
@@ -46,6 +50,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     if to_stdout && args.json {
         return Err("--json and -o - would both write to standard output: name a file".into());
     }
+    if to_stdout && args.embeddings {
+        return Err("--embeddings go beside a file of scores: name one with --output".into());
+    }
     if !to_stdout {
         check_file(output)?;
     }
@@ -58,12 +65,18 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = session.open_paths(args.input.options(), &paths)?;
     let settings = settings_of(args, &session);
     let table = Format::of(output).map_or(0, Format::memory);
-    let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
+    let recording = recording_of(args, &session);
+    let embeddings = if args.embeddings { StoreSink::EMBEDDINGS_MEMORY } else { 0 };
+    let need = |need: Need| need.without_capture().with_sink(table + embeddings);
+    let gates = embedding(session.gates(settings, need)?, args.embeddings);
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
     let mut terms = Terms::of(&session.model, &settings);
     terms.read_as(args.input.options().named());
     let header = Header::new(terms, names.collect());
     let mut sink = sink(output, header)?;
+    if let Some(recording) = recording {
+        sink = Box::new(EmbeddingsSink::around(sink, output, recording)?);
+    }
     let passing = if args.threshold.is_some() { "kept" } else { "nothing against" };
     let mut summary = Summary::start(&session.model, &settings, passing);
     summary.to_stderr = to_stdout;
@@ -98,6 +111,7 @@ fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error
         annotate: false,
         json: args.json,
         queue_bytes: 0,
+        recording: recording_of(args, &session),
     };
     run.run(&inputs, Plan::none().open()?)
 }
@@ -107,6 +121,12 @@ fn start(args: &ScoreArgs) -> Result<Session, Box<dyn Error>> {
     settings::set_selection(&mut layers, args.select.as_deref());
     settings::set_rules(&mut layers, &args.rules);
     Session::with(layers, &args.input.model)
+}
+
+/// What is recorded of each pair beside its score.
+fn recording_of(args: &ScoreArgs, session: &Session) -> Option<Recording> {
+    let names = &args.embedding_names;
+    args.embeddings.then(|| names.recording(Covers::All, &session.model))
 }
 
 /// Pairs that break a rule are scored too.
