@@ -98,6 +98,30 @@ pub struct FitArgs {
     /// Entries for `entries`, a line each.
     #[arg(long, value_name = "FILE", help_heading = INPUT)]
     pub entries: Option<PathBuf>,
+    /// Pictures' embeddings of a target, for `targets`.
+    ///
+    /// Rows of a .npy, or a recorded run, of the same model.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub targets: Option<PathBuf>,
+    /// Marked pairs, for `linear`, `prototypes`, `color`.
+    ///
+    /// JSON lines with uid and mark, which is good or bad, as the report exports them; a class, where
+    /// prototypes are to be told apart.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub labels: Option<PathBuf>,
+    /// Phrases for `unsafe`, a line each.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub phrases: Option<PathBuf>,
+    /// A language model of all captions (ARPA).
+    ///
+    /// Over the model's own tokens. Default: one that is learnt from the pool.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub prior: Option<PathBuf>,
+    /// A language model of wanted captions (ARPA).
+    ///
+    /// Default: one that is learnt from pairs that are marked good.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub cond: Option<PathBuf>,
     /// The model that scored the runs.
     ///
     /// Default: the model in the binary.

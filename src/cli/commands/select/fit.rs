@@ -1,14 +1,12 @@
 //! `pairgate select fit`.
 
 use std::error::Error;
-use std::fs;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::args::FitArgs;
+use super::resources;
 use crate::cli::args::ArithmeticArg;
 use super::work::{Crew, pool, steps_json, table};
 use crate::cli::outputs::check_file;
@@ -16,13 +14,8 @@ use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
 use crate::config::Layers;
 use crate::disk::Disk;
-use crate::select::entries::MOST_ENTRIES;
-use crate::select::scorers::Resources;
 use crate::select::{About, Expression, fit};
 use pairgate_core::config::Config;
-
-/// Longest file of entries.
-const MAX_ENTRIES_BYTES: u64 = 256 << 20;
 
 /// Runs the command.
 pub fn run(args: &FitArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -55,7 +48,11 @@ pub fn run(args: &FitArgs) -> Result<ExitCode, Box<dyn Error>> {
         )
         .into());
     }
-    let resources = resources(args, has("entries"))?;
+    let (resources, tokenizer) = resources::of(args, &expression, &bundle)?;
+    if let Some(tokenizer) = tokenizer {
+        // What cannot be tokenized has no tokens, and no perplexity.
+        pool = pool.with_tokens(Box::new(move |text| tokenizer.tokenize(text).unwrap_or_default()));
+    }
     let about = About {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         model_name: format!("{} {}", manifest.name, manifest.version),
@@ -108,32 +105,4 @@ fn method(args: &FitArgs) -> Result<String, Box<dyn Error>> {
         "" => Err("what is to be fitted? give --method, such as 'clusters keep 20%'".into()),
         method => Ok(method.to_owned()),
     }
-}
-
-fn resources(args: &FitArgs, has_entries: bool) -> Result<Resources, Box<dyn Error>> {
-    let mut resources = Resources::default();
-    match &args.entries {
-        Some(path) => resources.entries = lines(path)?,
-        None if has_entries => return Err("entries needs the entries: --entries FILE".into()),
-        None => {}
-    }
-    Ok(resources)
-}
-
-/// The lines of a file, empty ones left out.
-fn lines(path: &Path) -> Result<Vec<String>, Box<dyn Error>> {
-    let unread = |why: std::io::Error| format!("reading {}: {why}", path.display());
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(unread)?;
-    file.take(MAX_ENTRIES_BYTES + 1).read_to_string(&mut text).map_err(unread)?;
-    if text.len() as u64 > MAX_ENTRIES_BYTES {
-        let most = MAX_ENTRIES_BYTES >> 20;
-        return Err(format!("{}: more than {most} MiB", path.display()).into());
-    }
-    let lines: Vec<String> =
-        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    if lines.len() > MOST_ENTRIES {
-        return Err(format!("{}: more than {MOST_ENTRIES} entries", path.display()).into());
-    }
-    Ok(lines)
 }

@@ -7,6 +7,8 @@ mod args;
 mod fit;
 mod inspect;
 #[cfg(feature = "parquet")]
+mod resources;
+#[cfg(feature = "parquet")]
 mod work;
 
 use std::error::Error;
