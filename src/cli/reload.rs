@@ -30,6 +30,8 @@ pub struct Plan {
     held: &'static [&'static str],
     /// What this command takes of the memory that a config needs.
     need: Box<dyn Fn(Need) -> Need + Send>,
+    /// Whether embeddings are recorded.
+    embeds: bool,
 }
 
 impl Plan {
@@ -48,7 +50,12 @@ impl Plan {
             Ok(layers)
         };
         let (layers, need) = (Box::new(checked), Box::new(need));
-        Self { layers, model: model.clone(), held: &[], need }
+        Self { layers, model: model.clone(), held: &[], need, embeds: false }
+    }
+
+    /// The same where embeddings are recorded, if they are: then the model stays.
+    pub fn embedding(self, embeds: bool) -> Self {
+        Self { embeds, ..self }
     }
 
     /// The same where these cannot be changed either.
@@ -109,9 +116,13 @@ impl Load<Gate> for Loader {
         if terms == self.terms {
             return Ok(None);
         }
+        if self.plan.embeds && terms.model() != self.terms.model() {
+            return Err("embeddings are recorded, and a folder has those of one model alone".into());
+        }
         let stages = self.session.stages.as_ref();
-        let mut examiners =
+        let examiners =
             session::gates_of(&model, &config, settings, stages, selection.as_ref())?;
+        let mut examiners = session::embedding(examiners, self.plan.embeds);
         self.check_memory(&layers, &config, &model, &mut examiners, before)?;
         let decider = session::decider_of(&config, model.manifest(), &settings, selection.as_ref());
         let decider = decider.into_boxed();

@@ -404,6 +404,10 @@ impl Pairs {
     ///
     /// # Errors
     /// [`IoError::Read`] where there are no more, or they cannot be read.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "there is no end: who reads knows how many there are"
+    )]
     pub fn next(&mut self) -> Result<PairEmbeddings, IoError> {
         self.image.read(1, &mut self.values)?;
         let image = self.values.iter().map(|value| f16::from_f32(*value)).collect();

@@ -10,6 +10,9 @@ use crate::embeddings::arrays::{Pairs, Plain, array_names};
 use crate::embeddings::{ByTicket, Covers, Names};
 use crate::score::PairEmbeddings;
 
+/// A row's uid, where the file tells it, and its embeddings, where the pair has any.
+type NpzRow = (Option<Uid>, Option<PairEmbeddings>);
+
 /// One `.npz`, pair by pair.
 #[derive(Debug)]
 pub(super) struct Npz {
@@ -64,8 +67,8 @@ impl Npz {
         self.pairs.len()
     }
 
-    /// The next row: its uid, where the file tells it, and the embeddings, where the pair has any.
-    pub fn next(&mut self) -> Result<Option<(Option<Uid>, Option<PairEmbeddings>)>, IoError> {
+    /// The next row; `None` behind the last.
+    pub fn next(&mut self) -> Result<Option<NpzRow>, IoError> {
         if self.left == 0 {
             return Ok(None);
         }

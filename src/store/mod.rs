@@ -431,7 +431,9 @@ impl StoreSink {
         if let Some(observer) = &mut self.observer {
             observer.epoch(terms);
         }
-        self.enter(&Entry::Epoch(Box::new(Epoch { terms: terms.clone(), first_ticket })))?;
+        let mut terms = terms.clone();
+        terms.settings.extend(self.recorder.as_ref().map(Recorder::setting));
+        self.enter(&Entry::Epoch(Box::new(Epoch { terms, first_ticket })))?;
         self.sync_all()
     }
 

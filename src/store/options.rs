@@ -80,10 +80,11 @@ impl StoreOptions {
         }
     }
 
-    /// The same with recorded embeddings, of which the journal tells among its settings.
-    pub fn recording(mut self, recording: Recording) -> Self {
-        self.header.terms.settings.push(setting_of(&recording));
-        Self { recording: Some(recording), ..self }
+    /// The same with recorded embeddings, of which the journal tells among its settings; or without.
+    pub fn recording(mut self, recording: impl Into<Option<Recording>>) -> Self {
+        let recording = recording.into();
+        self.header.terms.settings.extend(recording.as_ref().map(setting_of));
+        Self { recording, ..self }
     }
 
     /// The same for one shard: nothing closes it before its input has ended, and nothing takes it away.
@@ -98,7 +99,8 @@ impl StoreOptions {
 /// What a setting of recorded embeddings begins with.
 const EMBEDDINGS: &str = "embeddings=";
 
-fn setting_of(recording: &Recording) -> String {
+/// How a journal's settings tell of recorded embeddings.
+pub(super) fn setting_of(recording: &Recording) -> String {
     let Recording { covers, names, dimension, .. } = recording;
     format!("{EMBEDDINGS}{} {names} {dimension}", covers.name())
 }

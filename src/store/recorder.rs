@@ -17,6 +17,7 @@ use pairgate_core::pair::Uid;
 
 use super::Judged;
 use super::folder::shard_name;
+use super::options::setting_of;
 use crate::disk::{Disk, IoError, failed, partial_path};
 use crate::embeddings::by_ticket::{FOLDER, segment_name};
 use crate::embeddings::npz::{self, Select, beside};
@@ -94,6 +95,11 @@ impl Recorder {
     /// Segments from so many bytes on are closed, for tests of what spans several.
     pub fn set_segment_bytes(&mut self, bytes: u64) {
         self.segment_bytes = bytes;
+    }
+
+    /// How the journal's settings tell of it.
+    pub fn setting(&self) -> String {
+        setting_of(&self.recording)
     }
 
     /// Begins what every record gets a row in; beside shards each shard begins its own.

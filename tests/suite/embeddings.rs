@@ -384,9 +384,10 @@ fn metadata_of_datacomp_is_a_recorded_run() {
         score: Some("clip_l14_similarity_score".into()),
     };
     let found = array_names(&pool.join("00000000.npz")).unwrap();
-    let error = RecordedRun::open(&[pool.clone()], &read).unwrap_err().to_string();
+    let error = RecordedRun::open(std::slice::from_ref(&pool), &read).unwrap_err().to_string();
     assert!(error.contains("l14_img2") && error.contains(&found[0]), "{error}");
-    let error = RecordedRun::open(&[pool.clone()], &ReadAs::default()).unwrap_err().to_string();
+    let error =
+        RecordedRun::open(std::slice::from_ref(&pool), &ReadAs::default()).unwrap_err().to_string();
     assert!(error.contains("\"image\"") && error.contains("l14_img"), "{error}");
 
     // Its tables alone, and one that has both arrays.
@@ -399,7 +400,7 @@ fn metadata_of_datacomp_is_a_recorded_run() {
     assert!(rows.iter().any(|row| row.score.is_some() && row.caption.is_some()));
     let count = rows.len() as u64 + alone.malformed();
     let error = ReadAs { score: Some("no_such".into()), ..read };
-    let error = RecordedRun::open(&[table.clone()], &error).unwrap_err().to_string();
+    let error = RecordedRun::open(std::slice::from_ref(&table), &error).unwrap_err().to_string();
     assert!(error.contains("no_such"), "{error}");
 
     let mut zip =

@@ -2,14 +2,16 @@
 
 use clap::Args as ClapArgs;
 
+use super::SpoolArgs;
 use super::headings::OUTPUT;
 use crate::embeddings::{Covers, Names, Recording};
 use crate::model::Model;
+use crate::store::StoreSink;
 
 /// Recorded embeddings of a run that keeps pairs.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct EmbeddingArgs {
-    /// Record the embeddings of these pairs: kept, all.
+    /// Record the embeddings: kept, all.
     ///
     /// kept: 00000.npz beside each shard, a row for each of its samples. all: embeddings/00000000.npz and
     /// so on beside the journal, a row for each scored pair, which is what selection is fitted on; with
@@ -39,6 +41,29 @@ pub struct EmbeddingNameArgs {
 }
 
 impl EmbeddingArgs {
+    /// Bytes of memory that recording takes.
+    pub fn memory(&self) -> u64 {
+        self.embeddings.map_or(0, |_| StoreSink::EMBEDDINGS_MEMORY)
+    }
+
+    /// The same as [`recording`](Self::recording), where no spool stands before the output: decisions that
+    /// wait in one have no embeddings any more.
+    ///
+    /// # Errors
+    /// What to leave out.
+    pub fn without_spool(
+        &self,
+        spool: &SpoolArgs,
+        model: &Model,
+    ) -> Result<Option<Recording>, String> {
+        match self.embeddings {
+            Some(_) if spool.spool.is_some() => {
+                Err("--embeddings: a --spool holds none; leave one of them out".into())
+            }
+            _ => Ok(self.recording(model)),
+        }
+    }
+
     /// What is recorded of a run on this model.
     pub fn recording(&self, model: &Model) -> Option<Recording> {
         self.embeddings.map(|covers| self.names.recording(covers, model))

@@ -72,10 +72,7 @@ impl OneToOne<'_> {
         options.config = self.session.config.storage;
         options.stores = self.kind == Kind::Filter;
         options.annotate = self.annotate;
-        match &self.recording {
-            Some(recording) => options.recording(recording.clone()),
-            None => options,
-        }
+        options.recording(self.recording.clone())
     }
 
     /// The embeddings that lie beside the recorded scores.

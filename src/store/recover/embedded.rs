@@ -59,8 +59,8 @@ impl Left {
     fn segments(folder: &Path) -> Result<Self, IoError> {
         let folder = folder.join(FOLDER);
         let whole = segments(&folder)?;
-        let mut left = Self::default();
-        left.next = whole.last().and_then(|path| number_of(path)).map_or(0, |last| last + 1);
+        let next = whole.last().and_then(|path| number_of(path)).map_or(0, |last| last + 1);
+        let mut left = Self { next, ..Self::default() };
         for number in segments_waiting(&folder)? {
             let path = folder.join(crate::embeddings::by_ticket::segment_name(number));
             let Some(mut rows) = RowsReader::open(&path)? else { continue };

@@ -88,8 +88,8 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
     let records = args.embeddings.embeddings.is_some() && !args.dry_run;
-    let embeddings = if records { StoreSink::EMBEDDINGS_MEMORY } else { 0 };
-    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes + embeddings;
+    let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
+    let sink_bytes = sink_bytes + args.embeddings.memory();
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     let gates = embedding(gates, records);
     let output = Output::prepare(args)?;
@@ -305,10 +305,8 @@ impl Filtering<'_> {
         let is_begun = output.is_begun;
         if let Some(folder) = &output.folder {
             let mut options = self.options(settings, share);
-            if let Some(recording) = self.args.embeddings.recording(&self.session.model) {
-                options = options.recording(recording);
-                options.recorded = recorded;
-            }
+            options = options.recording(self.args.embeddings.recording(&self.session.model));
+            options.recorded = recorded;
             options.observer = self.listener.observer(settings.policy.threshold);
             options.annotate = self.args.annotate;
             options.lock = output.lock;
