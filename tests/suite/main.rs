@@ -39,6 +39,7 @@ mod report;
 mod rooms;
 mod score_text;
 #[cfg(feature = "serve")]
+mod select;
 mod serve;
 mod settings;
 mod share;

@@ -2,6 +2,7 @@
 
 mod clusters;
 mod expression;
+mod golden;
 mod kmeans;
 mod pool;
 mod quota;
