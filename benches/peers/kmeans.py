@@ -1,6 +1,6 @@
 """Seconds that a round of spherical k-means takes with faiss-cpu, on the points of `benches/kmeans.rs`.
 
-pip install faiss-cpu==1.14.3 numpy, then:
+pip install faiss-cpu==1.15.1 numpy, then:
 
     python kmeans.py [POINTS] [CLUSTERS] [DIMENSION] [ROUNDS] [THREADS]
 

@@ -1,5 +1,6 @@
 //! The decider that selects: threshold and rules first, then the state.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -16,12 +17,13 @@ use crate::score::Row;
 use crate::store::Step;
 
 /// What decides before anything is selected.
-#[derive(Debug)]
 pub enum First {
     /// One threshold.
     Fixed(Fixed),
     /// One that follows the scores.
     Tracker(Box<Tracker>),
+    /// Another decider, which learns nothing from a journal.
+    Other(Box<dyn Decider>),
 }
 
 impl First {
@@ -29,6 +31,17 @@ impl First {
         match self {
             Self::Fixed(fixed) => fixed,
             Self::Tracker(tracker) => &mut **tracker,
+            Self::Other(other) => &mut **other,
+        }
+    }
+}
+
+impl fmt::Debug for First {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(fixed) => fixed.fmt(f),
+            Self::Tracker(tracker) => tracker.fmt(f),
+            Self::Other(_) => f.write_str("Other"),
         }
     }
 }
@@ -97,7 +110,7 @@ impl Selecting {
 
     fn follow(&mut self, step: Step) -> Result<(), IoError> {
         match &mut self.first {
-            First::Fixed(_) => Ok(()),
+            First::Fixed(_) | First::Other(_) => Ok(()),
             First::Tracker(tracker) => tracker.catch_up([Ok(step)]),
         }
     }
@@ -142,6 +155,7 @@ impl Decider for Selecting {
         match &self.first {
             First::Fixed(fixed) => fixed.moving_threshold(),
             First::Tracker(tracker) => tracker.moving_threshold(),
+            First::Other(other) => other.moving_threshold(),
         }
     }
 
@@ -165,7 +179,12 @@ impl Decider for Selecting {
         match &self.first {
             First::Fixed(_) => None,
             First::Tracker(tracker) => Some(tracker),
+            First::Other(other) => other.tracker(),
         }
+    }
+
+    fn end(&mut self) -> Result<(), IoError> {
+        self.first.decider().end()
     }
 }
 
