@@ -169,6 +169,8 @@ pub mod digest;
 #[doc(hidden)]
 pub mod disk;
 #[doc(hidden)]
+pub mod embeddings;
+#[doc(hidden)]
 pub mod gate;
 #[doc(hidden)]
 pub mod journal;
@@ -188,6 +190,9 @@ pub mod plan;
 pub mod prepare;
 #[doc(hidden)]
 pub mod printable;
+#[cfg(feature = "parquet")]
+#[doc(hidden)]
+pub mod recorded;
 #[doc(hidden)]
 pub mod replay;
 #[doc(hidden)]
@@ -196,6 +201,8 @@ pub mod report;
 pub mod score;
 #[doc(hidden)]
 pub mod score_text;
+#[doc(hidden)]
+pub mod select;
 #[doc(hidden)]
 pub mod sink;
 #[doc(hidden)]

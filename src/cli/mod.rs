@@ -79,6 +79,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Plan(args) => commands::plan::run(args),
         Command::Journal(command) => commands::journal::run(command),
         Command::Config(command) => commands::config::run(command),
+        Command::Select(command) => commands::select::run(command),
         Command::Model(command) => commands::model::run(command),
         #[cfg(feature = "manual")]
         Command::Completions(args) => commands::manual::completions(args),

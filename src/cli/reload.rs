@@ -18,6 +18,7 @@ use crate::gate::{Gate, GateSettings};
 use crate::journal::Terms;
 use crate::model::Model;
 use crate::pipeline::{Generation, Reloads};
+use crate::select::State;
 
 /// What a command says of how it is reloaded.
 pub struct Plan {
@@ -29,6 +30,8 @@ pub struct Plan {
     held: &'static [&'static str],
     /// What this command takes of the memory that a config needs.
     need: Box<dyn Fn(Need) -> Need + Send>,
+    /// Whether embeddings are recorded.
+    embeds: bool,
 }
 
 impl Plan {
@@ -47,7 +50,12 @@ impl Plan {
             Ok(layers)
         };
         let (layers, need) = (Box::new(checked), Box::new(need));
-        Self { layers, model: model.clone(), held: &[], need }
+        Self { layers, model: model.clone(), held: &[], need, embeds: false }
+    }
+
+    /// The same where embeddings are recorded, if they are: then the model stays.
+    pub fn embedding(self, embeds: bool) -> Self {
+        Self { embeds, ..self }
     }
 
     /// The same where these cannot be changed either.
@@ -88,6 +96,7 @@ struct Loader {
 
 struct Next {
     model: Arc<Model>,
+    selection: Option<Arc<State>>,
     config: Config,
     layers: Layers,
     terms: Terms,
@@ -100,26 +109,36 @@ impl Load<Gate> for Loader {
         config.pipeline.workers = self.session.config.pipeline.workers;
         let before = memory::own_bytes();
         let model = self.load_model(&config)?;
-        let settings = session::stream_settings(&config, model.manifest())?;
+        let selection = session::selection_of(&config, &model)?;
+        let mut settings = session::stream_settings(&config, model.manifest())?;
+        settings.selection = selection.as_ref().map(|state| state.digest());
         let terms = Terms::of(&model, &settings);
         if terms == self.terms {
             return Ok(None);
         }
-        let mut examiners =
-            session::gates_of(&model, &config, settings, self.session.stages.as_ref())?;
+        if self.plan.embeds && terms.model() != self.terms.model() {
+            return Err("embeddings are recorded, and a folder has those of one model alone".into());
+        }
+        let stages = self.session.stages.as_ref();
+        let examiners = session::gates_of(&model, &config, settings, stages, selection.as_ref())?;
+        let mut examiners = session::embedding(examiners, self.plan.embeds);
         self.check_memory(&layers, &config, &model, &mut examiners, before)?;
-        let decider = session::decider_of(&config, model.manifest(), &settings).into_boxed();
+        let decider = session::decider_of(&config, model.manifest(), &settings, selection.as_ref());
+        let decider = decider.into_boxed();
         let learns_on = self.terms.learns_on(&terms);
-        self.next = Some(Next { model, config, layers, terms: terms.clone() });
+        self.next = Some(Next { model, selection, config, layers, terms: terms.clone() });
         Ok(Some(Generation { examiners, decider, terms, learns_on }))
     }
 
     fn took_over(&mut self, first_ticket: u64) {
-        let Some(Next { model, config, layers, terms }) = self.next.take() else { return };
+        let Some(Next { model, selection, config, layers, terms }) = self.next.take() else {
+            return;
+        };
         let what = self.terms.differences(&terms).join("; ");
         log::info!("reload: from pair {first_ticket} on: {what}");
         (self.session.model, self.session.config) = (model, config);
         (self.session.layers, self.terms) = (layers, terms);
+        self.session.selection = selection;
     }
 }
 

@@ -29,6 +29,8 @@ use crate::model::ModelError;
 use crate::model::bundle::Bundle;
 use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::{Outcome, Run, Signals};
+use crate::select::State;
+use crate::select::selecting::{First, Selecting};
 use crate::sink::Sink;
 use crate::source::{InputOptions, Inputs};
 use crate::store::Resumed;
@@ -43,6 +45,8 @@ pub const INTERRUPTED: u8 = 130;
 /// What a command needs before it can run.
 pub struct Session {
     pub model: Arc<Model>,
+    /// What selects among pairs that pass, where anything does.
+    pub selection: Option<Arc<State>>,
     /// Checked; `pipeline.workers` is their number.
     pub config: Config,
     /// Where the config comes from, for messages.
@@ -67,9 +71,16 @@ impl Session {
         let (layers, mut config) = settle(layers, model)?;
         let model = Arc::new(load(&config, model.model.as_deref(), model.arithmetic)?);
         config.pipeline.workers = workers(&config);
+        let selection = selection_of(&config, &model)?;
         let stop = Stop::on_signal()?;
         let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };
-        Ok(Self { model, config, layers, signals, stages: None, stop })
+        Ok(Self { model, selection, config, layers, signals, stages: None, stop })
+    }
+
+    /// The same settings with what selects.
+    pub fn selecting(&self, settings: GateSettings) -> GateSettings {
+        let selection = self.selection.as_ref().map(|state| state.digest());
+        GateSettings { selection, ..settings }
     }
 
     /// Opens inputs by their paths.
@@ -90,12 +101,25 @@ impl Session {
         settings: &GateSettings,
         resumed: &Resumed,
     ) -> Result<SessionDecider, IoError> {
-        let mut decider = decider_of(&self.config, self.model.manifest(), settings);
-        if let SessionDecider::Tracker(tracker) = &mut decider {
-            tracker.restore(&resumed.decider);
-            tracker.catch_up(resumed.past(Terms::of(&self.model, settings))?)?;
+        let mut decider = self.new_decider(settings);
+        let past = || resumed.past(Terms::of(&self.model, settings));
+        match &mut decider {
+            SessionDecider::Fixed(_) => {}
+            SessionDecider::Tracker(tracker) => {
+                tracker.restore(&resumed.decider);
+                tracker.catch_up(past()?)?;
+            }
+            SessionDecider::Selecting(selecting) => {
+                selecting.catch_up(&resumed.decider, past()?)?;
+            }
         }
         Ok(decider)
+    }
+
+    /// What decides by these settings, and has learnt nothing yet.
+    pub fn new_decider(&self, settings: &GateSettings) -> SessionDecider {
+        let selection = self.selection.as_ref();
+        decider_of(&self.config, self.model.manifest(), settings, selection)
     }
 
     /// From now on SIGHUP is told here, and ends nothing.
@@ -117,8 +141,11 @@ impl Session {
         pass: Pass,
     ) -> Result<Outcome, Box<dyn Error>> {
         let gates = self.gates(settings, Need::without_capture)?;
-        let mut decider = Fixed(settings.policy);
-        Ok(self.run_through(inputs, gates, &mut decider, sink, pass, 0))
+        let mut decider = match settings.selection {
+            None => SessionDecider::Fixed(Fixed(settings.policy)),
+            Some(_) => self.new_decider(&settings),
+        };
+        Ok(self.run_through(inputs, gates, decider.as_decider(), sink, pass, 0))
     }
 
     /// The same through gates, or what stands for them, that are made already, where `decider`
@@ -146,10 +173,14 @@ impl Session {
         settings: GateSettings,
         part: impl Fn(Need) -> Need,
     ) -> Result<Vec<Gate>, Box<dyn Error>> {
-        let mut gates = gates_of(&self.model, &self.config, settings, self.stages.as_ref())?;
+        let selection = self.selection.as_ref().filter(|_| settings.selection.is_some());
+        let stages = self.stages.as_ref();
+        let mut gates = gates_of(&self.model, &self.config, settings, stages, selection)?;
         let ceiling = self.config.memory.ceiling_bytes;
         if ceiling > 0 {
-            let need = part(memory::need(&self.model, &self.config, &mut gates)?);
+            let learnt = selection.map_or(0, |state| state.growth());
+            let need = memory::need(&self.model, &self.config, &mut gates)?;
+            let need = part(need).with_sink(learnt);
             need.check(ceiling).map_err(|error| self.layers.blame(&error))?;
         }
         Ok(gates)
@@ -177,6 +208,7 @@ impl Ending {
 pub enum SessionDecider {
     Fixed(Fixed),
     Tracker(Box<Tracker>),
+    Selecting(Box<Selecting>),
 }
 
 impl SessionDecider {
@@ -184,6 +216,7 @@ impl SessionDecider {
         match self {
             Self::Fixed(fixed) => fixed,
             Self::Tracker(tracker) => &mut **tracker,
+            Self::Selecting(selecting) => &mut **selecting,
         }
     }
 
@@ -191,6 +224,7 @@ impl SessionDecider {
         match self {
             Self::Fixed(fixed) => Box::new(fixed),
             Self::Tracker(tracker) => tracker,
+            Self::Selecting(selecting) => selecting,
         }
     }
 
@@ -199,6 +233,7 @@ impl SessionDecider {
         match self {
             Self::Fixed(_) => None,
             Self::Tracker(tracker) => Some(tracker),
+            Self::Selecting(selecting) => selecting.tracker(),
         }
     }
 }
@@ -222,7 +257,23 @@ pub fn stream_settings(config: &Config, model: &Manifest) -> Result<GateSettings
 }
 
 /// What decides by these settings, and has learnt nothing yet.
-pub fn decider_of(config: &Config, model: &Manifest, settings: &GateSettings) -> SessionDecider {
+pub fn decider_of(
+    config: &Config,
+    model: &Manifest,
+    settings: &GateSettings,
+    selection: Option<&Arc<State>>,
+) -> SessionDecider {
+    let first = first_of(config, model, settings);
+    let Some(state) = selection.filter(|_| settings.selection.is_some()) else { return first };
+    let first = match first {
+        SessionDecider::Fixed(fixed) => First::Fixed(fixed),
+        SessionDecider::Tracker(tracker) => First::Tracker(tracker),
+        selecting @ SessionDecider::Selecting(_) => return selecting,
+    };
+    SessionDecider::Selecting(Box::new(Selecting::new(first, state.clone())))
+}
+
+fn first_of(config: &Config, model: &Manifest, settings: &GateSettings) -> SessionDecider {
     let Some(rule) = settings.tracker else {
         return SessionDecider::Fixed(Fixed(settings.policy));
     };
@@ -240,16 +291,41 @@ pub fn gates_of(
     config: &Config,
     settings: GateSettings,
     stages: Option<&Arc<Stages>>,
+    selection: Option<&Arc<State>>,
 ) -> Result<Vec<Gate>, Box<dyn Error>> {
+    // Shared by all workers.
+    let measures = selection.map(|state| state.measures()).unwrap_or_default();
+    let embeds = selection.is_some_and(|state| state.needs_embeddings());
     let gate = |_| {
         let team = Team::new(config.model.threads as usize)?;
-        let gate = Gate::on_team(model.clone(), settings, team);
+        let gate = Gate::on_team(model.clone(), settings, team).measuring(measures.clone());
+        let gate = if embeds { gate.embedding() } else { gate };
         Ok(match stages {
             Some(stages) => gate.timed(stages.clone()),
             None => gate,
         })
     };
     (0..config.pipeline.workers).map(gate).collect()
+}
+
+/// What a config has select among pairs that pass; it must be fitted on this model.
+pub fn selection_of(config: &Config, model: &Model) -> Result<Option<Arc<State>>, Box<dyn Error>> {
+    if config.select.state.is_empty() {
+        return Ok(None);
+    }
+    let path = Path::new(config.select.state.as_str());
+    let state = State::load(path)?;
+    let manifest = model.manifest();
+    let name = format!("{} {}", manifest.name, manifest.version);
+    state
+        .check_model(&name, model.digest(), manifest.embedding_size)
+        .map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(Some(Arc::new(state)))
+}
+
+/// The same gates, whose evidence has embeddings where that is `asked`.
+pub fn embedding(gates: Vec<Gate>, asked: bool) -> Vec<Gate> {
+    if asked { gates.into_iter().map(Gate::embedding).collect() } else { gates }
 }
 
 /// The model that a config names, or `path` in its place.

@@ -1,6 +1,7 @@
 //! From what the command line says to the layers of a config.
 
 use std::error::Error;
+use std::path::Path;
 
 use pairgate_core::config::{Config, DecodeMode, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
@@ -108,7 +109,8 @@ pub fn of_input(input: &InputArgs) -> Result<Layers, Box<dyn Error>> {
 /// What the options say of what passes. A threshold or a share that was said outweighs either of a file; a
 /// threshold stands, whatever a file says of following the scores.
 pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
-    let PolicyArgs { threshold, keep, follow, first_threshold, ref rules } = *args;
+    let PolicyArgs { threshold, keep, follow, first_threshold, ref select, ref rules } = *args;
+    set_selection(layers, select.as_deref());
     if threshold.is_some() || keep.is_some() {
         layers.unset("policy", "threshold");
         layers.unset("policy", "keep");
@@ -127,6 +129,13 @@ pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
         layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
     }
     set_rules(layers, rules);
+}
+
+/// The state that an option says selects.
+pub fn set_selection(layers: &mut Layers, state: Option<&Path>) {
+    if let Some(path) = state {
+        layers.set("select", "state", path.to_string_lossy().into_owned(), COMMAND_LINE);
+    }
 }
 
 /// Refuses a first threshold where none follows the scores.

@@ -6,8 +6,8 @@
 //! | [`subset_file`] | the uids of a subset, as `.npy` or as they lie in memory |
 //! | [`scores`] | scores that a run made, found again by uid |
 //! | [`metadata`] | columns of parquet tables, in batches |
-//! | [`numpy`] | the header of an array |
 //! | [`embeddings`] | the arrays beside a table, and other NumPy files |
+//! | [`numpy`] | the header of an array |
 //! | [`language`] | whether a caption is English: built in, or by a fastText model |
 //! | [`centroids`] | the centroid nearest to an embedding |
 //! | [`threshold`] | the score that a fraction of a pool is taken by |
@@ -19,15 +19,11 @@
 #[cfg(feature = "parquet")]
 pub mod centroids;
 #[cfg(feature = "parquet")]
-pub mod embeddings;
-#[cfg(feature = "parquet")]
 pub mod filter;
 #[cfg(feature = "parquet")]
 pub mod language;
 #[cfg(feature = "parquet")]
 pub mod metadata;
-#[cfg(feature = "parquet")]
-pub mod numpy;
 pub mod scores;
 #[cfg(feature = "parquet")]
 pub mod select;
@@ -39,6 +35,8 @@ use std::io;
 use std::path::Path;
 
 use crate::disk::IoError;
+#[cfg(feature = "parquet")]
+pub use crate::embeddings::{arrays as embeddings, numpy};
 
 /// Names the file in an I/O error of reading.
 fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {

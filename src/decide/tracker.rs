@@ -80,8 +80,8 @@ impl Tracker {
     ) -> Result<(), IoError> {
         for step in past {
             match step? {
-                Step::Decision(Decision { reason, facts, .. }) => {
-                    if let Some(score) = pooled_score(reason, &facts) {
+                Step::Decision(record) => {
+                    if let Some(score) = pooled_score(record.reason, &record.facts) {
                         self.take(score);
                     }
                 }

@@ -45,6 +45,11 @@ impl PartialFile {
         self.bytes
     }
 
+    /// Names the file in an I/O error.
+    pub(crate) fn failed(&self, why: io::Error) -> IoError {
+        failed(&self.path)(why)
+    }
+
     /// Brings the temporary name itself to disk, so that a power cut does not take the file away.
     pub(crate) fn sync_name(&self) -> Result<(), IoError> {
         self.disk.sync_parent(&self.partial)

@@ -17,13 +17,16 @@ impl GateSettings {
     /// name; a setting that is no key of a config is `screening` or `arithmetic`, which is the
     /// model's. Floats have the fewest digits that give the same value again.
     pub fn named(&self, arithmetic: Arithmetic) -> Vec<(String, String)> {
-        let Self { image, sample, rules, policy, screening, tracker, frames } = *self;
+        let Self { image, sample, rules, policy, screening, tracker, frames, selection } = *self;
         let mut named = Named::default();
         named.limits(image, sample);
         named.rules(rules, frames);
         named.policy(policy);
         if let Some(rule) = tracker {
             named.tracker(rule);
+        }
+        if let Some(state) = selection {
+            named.word("select.state", &state.to_string(), "");
         }
         let screening = match screening {
             Screening::Stop => "stop",
@@ -52,7 +55,9 @@ impl GateSettings {
     /// The digest that journals of format 1 and 2 hold: SHA-256 of the settings that there were
     /// then, in a fixed order and encoding. `arithmetic` is the model's.
     pub fn earlier_digest(&self, arithmetic: Arithmetic) -> Digest {
-        let Self { image, sample, rules, policy, screening, tracker, frames: _ } = self;
+        // There was no selection then.
+        let Self { image, sample, rules, policy, screening, tracker, frames: _, selection: _ } =
+            self;
         let mut hash = Sha256::new();
         hash.update(image.max_side.to_le_bytes());
         hash.update(image.max_pixels.to_le_bytes());

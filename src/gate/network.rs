@@ -244,7 +244,9 @@ fn measured(
     }
     let (image, text) = (&Row::of(&embeddings.image), &Row::of(&embeddings.text));
     let pair = Scored { similarity, image, text, caption: &asked.caption, tokens: &asked.ids };
-    measures.iter().map(|scorer| scorer.measure(&pair)).collect()
+    let mut values = Vec::with_capacity(measures.iter().map(|scorer| scorer.width()).sum());
+    measures.iter().for_each(|scorer| scorer.measure_into(&pair, &mut values));
+    values
 }
 
 /// A pair that the rules let pass, or only note.

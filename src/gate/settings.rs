@@ -1,6 +1,7 @@
 //! What a gate decides by.
 
 use pairgate_core::config::{CaptureConfig, Config, ImageLimits, PolicyConfig, SampleLimits};
+use pairgate_core::pair::Digest;
 use pairgate_core::policy::{Policy, TrackerRule};
 use pairgate_core::rules::Rules;
 
@@ -41,6 +42,9 @@ pub struct GateSettings {
     pub tracker: Option<TrackerRule>,
     /// What a camera's frames are left out for.
     pub frames: FrameSettings,
+    /// The digest of the frozen state that selects among what passes, where one does; it is for the
+    /// caller to load.
+    pub selection: Option<Digest>,
 }
 
 impl GateSettings {
@@ -74,6 +78,7 @@ impl GateSettings {
             serve: _,
             spool: _,
             agent: _,
+            select: _,
         } = config;
         Self {
             image: *image,
@@ -82,6 +87,7 @@ impl GateSettings {
             policy: Policy { threshold: None, on_error: *on_error },
             screening: Screening::Stop,
             tracker: None,
+            selection: None,
             frames: FrameSettings { min_change: *min_change, min_sharpness: *min_sharpness },
         }
     }

@@ -17,8 +17,8 @@ pub const FORMAT_VERSION: u16 = 3;
 /// Rises with each release that changes a decision's bits: a decoder, the order of a kernel's sums.
 pub const DECISION_VERSION: u32 = 2;
 
-/// Settings that change the score of a pair, as far as to the `=`.
-const SCORING: [&str; 2] = ["arithmetic=", "image.decode="];
+/// Settings that change the score of a pair, or what it is selected by, as far as to the `=`.
+const SCORING: [&str; 3] = ["arithmetic=", "image.decode=", "select.state="];
 /// Settings that decide beside those of a gate.
 const BESIDE: [&str; 2] = ["groups.", "scores="];
 

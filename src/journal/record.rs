@@ -48,6 +48,8 @@ pub struct Choice {
     pub like: Option<u64>,
     /// Codes of reasons that speak against the pair and decide nothing.
     pub flags: Vec<u8>,
+    /// What a decider that goes on takes in of the pair, in its own encoding; empty where that is nothing.
+    pub learnt: Vec<u8>,
 }
 
 /// One decision of a journal.

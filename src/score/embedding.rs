@@ -1,6 +1,8 @@
 //! Embeddings as they are recorded, in 16 bits, and as scorers take them, in int8 with a scale a row.
 
 use half::f16;
+use pairgate_kernels::Isa;
+use pairgate_kernels::dots::dots;
 
 /// Greatest code of a row, in magnitude.
 const GREATEST: f32 = 127.0;
@@ -54,6 +56,11 @@ impl Row {
         Self { codes, scale }
     }
 
+    /// A row of these codes, -127 to 127.
+    pub fn from_parts(codes: Box<[i8]>, scale: f32) -> Self {
+        Self { codes, scale }
+    }
+
     /// The codes, -127 to 127.
     pub fn codes(&self) -> &[i8] {
         &self.codes
@@ -62,6 +69,12 @@ impl Row {
     /// What a code of 1 stands for.
     pub fn scale(&self) -> f32 {
         self.scale
+    }
+
+    /// The values that the codes stand for, exact in f64.
+    pub fn values(&self) -> Vec<f64> {
+        let scale = f64::from(self.scale);
+        self.codes.iter().map(|code| f64::from(*code) * scale).collect()
     }
 
     /// The dot product with another row of the same length.
@@ -130,10 +143,28 @@ impl Rows {
         &self.scales
     }
 
-    /// The dot products of `row` with each, in their order.
+    /// The codes of a row.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn codes_of(&self, place: usize) -> &[i8] {
+        &self.codes[place * self.dimension..][..self.dimension]
+    }
+
+    /// The row at a place.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, place: usize) -> Row {
+        Row { codes: self.codes_of(place).into(), scale: self.scales[place] }
+    }
+
+    /// The dot products of `row` with each, in their order: exact sums of the codes' products, rounded to
+    /// 32-bit floats and multiplied with the scales.
     pub fn dots<'a>(&'a self, row: &'a Row) -> impl Iterator<Item = f32> + Clone + 'a {
-        let each = self.codes.chunks_exact(self.dimension.max(1)).zip(&self.scales);
-        each.map(move |(codes, scale)| product(&row.codes, codes) as f32 * (row.scale * scale))
+        let mut sums = vec![0; self.len()];
+        dots(Isa::chosen(), &row.codes, &self.codes, &mut sums);
+        sums.into_iter().zip(&self.scales).map(move |(sum, scale)| sum as f32 * (row.scale * scale))
     }
 }
 

@@ -5,13 +5,25 @@
 //! of integers, sums of floats have a fixed order, and logarithms are one library's ([`numeric`]).
 
 pub mod array;
+pub mod contrast;
 pub mod embedding;
+pub mod language;
+pub mod linear;
 pub mod numeric;
+pub mod prototypes;
+pub mod subspace;
+pub mod targets;
 
 use std::fmt::Debug;
 
-pub use array::{Array, Values};
+pub use array::{Array, Arrays, StateError, Values};
+pub use contrast::{Contrast, ContrastOptions};
 pub use embedding::{PairEmbeddings, Row, Rows};
+pub use language::{Band, LossReduction, NGrams, Perplexity};
+pub use linear::{Features, Labelled, Linear, LinearError, LinearOptions};
+pub use prototypes::{Prototypes, Side};
+pub use subspace::Subspace;
+pub use targets::{TargetNorm, Targets};
 
 /// What is known of a scored pair.
 #[derive(Debug, Clone, Copy)]
@@ -32,4 +44,14 @@ pub struct Scored<'a> {
 pub trait Measure: Send + Sync + Debug {
     /// The pair's value; NaN where it has none.
     fn measure(&self, pair: &Scored<'_>) -> f32;
+
+    /// How many values it gives of a pair.
+    fn width(&self) -> usize {
+        1
+    }
+
+    /// Adds all of its values to `values`; the first is [`measure`](Self::measure)'s.
+    fn measure_into(&self, pair: &Scored<'_>, values: &mut Vec<f32>) {
+        values.push(self.measure(pair));
+    }
 }

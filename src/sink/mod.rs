@@ -1,6 +1,7 @@
 //! Where decided pairs go beside an output folder ([`store`](crate::store)): a look at what was
 //! rejected, scores as lines, a table or a journal.
 
+pub mod embeddings;
 pub mod journal;
 pub mod rejected;
 pub mod scores;

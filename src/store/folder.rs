@@ -9,6 +9,7 @@ use pairgate_core::decision::Reason;
 use super::mark;
 use crate::disk::IoError;
 use crate::disk::{Disk, LOCK_NAME, failed};
+use crate::embeddings::by_ticket;
 use crate::journal;
 
 /// What helps where an earlier run's files are in the way.
@@ -111,6 +112,7 @@ impl EarlierFile {
             Some(name) if name.ends_with("_stats.json") || name.ends_with(".parquet") => {
                 Self::Stats
             }
+            Some(name) if name.ends_with(".npz") => Self::Stats,
             _ => Self::Other,
         }
     }
@@ -144,6 +146,14 @@ pub(super) fn published(folder: &Path) -> io::Result<Vec<u32>> {
 pub(super) fn unfinished(folder: &Path) -> io::Result<Vec<u32>> {
     let partials = files(folder, |name| is_shard(name) && name.ends_with(".tar.partial"))?;
     let mut numbers: Vec<u32> = partials.iter().filter_map(|tar| number_of(tar)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Numbers of the shards whose embeddings are there row by row, ascending.
+pub(super) fn waiting_rows(folder: &Path) -> io::Result<Vec<u32>> {
+    let rows = files(folder, |name| is_shard(name) && name.ends_with(".embeddings.partial"))?;
+    let mut numbers: Vec<u32> = rows.iter().filter_map(|rows| number_of(rows)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -196,6 +206,12 @@ fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let first_pass = folder.join(OutputFolder::FIRST_PASS);
     found.extend(journal_files(&folder.join(journal::FOLDER))?);
     found.extend(journal_files(&first_pass.join(journal::FOLDER))?);
+    for embeddings in [folder, &first_pass].map(|folder| folder.join(by_ticket::FOLDER)) {
+        if embeddings.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            let is_ours = |name: &str| by_ticket::number_of(Path::new(name)).is_some();
+            found.extend(files(&embeddings, is_ours)?);
+        }
+    }
     found.extend(Some(first_pass.join(LOCK_NAME)).filter(|lock| lock.is_file()));
     found.extend(rejected_files(folder)?);
     Ok(found)
@@ -252,7 +268,7 @@ fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf
 fn is_shard(name: &str) -> bool {
     let partial = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".partial"));
     let whole = partial.unwrap_or(name);
-    let endings = [".tar", "_stats.json", ".parquet"];
+    let endings = [".tar", "_stats.json", ".parquet", ".npz", ".embeddings"];
     let number = endings.into_iter().find_map(|ending| whole.strip_suffix(ending));
     number.is_some_and(|digits| digits.len() >= 5 && digits.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -26,6 +26,7 @@ mod observer;
 pub mod one_to_one;
 mod options;
 mod past;
+mod recorder;
 mod recover;
 mod room;
 mod scan;
@@ -58,6 +59,7 @@ pub use watermark::{Watermark, WhenDurable};
 use crate::disk::IoError;
 use crate::disk::{Disk, FolderLock, failed};
 use crate::journal::{self, Closed, Entry, Epoch, Header, Record, Stored, Terms, Writer};
+use crate::score::PairEmbeddings;
 use crate::source::Sample;
 use claims::Claims;
 use dropping::Lookout;
@@ -66,6 +68,7 @@ use pairgate_core::config::StorageConfig;
 use pairgate_core::decision::Verdict;
 use pairgate_core::pair::Position;
 use pairgate_core::stats::Counts;
+use recorder::{Layout, Recorder};
 use room::Room;
 use shards::Shards;
 
@@ -88,6 +91,8 @@ pub struct StoreSink {
     shard_begin: Option<ShardBegin>,
     journal: Writer,
     ledger: Ledger,
+    /// Where embeddings go, if anywhere.
+    recorder: Option<Recorder>,
     /// Samples that an earlier run stored and whose records are lost.
     claims: Claims,
     unsynced: Unsynced,
@@ -135,6 +140,12 @@ impl StoreSink {
         let path = folder.join(journal::FOLDER);
         let journal = Writer::begin(disk, &path, 0, options.header, &checkpoint)?;
         let shards = Shards::new(disk, folder, options.config.shard_pairs, 0);
+        let recorder = options.recording.map(|recording| {
+            let layout = Layout::of(&recording, options.one_shard);
+            let mut recorder = Recorder::new(disk, folder, recording, options.recorded, layout)?;
+            recorder.begin(0)?;
+            Ok::<_, IoError>(recorder)
+        });
         Ok(Self {
             disk: disk.clone(),
             folder: folder.to_owned(),
@@ -148,6 +159,7 @@ impl StoreSink {
             shard_begin: None,
             journal,
             ledger,
+            recorder: recorder.transpose()?,
             claims: Claims::none(folder),
             unsynced: Unsynced::default(),
             durable: 0,
@@ -186,7 +198,10 @@ impl StoreSink {
     }
 
     /// The same with journal segments of at most so many bytes, for tests of what spans several.
-    pub fn with_segment_bytes(self, bytes: u64) -> Self {
+    pub fn with_segment_bytes(mut self, bytes: u64) -> Self {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_segment_bytes(bytes);
+        }
         Self { journal: self.journal.with_segment_bytes(bytes), ..self }
     }
 
@@ -217,12 +232,18 @@ impl StoreSink {
 
     fn take(&mut self, judged: &Judged, mut record: Record) -> Result<(), IoError> {
         self.close_old()?;
+        self.turn_embeddings()?;
         let kept = judged.decision.verdict == Verdict::Kept;
+        let embeddings = self.recorder.as_mut().map(|recorder| recorder.embeddings_of(judged));
+        let embeddings = embeddings.transpose()?.flatten();
         if kept && self.stores && !judged.sample.members.is_empty() {
             record.stored = Some(match self.claims.take(&judged.uid) {
                 Some(stored) => stored,
-                None => self.store(judged)?,
+                None => self.store(judged, embeddings.as_deref())?,
             });
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add_any(judged, embeddings.as_deref())?;
         }
         self.enter(&Entry::Record(Box::new(record)))?;
         self.unsynced.since.get_or_insert_with(|| self.disk.elapsed());
@@ -237,7 +258,11 @@ impl StoreSink {
     /// Writes a sample to the open shard, or to the next one where that is full: a full shard is
     /// closed here and not when it became full, so that pairs rejected behind its last sample are in
     /// its statistics.
-    fn store(&mut self, judged: &Judged) -> Result<Stored, IoError> {
+    fn store(
+        &mut self,
+        judged: &Judged,
+        embeddings: Option<&PairEmbeddings>,
+    ) -> Result<Stored, IoError> {
         if self.shards.is_full() && self.one_shard {
             let most = self.config.shard_pairs;
             let why = format!("more than {most} kept pairs are too many for one shard");
@@ -254,7 +279,13 @@ impl StoreSink {
             let (segment, offset) = self.journal.position();
             self.shard_begin = Some((segment.to_owned(), offset, self.threshold));
         }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_shard(&self.shards.path(), judged.ticket)?;
+        }
         let key = self.shards.append(&judged.sample.key, &files)?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add_stored(judged, embeddings)?;
+        }
         if let Some(observer) = &mut self.observer {
             observer.stored(judged, &self.shards.path(), &key);
         }
@@ -284,9 +315,22 @@ impl StoreSink {
         self.close_shard()
     }
 
-    /// The samples first: a record on disk then has its sample there.
+    /// Closes what embeddings beside the journal go to, where it is full.
+    fn turn_embeddings(&mut self) -> Result<(), IoError> {
+        if !self.recorder.as_ref().is_some_and(Recorder::is_full) {
+            return Ok(());
+        }
+        self.sync_all()?;
+        let next_ticket = self.ledger.next_ticket;
+        self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.turn(next_ticket))
+    }
+
+    /// The samples first, and their embeddings: a record on disk then has both there.
     fn sync_all(&mut self) -> Result<(), IoError> {
         self.shards.sync()?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.sync()?;
+        }
         self.journal.sync()?;
         self.unsynced = Unsynced::default();
         self.durable = self.ledger.next_ticket;
@@ -302,7 +346,13 @@ impl StoreSink {
         }
         self.sync_all()?;
         let (path, bytes) = (self.shards.path(), self.shards.bytes());
+        if let Some(recorder) = &mut self.recorder {
+            recorder.publish_shard(&path, self.shards.samples())?;
+        }
         let Some((shard, samples)) = self.shards.close()? else { return Ok(()) };
+        if let Some(recorder) = &self.recorder {
+            recorder.forget_shard(&path)?;
+        }
         if let Some(observer) = &mut self.observer {
             observer.published(&path);
         }
@@ -334,6 +384,9 @@ impl StoreSink {
         self.shard_begin = None;
         Ok(())
     }
+
+    /// Bytes of memory that recorded embeddings take beside that.
+    pub const EMBEDDINGS_MEMORY: u64 = recorder::MEMORY;
 
     /// Bytes of memory that a sink with this config takes at worst, beside its buffers: the keys of
     /// the open shard, and a table.
@@ -378,8 +431,20 @@ impl StoreSink {
         if let Some(observer) = &mut self.observer {
             observer.epoch(terms);
         }
-        self.enter(&Entry::Epoch(Box::new(Epoch { terms: terms.clone(), first_ticket })))?;
+        let mut terms = terms.clone();
+        terms.settings.extend(self.recorder.as_ref().map(Recorder::setting));
+        self.enter(&Entry::Epoch(Box::new(Epoch { terms, first_ticket })))?;
         self.sync_all()
+    }
+
+    /// Publishes the embeddings beside the journal, before that says that the run is complete: nobody goes
+    /// on with what is.
+    fn finish_embeddings(&mut self) -> Result<(), IoError> {
+        if self.recorder.is_none() {
+            return Ok(());
+        }
+        self.sync_all()?;
+        self.recorder.as_mut().map_or(Ok(()), Recorder::finish)
     }
 
     fn end(&mut self, end: RunEnd) -> Result<(), IoError> {
@@ -389,6 +454,7 @@ impl StoreSink {
                 self.shards.open()?;
             }
             self.close_shard()?;
+            self.finish_embeddings()?;
             self.enter(&Entry::End)?;
         }
         self.sync_all()?;

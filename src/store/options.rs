@@ -8,6 +8,7 @@ use pairgate_core::pair::Digest;
 
 use super::ShardObserver;
 use crate::disk::FolderLock;
+use crate::embeddings::{ByTicket, Recording};
 #[cfg(feature = "model")]
 use crate::gate::GateSettings;
 use crate::journal::Header;
@@ -38,6 +39,10 @@ pub struct StoreOptions {
     pub earlier_config: Option<Digest>,
     /// Whether kept samples' `.json` members are told of the decision.
     pub annotate: bool,
+    /// Which embeddings are recorded, if any; see [`recording`](Self::recording).
+    pub recording: Option<Recording>,
+    /// Recorded embeddings of pairs whose evidence has none, by their tickets.
+    pub recorded: Option<ByTicket>,
     /// Who is told of stored pairs.
     pub observer: Option<Box<dyn ShardObserver>>,
     /// The folder's lock, where it is held already.
@@ -68,9 +73,18 @@ impl StoreOptions {
             one_shard: false,
             earlier_config,
             annotate: false,
+            recording: None,
+            recorded: None,
             observer,
             lock,
         }
+    }
+
+    /// The same with recorded embeddings, of which the journal tells among its settings; or without.
+    pub fn recording(mut self, recording: impl Into<Option<Recording>>) -> Self {
+        let recording = recording.into();
+        self.header.terms.settings.extend(recording.as_ref().map(setting_of));
+        Self { recording, ..self }
     }
 
     /// The same for one shard: nothing closes it before its input has ended, and nothing takes it away.
@@ -80,4 +94,18 @@ impl StoreOptions {
         let config = StorageConfig { shard_pairs, min_free, ..StorageConfig::default() };
         Self { config, one_shard: true, ..self }
     }
+}
+
+/// What a setting of recorded embeddings begins with.
+const EMBEDDINGS: &str = "embeddings=";
+
+/// How a journal's settings tell of recorded embeddings.
+pub(super) fn setting_of(recording: &Recording) -> String {
+    let Recording { covers, names, dimension, .. } = recording;
+    format!("{EMBEDDINGS}{} {names} {dimension}", covers.name())
+}
+
+/// The setting of recorded embeddings, where a run has one.
+pub(super) fn recording_of(settings: &[String]) -> Option<&str> {
+    settings.iter().find_map(|setting| setting.strip_prefix(EMBEDDINGS))
 }

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use pairgate_core::decision::Decision;
-
 use crate::disk::IoError;
-use crate::journal::{Entry, Reader, Terms};
+use crate::journal::{Entry, Reader, Record, Terms};
 
 /// A step of an earlier part of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// A decision.
-    Decision(Decision),
+    Decision(Box<Record>),
     /// Other terms decide from here on; `learns_on` says whether what was learnt from the scores goes
     /// on ([`Terms::learns_on`]).
     Epoch {
@@ -41,7 +39,7 @@ impl Past {
     fn next_step(&mut self) -> Result<Option<Step>, IoError> {
         while let Some(journal) = &mut self.journal {
             match journal.next_entry()? {
-                Some(Entry::Record(record)) => return Ok(Some(Step::Decision(record.decision()))),
+                Some(Entry::Record(record)) => return Ok(Some(Step::Decision(record))),
                 Some(Entry::Epoch(epoch)) => return Ok(Some(self.change(epoch.terms))),
                 Some(_) => {}
                 None => {

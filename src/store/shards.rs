@@ -77,6 +77,11 @@ impl Shards {
         self.open.as_ref().map_or(0, |shard| shard.tar.get_ref().bytes())
     }
 
+    /// Samples of the open shard.
+    pub fn samples(&self) -> u64 {
+        self.open.as_ref().map_or(0, |shard| shard.samples)
+    }
+
     /// How long the open shard has been open.
     pub fn age(&self) -> Option<Duration> {
         self.open.as_ref().map(|shard| self.disk.elapsed().saturating_sub(shard.since))

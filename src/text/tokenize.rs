@@ -140,6 +140,11 @@ impl CaptionTokenizer {
         GROWING.map(grown).into_iter().fold(1.0, f64::max)
     }
 
+    /// The id of each token by its name.
+    pub fn tokens(&self) -> std::collections::HashMap<String, u32> {
+        self.tokenizer.get_vocab(true).into_iter().collect()
+    }
+
     /// Rows that the embedding table must have: the largest id, added tokens' too, plus one.
     pub fn vocabulary_size(&self) -> usize {
         let vocabulary = self.tokenizer.get_vocab(true);

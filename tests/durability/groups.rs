@@ -211,6 +211,7 @@ fn record(number: u8) -> Record {
         threshold: None,
         recovered: false,
         spooled: None,
+        choice: None,
         group: Some(format!("{}", number % 2)),
     }
 }

@@ -7,6 +7,8 @@ mod groups;
 mod odd;
 mod recording;
 mod reload;
+mod score;
+mod select;
 #[cfg(feature = "serve")]
 mod serve;
 mod sink;

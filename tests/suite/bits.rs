@@ -15,6 +15,7 @@ use pairgate::model::bundle::Bundle;
 use pairgate::model::check::golden::Picture;
 use pairgate::model::{Arithmetic, Model, Scorer, score};
 use pairgate::prepare::{Interpolation, Preparation, Preparer, Resize};
+use pairgate::score::{PairEmbeddings, Row};
 use pairgate_core::config::ImageLimits;
 use pairgate_kernels::Isa;
 
@@ -113,6 +114,26 @@ fn stages(scorer: &mut Scorer, pair: &Pair) -> Stages {
     }
 }
 
+/// Digest of all pairs' recorded embeddings: those in 16 bits, and the codes and scales in int8 that scorers
+/// and selectors work on.
+const RECORDED: u64 = 0;
+
+fn recorded_digest(scorer: &mut Scorer, pairs: &[Pair]) -> u64 {
+    let mut bytes = Vec::new();
+    for pair in pairs {
+        let image = scorer.embed_image(&pair.prepared).unwrap().to_vec();
+        let ids = scorer.tokenize(&pair.caption).unwrap();
+        let recorded = PairEmbeddings::of(&image, scorer.embed_tokens(&ids).unwrap());
+        for values in [&recorded.image, &recorded.text] {
+            bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+            let row = Row::of(values);
+            bytes.extend(row.codes().iter().map(|code| code.cast_unsigned()));
+            bytes.extend(row.scale().to_bits().to_le_bytes());
+        }
+    }
+    digest(bytes)
+}
+
 #[test]
 fn scores_have_the_pinned_bits() {
     let model = |isa| {
@@ -128,6 +149,8 @@ fn scores_have_the_pinned_bits() {
         let lines = pairs.iter().step_by(step).map(|pair| stages(&mut scorer, pair).to_string());
         [HEADER.to_owned()].into_iter().chain(lines).collect::<Vec<String>>()
     };
+    let recorded = recorded_digest(&mut Scorer::new(model(Isa::chosen())), &pairs);
+    assert_eq!(recorded, RECORDED, "{recorded:#018x}");
     let file = data("bits.csv");
     if std::env::var_os(WRITE).is_some() {
         fs::write(&file, lines_on(Isa::SCALAR, 1).join("\n") + "\n").unwrap();

@@ -12,6 +12,8 @@ mod compare;
 mod config;
 mod cut;
 mod decode;
+#[cfg(feature = "parquet")]
+mod embeddings;
 mod forms;
 mod frames;
 mod full_size;
@@ -44,6 +46,7 @@ mod report;
 mod rooms;
 mod score_text;
 #[cfg(feature = "serve")]
+mod select;
 mod serve;
 mod settings;
 mod share;

@@ -223,6 +223,13 @@ impl Parameters {
     /// # Errors
     /// `ValueError` where no threshold follows.
     pub fn settings(&self, config: &Config, model: &Model) -> PyResult<GateSettings> {
+        if !config.select.state.is_empty() {
+            let path = &config.select.state;
+            return Err(wrong(format!(
+                "select.state = {path:?}: a gate in Python decides by threshold and rules alone; apply the \
+                 state to the scored pairs with `pairgate select apply`"
+            )));
+        }
         let manifest = model.manifest();
         let (name, policy) = (&manifest.name, &config.policy);
         let threshold = match (policy.threshold, policy.keep) {

@@ -129,6 +129,30 @@ reasons! {
     Language = 27, Poor, "language";
     /// The caption has more words than the rules allow.
     CaptionTooManyWords = 28, Poor, "caption_too_many_words";
+    /// A selection method's value of the pair is beyond its cut.
+    NotSelected = 29, Poor, "not_selected";
+    /// The pair's source or concept cluster has its share without it.
+    OverQuota = 30, Poor, "over_quota";
+    /// The picture is like that of an earlier pair that was kept.
+    NearDuplicate = 31, Poor, "near_duplicate";
+    /// What the caption speaks of is common, and the pair was not drawn.
+    NotDrawn = 32, Poor, "not_drawn";
+    /// The pair is near to phrases that are called unsafe.
+    UnsafeConcept = 33, Poor, "unsafe_concept";
+}
+
+impl Reason {
+    /// Whether a selection method gave it, after rules and threshold let the pair pass.
+    pub const fn is_of_selection(self) -> bool {
+        matches!(
+            self,
+            Self::NotSelected
+                | Self::OverQuota
+                | Self::NearDuplicate
+                | Self::NotDrawn
+                | Self::UnsafeConcept
+        )
+    }
 }
 
 impl fmt::Display for Reason {

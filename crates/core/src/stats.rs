@@ -1,17 +1,22 @@
 //! Counts of a run: what went in, and how each pair ended.
 
-use serde::{Deserialize, Serialize};
-
 use crate::decision::{Decision, Reason, Verdict};
 
 const REASONS: usize = Reason::ALL.len();
 
 /// How many pairs ended with each verdict and reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     kept: [u64; REASONS],
     rejected: [u64; REASONS],
     failed: [u64; REASONS],
+}
+
+impl Default for Counts {
+    /// Of no pair.
+    fn default() -> Self {
+        Self { kept: [0; REASONS], rejected: [0; REASONS], failed: [0; REASONS] }
+    }
 }
 
 impl Counts {

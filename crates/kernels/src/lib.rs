@@ -26,6 +26,7 @@ pub mod convolve;
 pub mod depthwise;
 pub mod depthwise_int8;
 mod disjoint;
+pub mod dots;
 mod epilogue;
 pub mod isa;
 mod lines;

@@ -6,6 +6,7 @@ mod journals;
 mod models;
 mod scores;
 mod sources;
+mod states;
 mod streams;
 mod tables;
 mod texts;
@@ -48,4 +49,6 @@ pub const ALL: &[Target] = &[
     tables::PARQUET,
     scores::LINES,
     scores::FASTTEXT,
+    states::STATE,
+    states::METHOD,
 ];

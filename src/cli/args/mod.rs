@@ -1,6 +1,7 @@
 //! The command line, as it is said: the program's, and what several commands share. What one command
 //! is asked stands beside it.
 
+mod embeddings;
 mod gate;
 mod groups;
 pub mod headings;
@@ -33,10 +34,12 @@ use super::commands::plan::PlanArgs;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
+use super::commands::select::SelectCommand;
 use super::commands::serve::ServeArgs;
 use super::commands::subset::SubsetArgs;
 use super::commands::watch::WatchArgs;
 
+pub use embeddings::{EmbeddingArgs, EmbeddingNameArgs};
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
 pub use groups::GroupArgs;
 pub use input::{FormatArg, ImageArgs, InputArgs};
@@ -100,6 +103,9 @@ pub enum Command {
     /// Configs: check one, show it resolved, pack it for firmware.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Select by more than one score: fit methods, apply them, look into a state.
+    #[command(subcommand)]
+    Select(SelectCommand),
     #[cfg(feature = "manual")]
     Completions(CompletionsArgs),
     #[cfg(feature = "manual")]

@@ -1,5 +1,7 @@
 //! What passes: what `filter` and `capture` share.
 
+use std::path::PathBuf;
+
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::PASSES;
@@ -50,6 +52,11 @@ pub struct PolicyArgs {
         help_heading = PASSES
     )]
     pub first_threshold: Option<f32>,
+    /// Let a frozen state select among what passes.
+    ///
+    /// It is what `pairgate select fit` has made with the same model. Rules and threshold come first.
+    #[arg(long, value_name = "FILE", help_heading = PASSES)]
+    pub select: Option<PathBuf>,
     #[command(flatten)]
     pub rules: RuleArgs,
 }

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod select;
 pub mod serve;
 pub mod subset;
 pub mod watch;

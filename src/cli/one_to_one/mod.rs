@@ -22,13 +22,14 @@ use crate::cli::outputs::check_folder;
 use crate::cli::session::Session;
 use crate::cli::terminal::{print, tell_error};
 use crate::disk::IoError;
+use crate::embeddings::Recording;
 use crate::gate::GateSettings;
 use crate::journal;
 use crate::pipeline::{Outcome, RunError};
 use crate::source::{SingleInput, single_inputs};
 use crate::store::one_to_one::{Kind, tidy};
 
-pub use refuse::{check_filter, check_input};
+pub use refuse::{check_filter, check_input, check_selection};
 use shard::Ended;
 use total::Total;
 
@@ -51,6 +52,8 @@ pub struct OneToOne<'a> {
     pub json: bool,
     /// Bytes of messages that may wait for a broker.
     pub queue_bytes: u64,
+    /// Which embeddings are recorded, if any.
+    pub recording: Option<Recording>,
 }
 
 /// The inputs of this part of a run, by their names.

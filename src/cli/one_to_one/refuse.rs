@@ -3,6 +3,7 @@
 use pairgate_core::config::{Config, OnFullDisk};
 
 use crate::cli::args::{FormatArg, InputArgs};
+use crate::cli::session::Session;
 use crate::source::InputFormat;
 
 /// Refuses what carries state from pair to pair, or from input to input.
@@ -31,6 +32,28 @@ pub fn check_filter(config: &Config, input: &InputArgs) -> Result<(), String> {
         return Err(
             "--one-to-one stores all that is kept: storage.max_bytes, on_full and keep_days, \
                     which take shards away, are not for it"
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a selection that depends on the pairs before, or on what recorded scores do not tell.
+///
+/// # Errors
+/// What it is, and what to do instead.
+pub fn check_selection(session: &Session, has_scores: bool) -> Result<(), String> {
+    let Some(state) = &session.selection else { return Ok(()) };
+    if let Some(method) = state.moving() {
+        return Err(format!(
+            "--one-to-one decides each input by itself: the selection's {method} depend on what came \
+             before. Use filter without it, or apply the state to the scored pool (pairgate select apply)"
+        ));
+    }
+    if has_scores {
+        return Err(
+            "--scores tells scores alone, and --select selects by more: leave --scores out, \
+                    or apply the state to the scored pool (pairgate select apply)"
                 .into(),
         );
     }

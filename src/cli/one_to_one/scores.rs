@@ -9,7 +9,7 @@ use crate::source::SingleInput;
 use crate::store::one_to_one::{Claim, JOURNAL, Kind, Marker, Names};
 
 /// What the scores' settings may have otherwise: scores do not depend on it.
-const APART: [&str; 2] = ["policy.", "screening="];
+const APART: [&str; 3] = ["policy.", "screening=", "embeddings="];
 
 /// The records of an input's scores in `folder`, which are those of the same input, model and settings.
 pub fn records(

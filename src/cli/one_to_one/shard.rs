@@ -9,17 +9,19 @@ use super::row::Row;
 use super::{Failure, OneToOne, scores};
 use crate::cli::mqtt::Listener;
 use crate::cli::progress::Pass;
+use crate::cli::session::{SessionDecider, embedding};
 use crate::decide::share::{self, Coarse};
 use crate::decide::sketch::ScoreSketch;
 use crate::decide::{Fixed, Recorded};
 use crate::disk::Disk;
+use crate::embeddings::ByTicket;
 use crate::gate::DigestOnly;
 use crate::pipeline::Outcome;
 use crate::replay::pooled_score;
 use crate::sink::Sink;
 use crate::source::SingleInput;
 use crate::store::one_to_one::{
-    Attempt, Claim, DATA, Kind, Marker, Names, Published, SKETCH, Standing,
+    Attempt, Claim, DATA, EMBEDDINGS, Kind, Marker, Names, Published, SKETCH, Standing,
 };
 use crate::store::{StoreOptions, StoreSink};
 
@@ -44,7 +46,8 @@ impl OneToOne<'_> {
         let told = listener.observer(self.settings.policy.threshold);
         let told = told.map(|inner| Announcement::new(inner, names.path(DATA)));
         let observer = told.as_ref().map(Announcement::observer);
-        let mut sink = attempt.sink(StoreOptions { observer, ..options })?;
+        let recorded = self.recorded(input)?;
+        let mut sink = attempt.sink(StoreOptions { observer, recorded, ..options })?;
         let outcome = self.examine(input, &claim, &mut sink)?;
         drop(sink);
         if let Some(error) = outcome.error {
@@ -69,7 +72,21 @@ impl OneToOne<'_> {
         options.config = self.session.config.storage;
         options.stores = self.kind == Kind::Filter;
         options.annotate = self.annotate;
-        options
+        options.recording(self.recording.clone())
+    }
+
+    /// The embeddings that lie beside the recorded scores.
+    fn recorded(&self, input: &SingleInput) -> Result<Option<ByTicket>, Failure> {
+        let Some(scores) = self.scores.filter(|_| self.recording.is_some()) else {
+            return Ok(None);
+        };
+        let path = Names::new(scores, &input.name).path(EMBEDDINGS);
+        if !path.is_file() {
+            let path = path.display();
+            let why = format!("{path}: not there; give `pairgate score --one-to-one --embeddings`");
+            return Err(Failure::Fatal(why.into()));
+        }
+        Ok(Some(ByTicket::of_file(&path)))
     }
 
     fn claim(&self, input: &SingleInput, options: &StoreOptions) -> Claim {
@@ -93,6 +110,14 @@ impl OneToOne<'_> {
         };
         match Standing::of(names, claim)? {
             Standing::Absent => Ok(None),
+            Standing::Done(marker) if self.recording.is_some() => {
+                let has = marker.files.contains_key(&names.file(EMBEDDINGS));
+                let why = vec!["it was done without --embeddings".to_owned()];
+                if has {
+                    return Ok(Some(*marker));
+                }
+                refuse(why, "name another folder, or pass --overwrite to do all again")
+            }
             Standing::Done(marker) => Ok(Some(*marker)),
             Standing::Broken(why) => {
                 log::warn!("{}: {why}; it is done again", names.path("").display());
@@ -134,11 +159,16 @@ impl OneToOne<'_> {
                 let gates = self.session.gates(self.settings, |need| {
                     need.without_capture().with_sink(self.sink_bytes())
                 })?;
+                let gates = embedding(gates, self.recording.is_some());
                 let pass = match self.kind {
                     Kind::Filter => Pass::Filtering,
                     Kind::Score => Pass::Scoring,
                 };
-                self.session.run_through(inputs, gates, &mut Fixed(policy), sink, pass, 0)
+                let mut decider = match self.settings.selection {
+                    None => SessionDecider::Fixed(Fixed(policy)),
+                    Some(_) => self.session.new_decider(&self.settings),
+                };
+                self.session.run_through(inputs, gates, decider.as_decider(), sink, pass, 0)
             }
         })
     }
@@ -146,7 +176,8 @@ impl OneToOne<'_> {
     /// Bytes that storing takes at worst.
     fn sink_bytes(&self) -> u64 {
         let storage = self.options_of_storage();
-        self.queue_bytes + StoreSink::memory(&storage) + share::MEMORY
+        let embeddings = self.recording.as_ref().map_or(0, |_| StoreSink::EMBEDDINGS_MEMORY);
+        self.queue_bytes + StoreSink::memory(&storage) + share::MEMORY + embeddings
     }
 
     fn options_of_storage(&self) -> pairgate_core::config::StorageConfig {

@@ -169,6 +169,12 @@ impl Table {
         Ok(Numbers { column, at: self.place(name) })
     }
 
+    /// What the table tells under this name of how it was made.
+    pub fn told(&self, name: &str) -> Option<&str> {
+        let told = self.reader.metadata().file_metadata().key_value_metadata()?;
+        told.iter().find(|pair| pair.key == name)?.value.as_deref()
+    }
+
     fn typed<T: parquet::data_type::DataType>(
         &self,
         group: usize,
@@ -211,6 +217,12 @@ impl Table {
 
     fn place(&self, column: &str) -> Place {
         Place { path: self.path.clone(), column: column.to_owned() }
+    }
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

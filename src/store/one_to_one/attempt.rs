@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pairgate_core::decision::Verdict;
 
-use super::{ATTEMPTS, DATA, ENDINGS, JOURNAL, Names, SKETCH, TABLE};
+use super::{ATTEMPTS, DATA, EMBEDDINGS, ENDINGS, JOURNAL, Names, SKETCH, TABLE};
 use crate::disk::{Disk, FileLock, IoError, failed};
 use crate::journal::{self, Record, SegmentReader};
 use crate::store::folder::shard_name;
@@ -110,7 +110,7 @@ impl Attempt {
         let shard = shard_name(0);
         let stem = shard.strip_suffix(DATA).unwrap_or(&shard);
         match ending {
-            DATA | TABLE => self.run().join(format!("{stem}{ending}")),
+            DATA | TABLE | EMBEDDINGS => self.run().join(format!("{stem}{ending}")),
             JOURNAL => self.run().join(journal::FOLDER).join("00000000.pairgate"),
             SKETCH => self.folder.join("scores.sketch"),
             other => self.folder.join(format!("file{other}")),

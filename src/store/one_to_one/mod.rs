@@ -47,11 +47,13 @@ pub use verify::{left_behind, verify};
 /// The folder of attempts in an output folder.
 pub const ATTEMPTS: &str = ".attempts";
 /// How the files of an output end, in the order in which they get their names.
-pub const ENDINGS: [&str; 4] = [JOURNAL, TABLE, SKETCH, DATA];
+pub const ENDINGS: [&str; 5] = [JOURNAL, TABLE, EMBEDDINGS, SKETCH, DATA];
 /// How the journal's name ends.
 pub const JOURNAL: &str = ".pairgate";
 /// How the table's name ends.
 pub const TABLE: &str = ".parquet";
+/// How the name of recorded embeddings ends.
+pub const EMBEDDINGS: &str = ".npz";
 /// How the name of the scores' sketch ends.
 pub const SKETCH: &str = ".sketch";
 /// How the name of the kept pairs' shard ends.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::StoreOptions;
+use super::super::options::recording_of;
 use super::survey::Survey;
 use crate::disk::IoError;
 use crate::disk::failed;
@@ -60,6 +61,21 @@ impl Agreed {
             return Err(refuse(format!(
                 "its run decided otherwise ({what}): name another folder, or give --accept-new-decisions"
             )));
+        }
+        let told = |terms: &Terms| recording_of(&terms.settings).map(str::to_owned);
+        let (old, new) = (told(&survey.header.terms), told(&now.terms));
+        if is_known && old != new {
+            let word = |found: Option<String>| found.unwrap_or_else(|| "none".into());
+            let (old, new) = (word(old), word(new));
+            return Err(refuse(format!(
+                "its run recorded other embeddings ({old}; now {new}): give the same --embeddings, or \
+                 name another folder"
+            )));
+        }
+        if is_known && new.is_some() && was.model() != now.terms.model() {
+            return Err(refuse(
+                "its embeddings are those of another model: name another folder".into(),
+            ));
         }
         let (old, new) = (&survey.header.inputs, &now.inputs);
         let known = !is_endless && !is_earlier && is_known;

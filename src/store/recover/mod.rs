@@ -10,6 +10,7 @@
 mod agreed;
 mod base;
 mod earlier;
+mod embedded;
 mod open_scan;
 mod survey;
 mod walk;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use agreed::{Agreed, begins_epoch};
 use base::Base;
 use earlier::Earlier;
+use embedded::Left;
 use pairgate_core::decision::Verdict;
 use pairgate_core::stats::Counts;
 use survey::Survey;
@@ -78,7 +80,7 @@ impl Resumed {
 pub(super) fn recover(
     disk: &Disk,
     folder: &Path,
-    options: StoreOptions,
+    mut options: StoreOptions,
 ) -> Result<(StoreSink, Resumed), IoError> {
     let parts = journal::parts(folder).map_err(failed(folder))?;
     let Some((last, earlier)) = parts.split_last() else {
@@ -100,9 +102,14 @@ pub(super) fn recover(
     }
     let base = Base::of(last, earlier, folder)?;
     let again = options.again;
-    let mut walk = Walk::start(disk, folder, base.ledger, options.observer, !damaged.is_empty())?;
+    let left = Left::look(folder, &options)?;
+    let observer = options.observer.take();
+    let is_damaged = !damaged.is_empty();
+    let records = options.recording.is_some().then_some(left.wanted);
+    let mut walk = Walk::start(disk, folder, base.ledger, observer, is_damaged, records)?;
     walk.go_through(last)?;
     walk.finish(&parts, again)?;
+    let recorder = left.recorder(disk, folder, &mut options, &mut walk)?;
     let StoreOptions { config, header, stores, annotate, lock, .. } = options;
     let threshold = header.terms.threshold;
     let lock = lock.ok_or_else(|| failed(folder)(io::Error::other("the folder is not locked")))?;
@@ -137,6 +144,7 @@ pub(super) fn recover(
         shard_begin: None,
         journal,
         ledger: walk.ledger,
+        recorder,
         claims,
         unsynced: Unsynced::default(),
         durable: 0,

@@ -15,6 +15,7 @@ use super::super::observer::ShardObserver;
 use super::super::scan::{Found, Samples};
 use super::super::shards::Shards;
 use super::base::Placer;
+use super::embedded::Wanted;
 use super::open_scan::{OpenScan, open_scan};
 use crate::disk::IoError;
 use crate::disk::{Disk, failed, free_name, hidden_path, partial_path};
@@ -46,6 +47,8 @@ pub(super) struct Walk {
     /// Samples without a record behind all that have one: their pairs may come again.
     pub claims: Vec<Claim>,
     cuts_records_of_missing_shard: bool,
+    /// Which pairs must have recorded embeddings.
+    wanted: Wanted,
 }
 
 /// A shard that is not there.
@@ -64,12 +67,13 @@ impl Walk {
         ledger: Ledger,
         observer: Option<Box<dyn ShardObserver>>,
         is_damaged: bool,
+        records: Option<Wanted>,
     ) -> Result<Self, IoError> {
         take_back_leavings(disk, folder)?;
         let published = published(folder).map_err(failed(folder))?;
         let unfinished = unfinished(folder).map_err(failed(folder))?;
         let number = unfinished.into_iter().rfind(|number| published.last() < Some(number));
-        let open = number.map(|number| open_scan(folder, number)).transpose()?;
+        let open = number.map(|number| open_scan(folder, number, records)).transpose()?;
         let mut walk = Self {
             begin: (ledger.shard, ledger.samples),
             ledger,
@@ -87,9 +91,10 @@ impl Walk {
             recovered: Vec::new(),
             claims: Vec::new(),
             cuts_records_of_missing_shard: false,
+            wanted: records.unwrap_or_default(),
         };
         if let Some(open) = walk.open.as_mut().filter(|open| open.number == walk.ledger.shard) {
-            open.pass(walk.ledger.samples);
+            open.pass(walk.ledger.samples)?;
         }
         Ok(walk)
     }
@@ -107,7 +112,7 @@ impl Walk {
                 continue;
             }
             placer.place(&mut entry, &mut self.ledger)?;
-            if !self.is_stored(&entry) {
+            if !self.is_stored(&entry)? {
                 self.undone += 1;
                 continue;
             }
@@ -125,9 +130,12 @@ impl Walk {
     }
 
     /// Whether what the entry tells of is there.
-    fn is_stored(&mut self, entry: &Entry) -> bool {
-        let Entry::Record(record) = entry else { return true };
-        let Some(stored) = record.stored.as_ref() else { return true };
+    fn is_stored(&mut self, entry: &Entry) -> Result<bool, IoError> {
+        let Entry::Record(record) = entry else { return Ok(true) };
+        if !record.recovered && self.wanted.end.is_some_and(|end| record.ticket >= end) {
+            return Ok(false);
+        }
+        let Some(stored) = record.stored.as_ref() else { return Ok(true) };
         match self.is_damaged {
             true if stored.check.is_none() => drop(self.recorded_uids.insert(record.uid)),
             true => drop(self.recorded.insert((stored.shard, stored.key.clone()))),
@@ -144,7 +152,7 @@ impl Walk {
             let (shard, stands) = (stored.shard, self.stands);
             self.missing = Some(Box::new(Missing { shard, stands, ledger, terms }));
         }
-        true
+        Ok(true)
     }
 
     /// A shard that is not there and was closed has been taken away since, by us or by somebody.
@@ -161,20 +169,25 @@ impl Walk {
         }
     }
 
-    fn is_in_open_shard(&mut self, record: &Record) -> bool {
-        let Some(open) = &mut self.open else { return false };
+    fn is_in_open_shard(&mut self, record: &Record) -> Result<bool, IoError> {
+        let Some(open) = &mut self.open else { return Ok(false) };
         let mut passed = Vec::new();
-        while let Some(found) = open.peek() {
+        while let Some((found, is_embedded)) = open.peek()? {
             if found.is_of(record) {
+                if !is_embedded {
+                    // What was written last: embeddings are brought to disk with the samples.
+                    open.orphans.extend(passed);
+                    return Ok(false);
+                }
                 break;
             }
-            let Some(found) = open.ahead.take() else { break };
+            let Some((found, _)) = open.ahead.take() else { break };
             passed.push((Claim::new(&found, open.number), found.end));
         }
-        let Some(found) = open.ahead.take() else {
+        let Some((found, _)) = open.ahead.take() else {
             // The samples that were passed have no record either.
             open.orphans.extend(passed);
-            return false;
+            return Ok(false);
         };
         for (claim, _) in open.orphans.drain(..).chain(passed) {
             open.keys.insert(claim.key());
@@ -190,7 +203,7 @@ impl Walk {
             let key = found.sample.key.clone();
             observer.stored(&judged(record, found), &path, &key);
         }
-        true
+        Ok(true)
     }
 
     /// Settles what becomes of samples that have no record.
@@ -208,7 +221,7 @@ impl Walk {
         let left = self.unrecorded(Claims::left(&self.folder), parts)?;
         let keeps = self.is_damaged || !again;
         if let Some(open) = &mut self.open {
-            while let Some(found) = open.ahead.take().or_else(|| open.samples.next()) {
+            while let Some((found, _)) = open.next()? {
                 // Half a pair is none: nobody was told that it is stored.
                 if !found.is_surely_whole() {
                     break;

@@ -8,6 +8,7 @@
 """
 
 from pairgate_dfn import _adapters
+from pairgate_dfn._embeddings import Embeddings, read_embeddings
 from pairgate_dfn._native import (
     ArrowStream,
     Decision,
@@ -28,6 +29,7 @@ __all__ = [
     "ArrowStream",
     "Calibration",
     "Decision",
+    "Embeddings",
     "Gate",
     "Journal",
     "Model",
@@ -39,6 +41,7 @@ __all__ = [
     "calibrate",
     "cli",
     "journal_table",
+    "read_embeddings",
     "read_journal",
     "read_sketch",
     "replay",

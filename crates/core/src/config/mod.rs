@@ -11,6 +11,7 @@ mod limits;
 mod memory;
 pub mod packed;
 mod run;
+mod select;
 mod serve;
 mod spool;
 mod storage;
@@ -27,6 +28,7 @@ pub use board::{CaptureConfig, OnFull, ThermalConfig};
 pub use limits::{DecodeMode, ImageLimits, SampleLimits};
 pub use memory::{LONG_CAPTION_BYTES, Need};
 pub use run::{MemoryConfig, ModelConfig, PipelineConfig, PolicyConfig};
+pub use select::SelectConfig;
 pub use serve::ServeConfig;
 pub use spool::{SpoolConfig, SpoolSync};
 pub use storage::{OnFullDisk, StorageConfig};
@@ -68,6 +70,9 @@ pub struct Config {
     /// What is told of a run that goes on and on. Not in a packed config.
     #[serde(with = "in_files")]
     pub agent: AgentConfig,
+    /// What selects among pairs that pass. Not in a packed config.
+    #[serde(with = "in_files")]
+    pub select: SelectConfig,
 }
 
 /// A key, its value and its range.

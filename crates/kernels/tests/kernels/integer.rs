@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use pairgate_kernels::arch::{Arch, LANES, Lanes};
 use pairgate_kernels::convolve::{Geometry, convolve};
+use pairgate_kernels::dots::dots;
 use pairgate_kernels::norm::Norm;
 use pairgate_kernels::product::{Epilogue, Rows, Sums, product};
 use pairgate_kernels::quantize::{Grid, Span};
@@ -711,6 +712,35 @@ fn lanes_agree() {
             let found = isa.run(Operations(operands));
             let different = expected.iter().zip(&found).position(|(a, b)| a != b);
             assert_eq!(different, None, "{isa}: operation times 16 + lane, of {operands:?}");
+        }
+    }
+}
+
+#[test]
+fn dots_agree() {
+    let noise = &mut Noise(13);
+    for length in [0, 1, 2, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 512, 513, 768] {
+        for count in [0, 1, 2, 3, 4, 5, 8, 9] {
+            for extremes in [false, true] {
+                let codes = |noise: &mut Noise, count| match extremes {
+                    true => vec![i8::MIN; count],
+                    false => noise.codes(count),
+                };
+                // Rows that begin at odd places.
+                let (row, rows) = (codes(noise, length + 1), codes(noise, length * count + 3));
+                let (row, rows) = (&row[1..], &rows[3..]);
+                let dot = |n: usize| -> i64 {
+                    let other = &rows[n * length..][..length];
+                    row.iter().zip(other).map(|(a, b)| i64::from(*a) * i64::from(*b)).sum()
+                };
+                let wanted: Vec<i64> = (0..count).map(dot).collect();
+                for isa in SETS.iter() {
+                    let mut out = vec![1; count];
+                    dots(*isa, row, rows, &mut out);
+                    let out: Vec<i64> = out.into_iter().map(i64::from).collect();
+                    assert_eq!(out, wanted, "{isa}: {count} rows of {length}");
+                }
+            }
         }
     }
 }

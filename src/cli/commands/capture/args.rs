@@ -8,7 +8,7 @@ use pairgate_core::pair::Size;
 
 use crate::cli::args::headings::{INPUT, OUTPUT};
 use crate::cli::args::{
-    FormatArg, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs,
+    EmbeddingArgs, FormatArg, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs,
 };
 use crate::cli::outputs;
 
@@ -108,6 +108,8 @@ pub struct CaptureArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    #[command(flatten)]
+    pub embeddings: EmbeddingArgs,
     #[command(flatten)]
     pub spool: SpoolArgs,
     #[command(flatten)]

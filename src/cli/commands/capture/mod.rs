@@ -31,7 +31,7 @@ use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
-use crate::cli::session::{Session, stream_settings};
+use crate::cli::session::{Session, embedding, stream_settings};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::config::Layers;
@@ -62,7 +62,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     settings::check_policy(&args.policy, &session.config)?;
     let config = &session.config;
     outbox::check(&args.spool, &args.output, config)?;
-    let settings = stream_settings(config, session.model.manifest())?;
+    let settings = session.selecting(stream_settings(config, session.model.manifest())?);
     let mut options = StatusOptions::new("capture", args.output.clone(), config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
@@ -71,12 +71,15 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
     let spool_bytes = outbox::memory(&args.spool, config);
     let sink_bytes =
         plan.queue_bytes() + StoreSink::memory(&config.storage) + telling + spool_bytes;
+    let sink_bytes = sink_bytes + args.embeddings.memory();
     let gates = session.gates(settings, |need| need.with_sink(sink_bytes))?;
+    let recording = args.embeddings.without_spool(&args.spool, &session.model)?;
+    let gates = embedding(gates, recording.is_some());
     let labels = args.labels.as_deref().map_or(Ok(Labels::None), Labels::open)?;
     let camera = open_camera(args, config)?;
     let listener = plan.open()?;
     let inputs = slice::from_ref(&args.camera);
-    let mut options = StoreOptions::of(&session.model, &settings, inputs);
+    let mut options = StoreOptions::of(&session.model, &settings, inputs).recording(recording);
     options.config = config.storage;
     options.again = false;
     options.new_decisions = args.accept_new_decisions;
@@ -182,6 +185,7 @@ fn reload_plan(args: &CaptureArgs, config: &Config, sink_bytes: u64) -> reload::
     let (CaptureArgs { policy, model, .. }, own) = (args, args.clone());
     let need = move |need: Need| need.with_sink(sink_bytes);
     let plan = reload::Plan::new(move || layers(&own), policy, model, need);
+    let plan = plan.embedding(args.embeddings.embeddings.is_some());
     plan.holding(if looks { &["image"] } else { &[] })
 }
 

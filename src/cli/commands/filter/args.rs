@@ -6,7 +6,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{OUTPUT, PASSES};
-use crate::cli::args::{GroupArgs, InputArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{EmbeddingArgs, GroupArgs, InputArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// Keep the good pairs: kept shards, a decision journal, a summary.
@@ -92,6 +92,8 @@ pub struct FilterArgs {
         help_heading = OUTPUT
     )]
     pub shard_size: Option<u64>,
+    #[command(flatten)]
+    pub embeddings: EmbeddingArgs,
     /// Folder for a look at what was not kept.
     ///
     /// It gets some pairs for each reason.

@@ -14,7 +14,7 @@ use crate::cli::args::FormatArg;
 use crate::cli::mqtt::{Listener, Plan};
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::progress::Pass;
-use crate::cli::session::Session;
+use crate::cli::session::{Session, embedding};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{self, Summary, after_keeping, can_be_named};
 use crate::config::Layers;
@@ -22,6 +22,7 @@ use crate::decide::groups::{ByGroup, Goal, GroupBar, GroupRules};
 use crate::decide::share;
 use crate::disk::Disk;
 use crate::disk::IoError;
+use crate::embeddings::ByTicket;
 use crate::gate::{Gate, GateSettings};
 use crate::journal::Reader;
 use crate::model::bundle::manifest::Manifest;
@@ -87,7 +88,14 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
                     find it first (pairgate calibrate --keep), then give --threshold"
             .into());
     }
-    let mut settings = GateSettings::of(config);
+    if matches!(cut, Cut::Fraction(_)) && session.selection.is_some() {
+        return Err(
+            "--keep finds its threshold in a pass of its own, and --select selects by more than \
+                    the score: give --threshold, or let the state keep the share (score keep 15%)"
+                .into(),
+        );
+    }
+    let mut settings = session.selecting(GateSettings::of(config));
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
         settings.tracker = settings::tracker_rule(config);
@@ -95,8 +103,11 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if is_in_passes { share::MEMORY } else { 0 };
     let passes = passes + groups.as_ref().map_or(0, |_| GroupRules::MEMORY);
+    let records = args.embeddings.embeddings.is_some() && !args.dry_run;
     let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
+    let sink_bytes = sink_bytes + args.embeddings.memory();
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let gates = embedding(gates, records);
     let output = Output::prepare(&args.places()?)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
@@ -142,7 +153,8 @@ fn one_to_one(
             .into());
     }
     let inputs = one_to_one::inputs(&args.input)?;
-    let mut settings = GateSettings::of(&session.config);
+    one_to_one::check_selection(session, args.scores.is_some())?;
+    let mut settings = session.selecting(GateSettings::of(&session.config));
     let threshold = settings::stream_threshold(&session.config, session.model.manifest())?;
     settings.policy.threshold = Some(threshold);
     let run = OneToOne {
@@ -157,6 +169,7 @@ fn one_to_one(
         annotate: args.annotate,
         json: args.json,
         queue_bytes: plan.queue_bytes(),
+        recording: args.embeddings.recording(&session.model),
     };
     run.run(&inputs, plan.open()?)
 }
@@ -255,7 +268,7 @@ impl Filtering<'_> {
     ) -> Result<Ended, Box<dyn Error>> {
         summary.set_threshold(&settings);
         let (is_begun, folder) = (output.is_begun, output.folder.clone());
-        let (mut sinks, resumed) = self.sinks(output, &settings, None)?;
+        let (mut sinks, resumed) = self.sinks(output, &settings, None, None)?;
         summary.set_before(resumed.before);
         let mut groups = self.groups.map(|groups| GroupBar::new(groups.clone(), settings.policy));
         if let (Some(groups), Some(folder)) = (&mut groups, &folder) {
@@ -294,12 +307,15 @@ impl Filtering<'_> {
         output: Output,
         settings: &GateSettings,
         share: Option<String>,
+        recorded: Option<ByTicket>,
     ) -> Result<(Vec<Box<dyn Sink>>, Resumed), IoError> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut resumed = Resumed::default();
         let is_begun = output.is_begun;
         if let Some(folder) = &output.folder {
             let mut options = self.options(settings, share);
+            options = options.recording(self.args.embeddings.recording(&self.session.model));
+            options.recorded = recorded;
             options.observer = self.listener.observer(settings.policy.threshold);
             options.annotate = self.args.annotate;
             options.lock = output.lock;

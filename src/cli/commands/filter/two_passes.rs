@@ -17,6 +17,7 @@ use crate::decide::share::fraction_threshold_in_passes;
 use crate::decide::{Decider, Fixed, Recorded};
 use crate::disk::Disk;
 use crate::disk::IoError;
+use crate::embeddings::{ByTicket, Covers, Recording};
 use crate::gate::{DigestOnly, Gate, GateSettings};
 use crate::journal::{Reader, Record};
 use crate::pipeline::Outcome;
@@ -106,6 +107,10 @@ impl TwoPasses<'_> {
         let session = self.filtering.session;
         let mut options = self.filtering.options(settings, self.share());
         options.stores = false;
+        // The second pass asks no model: it finds embeddings by their tickets.
+        if let Some(recording) = self.filtering.args.embeddings.recording(&session.model) {
+            options = options.recording(Recording { covers: Covers::All, ..recording });
+        }
         let (mut journal, resumed) = StoreSink::go_on(&Disk::system(), &first.folder, options)?;
         tell(&first.folder, &resumed);
         if !resumed.is_complete || resumed.is_longer {
@@ -159,8 +164,9 @@ impl TwoPasses<'_> {
         if let (Some(threshold), Goal::Share(fraction)) = (threshold, self.goal) {
             log::info!("keeping {:.1}%: threshold {threshold:.4}", 100.0 * fraction);
         }
-        let folder = output.folder.clone();
-        let (mut sinks, resumed) = self.filtering.sinks(output, &settings, self.share())?;
+        let (folder, share) = (output.folder.clone(), self.share());
+        let recorded = Some(ByTicket::open(&first.folder)?);
+        let (mut sinks, resumed) = self.filtering.sinks(output, &settings, share, recorded)?;
         summary.set_before(resumed.before);
         let mut groups =
             self.filtering.groups.map(|groups| GroupBar::new(groups.clone(), settings.policy));

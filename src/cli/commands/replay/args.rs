@@ -75,6 +75,9 @@ pub struct ReplayArgs {
     /// Default: the model in the binary.
     #[arg(short, long, value_name = "BUNDLE", requires = "source", help_heading = MODEL)]
     pub model: Option<PathBuf>,
+    /// With --source: the state that selected.
+    #[arg(long, value_name = "FILE", requires = "source", help_heading = PASSES)]
+    pub select: Option<PathBuf>,
     /// With --source: the config of the journal.
     #[arg(long, value_name = "FILE", requires = "source", help_heading = SETTINGS)]
     pub config: Option<PathBuf>,

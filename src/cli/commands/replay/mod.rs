@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::args::{ArithmeticArg, ModelArgs};
 use crate::cli::progress::Pass;
 use crate::cli::session::{SOME_FAILED, Session};
+use crate::cli::settings;
 use crate::cli::terminal::print;
 use crate::config::Layers;
 use crate::decide::share::fraction_threshold_in_passes;
@@ -218,6 +219,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
     if let Some(config) = &args.config {
         layers.add_file(config)?;
     }
+    settings::set_selection(&mut layers, args.select.as_deref());
     let journal = Reader::open(path)?;
     let terms = journal.terms().clone();
     let earlier = journal.header().format < FORMAT_VERSION;
@@ -231,9 +233,19 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
         )
         .into());
     }
-    let settings = settings(args, &session, &terms, earlier)?;
+    let settings = recorded_settings(args, &session, &terms, earlier)?;
     let inputs = session.open_paths(args.images.options(), &args.source)?;
     let first_ticket = journal.header().first_ticket;
+    if let Some(method) = session.selection.as_ref().and_then(|state| state.moving())
+        && first_ticket > 0
+    {
+        let path = path.display();
+        return Err(format!(
+            "{path}: its first {first_ticket} records were removed, and its selection's {method} depend \
+             on them"
+        )
+        .into());
+    }
     if first_ticket > 0 {
         log::info!("{}: the first {first_ticket} records were removed", path.display());
     }
@@ -246,13 +258,13 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
 }
 
 /// The settings that the journal was written under: their digest says whether they are.
-fn settings(
+fn recorded_settings(
     args: &ReplayArgs,
     session: &Session,
     terms: &Terms,
     earlier: bool,
 ) -> Result<GateSettings, Box<dyn Error>> {
-    let mut settings = GateSettings::of(&session.config);
+    let mut settings = session.selecting(GateSettings::of(&session.config));
     settings.policy.threshold = terms.threshold;
     settings.tracker = terms.tracker;
     for screening in [Screening::Stop, Screening::Note] {
@@ -264,7 +276,11 @@ fn settings(
             return Ok(settings);
         }
     }
-    Err("the journal was written under another config: give --config".into())
+    let selected = |setting: &String| setting.starts_with("select.state=");
+    match (terms.settings.iter().find(|setting| selected(setting)), settings.selection) {
+        (Some(state), None) => Err(format!("a state selected ({state}): give --select").into()),
+        _ => Err("the journal was written under another config: give --config".into()),
+    }
 }
 
 fn conclude(

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
-use crate::cli::args::{InputArgs, RuleArgs, threshold};
+use crate::cli::args::{EmbeddingNameArgs, InputArgs, RuleArgs, threshold};
 use crate::cli::outputs;
 
 /// Score every pair and copy nothing: JSON lines, Parquet or CSV.
@@ -54,6 +54,15 @@ pub struct ScoreArgs {
     /// `filter --one-to-one --scores` decides by them.
     #[arg(long, conflicts_with = "caption", help_heading = OUTPUT)]
     pub one_to_one: bool,
+    /// Record both embeddings of each pair.
+    ///
+    /// NAME.npz beside NAME.parquet, or whatever the scores are called, with a row for each of theirs: NumPy
+    /// arrays of 16-bit floats, image and text, NaN for a pair that has none, and the uids. It is what
+    /// selection is fitted on. Example: pairgate score shards/ -o scores.parquet --embeddings
+    #[arg(long, conflicts_with = "caption", help_heading = OUTPUT)]
+    pub embeddings: bool,
+    #[command(flatten)]
+    pub embedding_names: EmbeddingNameArgs,
     /// With --one-to-one: do all inputs again.
     #[arg(long, requires = "one_to_one", help_heading = OUTPUT)]
     pub overwrite: bool,
@@ -80,6 +89,11 @@ pub struct ScoreArgs {
         help_heading = PASSES
     )]
     pub threshold: Option<f32>,
+    /// Let a frozen state select among what passes.
+    ///
+    /// It is what `pairgate select fit` has made with the same model; reasons say what it leaves out.
+    #[arg(long, value_name = "FILE", conflicts_with = "caption", help_heading = PASSES)]
+    pub select: Option<PathBuf>,
     #[command(flatten)]
     pub rules: RuleArgs,
 }

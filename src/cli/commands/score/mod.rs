@@ -12,19 +12,24 @@ use crate::cli::mqtt::Plan;
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::outputs::{self, check_file};
 use crate::cli::progress::Pass;
-use crate::cli::session::{Session, exit_code};
+use crate::cli::session::{Session, SessionDecider, embedding, exit_code};
+use crate::cli::settings;
 use crate::cli::summary::{Command, Output, Summary, can_be_named};
 use crate::decide::Fixed;
 use crate::disk::IoError;
+use crate::embeddings::{Covers, Recording};
 use crate::gate::{GateSettings, Screening};
 use crate::journal::{Header, Terms};
 use crate::sink::Sink;
+use crate::sink::embeddings::EmbeddingsSink;
 use crate::sink::journal::JournalSink;
 use crate::sink::scores::ScoresSink;
 use crate::sink::table::{Format, TableSink};
+use crate::store::StoreSink;
 use crate::store::one_to_one::Kind;
 
 pub use args::ScoreArgs;
+use pairgate_core::config::Need;
 use pairgate_core::policy::Policy;
 
 /// Runs the command.
@@ -45,10 +50,13 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     if to_stdout && args.json {
         return Err("--json and -o - would both write to standard output: name a file".into());
     }
+    if to_stdout && args.embeddings {
+        return Err("--embeddings go beside a file of scores: name one with --output".into());
+    }
     if !to_stdout {
         check_file(output)?;
     }
-    let session = Session::start(&args.input, &args.rules)?;
+    let session = start(args)?;
     let paths = args.input.part_of_inputs()?;
     if paths.is_empty() {
         log::info!("this part of the inputs is empty: nothing to do");
@@ -57,20 +65,29 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = session.open_paths(args.input.options(), &paths)?;
     let settings = settings_of(args, &session);
     let table = Format::of(output).map_or(0, Format::memory);
-    let gates = session.gates(settings, |need| need.without_capture().with_sink(table))?;
+    let recording = recording_of(args, &session);
+    let embeddings = if args.embeddings { StoreSink::EMBEDDINGS_MEMORY } else { 0 };
+    let need = |need: Need| need.without_capture().with_sink(table + embeddings);
+    let gates = embedding(session.gates(settings, need)?, args.embeddings);
     let names = paths.iter().map(|path| path.to_string_lossy().into_owned());
     let mut terms = Terms::of(&session.model, &settings);
     terms.read_as(args.input.options().named());
     let header = Header::new(terms, names.collect());
     let mut sink = sink(output, header)?;
+    if let Some(recording) = recording {
+        sink = Box::new(EmbeddingsSink::around(sink, output, recording)?);
+    }
     let passing = if args.threshold.is_some() { "kept" } else { "nothing against" };
     let mut summary = Summary::start(&session.model, &settings, passing);
     summary.to_stderr = to_stdout;
     summary.output = if to_stdout { Output::Stream } else { Output::File(output.to_owned()) };
     summary.next = next(args, output, &paths).into_iter().collect();
-    let mut decider = Fixed(settings.policy);
-    let pass = Pass::Scoring;
-    let outcome = session.run_through(inputs, gates, &mut decider, &mut *sink, pass, 0);
+    let mut decider = match settings.selection {
+        None => SessionDecider::Fixed(Fixed(settings.policy)),
+        Some(_) => session.new_decider(&settings),
+    };
+    let (decider, pass) = (decider.as_decider(), Pass::Scoring);
+    let outcome = session.run_through(inputs, gates, decider, &mut *sink, pass, 0);
     summary.print(&outcome, args.json)?;
     Ok(exit_code(&outcome, &outcome.counts))
 }
@@ -79,7 +96,8 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
 fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let folder = &outputs::folder(folder.to_owned())?;
     one_to_one::check_input(&args.input)?;
-    let session = Session::start(&args.input, &args.rules)?;
+    let session = start(args)?;
+    one_to_one::check_selection(&session, false)?;
     let inputs = one_to_one::inputs(&args.input)?;
     let run = OneToOne {
         session: &session,
@@ -93,17 +111,31 @@ fn one_to_one(args: &ScoreArgs, folder: &Path) -> Result<ExitCode, Box<dyn Error
         annotate: false,
         json: args.json,
         queue_bytes: 0,
+        recording: recording_of(args, &session),
     };
     run.run(&inputs, Plan::none().open()?)
 }
 
+fn start(args: &ScoreArgs) -> Result<Session, Box<dyn Error>> {
+    let mut layers = settings::of_input(&args.input)?;
+    settings::set_selection(&mut layers, args.select.as_deref());
+    settings::set_rules(&mut layers, &args.rules);
+    Session::with(layers, &args.input.model)
+}
+
+/// What is recorded of each pair beside its score.
+fn recording_of(args: &ScoreArgs, session: &Session) -> Option<Recording> {
+    let names = &args.embedding_names;
+    args.embeddings.then(|| names.recording(Covers::All, &session.model))
+}
+
 /// Pairs that break a rule are scored too.
 fn settings_of(args: &ScoreArgs, session: &Session) -> GateSettings {
-    GateSettings {
+    session.selecting(GateSettings {
         policy: Policy { threshold: args.threshold, ..Policy::default() },
         screening: Screening::Note,
         ..GateSettings::of(&session.config)
-    }
+    })
 }
 
 /// What to do with the scores: keep the best of the pairs.

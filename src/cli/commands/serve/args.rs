@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::cli::args::headings::{ACCESS, OUTPUT};
-use crate::cli::args::{LayerArgs, ModelArgs, PolicyArgs, SpoolArgs};
+use crate::cli::args::{EmbeddingArgs, LayerArgs, ModelArgs, PolicyArgs, SpoolArgs};
 use crate::cli::outputs;
 
 /// Judge and store pairs that programs send by HTTP.
@@ -69,6 +69,8 @@ pub struct ServeArgs {
     /// browser could use them. It may be given more than once.
     #[arg(long, value_name = "NAME", help_heading = ACCESS)]
     pub host: Vec<String>,
+    #[command(flatten)]
+    pub embeddings: EmbeddingArgs,
     #[command(flatten)]
     pub spool: SpoolArgs,
     #[command(flatten)]

@@ -22,7 +22,7 @@ use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
-use crate::cli::session::{Session, stream_settings};
+use crate::cli::session::{Session, embedding, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::disk::Disk;
@@ -44,6 +44,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
     settings::check_policy(&args.policy, &session.config)?;
     outbox::check(&args.spool, &args.output, &session.config)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
+    let settings = session.selecting(settings);
     let mut options = StatusOptions::new("serve", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(Listening::of_service(), &mut session, options, false)?;
@@ -52,13 +53,17 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
         serve::memory(&config.sample, &config.serve).saturating_add(operations.memory(&session));
     let sink_bytes = StoreSink::memory(&config.storage)
         .saturating_add(service_bytes)
-        .saturating_add(outbox::memory(&args.spool, config));
+        .saturating_add(outbox::memory(&args.spool, config))
+        .saturating_add(args.embeddings.memory());
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let recording = args.embeddings.without_spool(&args.spool, &session.model)?;
+    let gates = embedding(gates, recording.is_some());
     // Before the folder is touched: a port that is taken costs nothing.
     let listeners = listeners(args, &access)?;
 
     let disk = Disk::system();
     let mut options = StoreOptions::of(&session.model, &settings, &[serve::SHARD.into()]);
+    options = options.recording(recording);
     let stored = StoredNow::default();
     options.config = storage(config);
     options = serve::gone_on_with(options, &stored);
@@ -141,6 +146,7 @@ fn reload_plan(args: &ServeArgs, sink_bytes: u64) -> reload::Plan {
         model,
         move |need| need.without_capture().with_sink(sink_bytes),
     );
+    let plan = plan.embedding(args.embeddings.embeddings.is_some());
     // Pairs that are judged only are decided beside the run, by the policy of its start.
     plan.holding(&["policy.on_error"])
 }

@@ -8,7 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::agent::watch::After;
 use crate::cli::args::headings::{INPUT, OUTPUT};
-use crate::cli::args::{LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs};
+use crate::cli::args::{
+    EmbeddingArgs, LayerArgs, ListenArgs, ModelArgs, MqttArgs, PolicyArgs, SpoolArgs,
+};
 use crate::cli::outputs;
 
 /// Judge what appears in a folder, and keep the good pairs.
@@ -94,6 +96,8 @@ pub struct WatchArgs {
     /// Print the summary as JSON.
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    #[command(flatten)]
+    pub embeddings: EmbeddingArgs,
     #[command(flatten)]
     pub spool: SpoolArgs,
     #[command(flatten)]

@@ -20,7 +20,7 @@ use crate::cli::outbox;
 use crate::cli::outputs::check_folder;
 use crate::cli::progress::{Pass, Progress};
 use crate::cli::reload;
-use crate::cli::session::{Session, stream_settings};
+use crate::cli::session::{Session, embedding, stream_settings};
 use crate::cli::settings;
 use crate::cli::summary::{Output, Summary, after_keeping};
 use crate::disk::Disk;
@@ -46,6 +46,7 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     outbox::check(&args.spool, &args.output, &session.config)?;
     outbox::refuse_unknown(&args.spool, &args.output)?;
     let settings = stream_settings(&session.config, session.model.manifest())?;
+    let settings = session.selecting(settings);
     let mut options = StatusOptions::new("watch", args.output.clone(), &session.config);
     options.threshold = settings.policy.threshold;
     let mut operations = Operations::new(listening, &mut session, options, plan.is_asked())?;
@@ -54,9 +55,13 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
     let spool_bytes = outbox::memory(&args.spool, config);
     let sink_bytes =
         plan.queue_bytes() + StoreSink::memory(&config.storage) + telling + spool_bytes;
+    let sink_bytes = sink_bytes + args.embeddings.memory();
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let recording = args.embeddings.without_spool(&args.spool, &session.model)?;
+    let gates = embedding(gates, recording.is_some());
     let listener = plan.open()?;
     let mut options = StoreOptions::of(&session.model, &settings, slice::from_ref(&args.folder));
+    options = options.recording(recording);
     options.config = config.storage;
     if options.config.sync_ms == 0 {
         options.config.sync_ms = SYNC_MS;
@@ -122,6 +127,7 @@ fn reload_plan(args: &WatchArgs, sink_bytes: u64) -> reload::Plan {
         model,
         move |need| need.without_capture().with_sink(sink_bytes),
     )
+    .embedding(args.embeddings.embeddings.is_some())
 }
 
 /// Refuses folders that lie in each other: what is written would be watched.

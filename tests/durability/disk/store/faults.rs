@@ -87,7 +87,13 @@ fn is_named(failed: &Step, named: &Path) -> bool {
 }
 
 /// Lets each call of a run over `before` fail in all ways, and goes on with healthy files.
-fn fail_everywhere(run: &Run, before: &Tree, every: usize, unbroken: &Shards, seed: u64) {
+pub(super) fn fail_everywhere(
+    run: &Run,
+    before: &Tree,
+    every: usize,
+    unbroken: &Shards,
+    seed: u64,
+) {
     let mut random = Random::seeded(seed);
     let plans = Plan::all(&steps(run, before));
     for (number, plan) in plans.into_iter().enumerate().step_by(every) {

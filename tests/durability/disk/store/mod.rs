@@ -2,6 +2,8 @@
 //! and the run that goes on comes to what an unbroken one comes to.
 
 mod dropping;
+#[cfg(feature = "parquet")]
+mod embeddings;
 mod epoch;
 mod faults;
 mod flips;
@@ -18,7 +20,9 @@ use std::time::Duration;
 
 use pairgate::disk::IoError;
 use pairgate::disk::{Disk, FileSystem};
+use pairgate::embeddings::{Covers, Names, Recording};
 use pairgate::journal::{Header, ModelName, Reader, Record, Terms};
+use pairgate::score::PairEmbeddings;
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
 use pairgate::store::{Resumed, StoreOptions, StoreSink};
@@ -44,6 +48,8 @@ struct Run {
     segment_bytes: u64,
     /// Whether the source gives pairs again.
     again: bool,
+    /// Which embeddings are recorded.
+    records: Option<Covers>,
     pairs: Vec<Judged>,
 }
 
@@ -51,7 +57,8 @@ impl Run {
     /// Small shards and segments, of which so many pairs fill several.
     fn of(pairs: usize) -> Self {
         let config = StorageConfig { shard_pairs: 7, sync_pairs: 3, ..StorageConfig::default() };
-        Self { config, segment_bytes: 1500, again: true, pairs: (0..pairs).map(pair).collect() }
+        let pairs = (0..pairs).map(pair).collect();
+        Self { config, segment_bytes: 1500, again: true, records: None, pairs }
     }
 
     fn by_camera(self) -> Self {
@@ -65,6 +72,9 @@ impl Run {
     fn go_on(&self, disk: &Disk, folder: &Path) -> Result<(StoreSink, Resumed), IoError> {
         let mut options = StoreOptions::new(self.config, header());
         options.again = self.again;
+        if let Some(covers) = self.records {
+            options = options.recording(recording(covers));
+        }
         let (sink, resumed) = StoreSink::go_on(disk, folder, options)?;
         Ok((sink.with_segment_bytes(self.segment_bytes), resumed))
     }
@@ -84,11 +94,21 @@ impl Run {
         resumed
     }
 
-    /// The shards of a run that nothing breaks.
+    /// The shards of a run that nothing breaks, and recorded embeddings.
     fn unbroken(&self) -> Shards {
         let folder = scratch();
         self.complete(folder.path(), 0);
-        shards(folder.path())
+        self.outputs(folder.path())
+    }
+
+    /// Shards, and recorded embeddings where any are.
+    fn outputs(&self, folder: &Path) -> Shards {
+        let mut found = shards(folder);
+        if self.records.is_some() {
+            found.extend(named(folder, "npz"));
+            found.extend(named(&folder.join("embeddings"), "npz"));
+        }
+        found
     }
 }
 
@@ -111,7 +131,11 @@ fn pair(number: usize) -> Judged {
     let uid = sample.uid(&sample.metadata(), content);
     let decision = Decision { verdict, reason, facts: Facts { content, ..Facts::default() } };
     let position = Position { input: 0, item: number as u64 };
-    Judged { position, ..Judged::new(number as u64, sample, uid, decision) }
+    // A pair that cannot be read has none.
+    let values = [number as f32, 0.5, -1.5];
+    let embeddings = (reason != Reason::Undecodable)
+        .then(|| Arc::new(PairEmbeddings::of(&values, &values.map(|value| value / 4.0))));
+    Judged { position, embeddings, ..Judged::new(number as u64, sample, uid, decision) }
 }
 
 fn header() -> Header {
@@ -136,9 +160,19 @@ fn accept(
     Ok(())
 }
 
+/// What is recorded of the pairs here.
+fn recording(covers: Covers) -> Recording {
+    Recording { covers, names: Names::default(), dimension: 3, model: Digest([1; 32]) }
+}
+
 fn shards(folder: &Path) -> Shards {
-    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let tars = names.filter(|path| path.extension().is_some_and(|ending| ending == "tar"));
+    named(folder, "tar")
+}
+
+/// Files with this ending by their names.
+fn named(folder: &Path, ending: &str) -> Shards {
+    let names = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let tars = names.filter(|path| path.extension().is_some_and(|found| found == ending));
     let read = |path: std::path::PathBuf| {
         (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
     };
@@ -216,8 +250,8 @@ fn check_samples(folder: &Path, pairs: &[Judged]) {
 fn check_completed(folder: &Path, run: &Run, unbroken: &Shards) {
     check_agreement(folder, &run.pairs, run.pairs.len() as u64);
     assert_eq!(records(folder).len(), run.pairs.len());
-    let found = shards(folder);
-    assert!(found.keys().eq(unbroken.keys()), "{:?}", found.keys());
+    let found = run.outputs(folder);
+    assert!(found.keys().eq(unbroken.keys()), "{:?} {:?}", found.keys(), unbroken.keys());
     assert!(found == *unbroken, "shards differ");
 }
 

@@ -22,7 +22,7 @@ use crate::disk::random::Random;
 use crate::disk::recorder::Recorder;
 
 /// Runs to the end in a folder `out`, and notes after every pair what is durable.
-fn recorded(run: &Run) -> Log {
+pub(super) fn recorded(run: &Run) -> Log {
     let around = scratch();
     let recorder = Recorder::with(around.path(), Arc::new(QuickFiles));
     let clock = TestClock::still();
@@ -44,6 +44,8 @@ fn check(around: &Path, state: &State, run: &Run, unbroken: &Shards) {
     let durable = state.mark.unwrap_or(0);
     if folder.is_dir() {
         check_published(&folder);
+        #[cfg(feature = "parquet")]
+        super::embeddings::check_published(&folder, run);
     }
     let resumed = run.complete(&folder, run.pairs.len());
     assert!(resumed.next_ticket >= durable, "{} of {durable} are left", resumed.next_ticket);
@@ -56,11 +58,13 @@ fn check(around: &Path, state: &State, run: &Run, unbroken: &Shards) {
         true => check_completed(&folder, run, unbroken),
         false => check_agreement(&folder, &run.pairs, durable),
     }
+    #[cfg(feature = "parquet")]
+    super::embeddings::check_published(&folder, run);
 }
 
 /// Cuts the power at points of the log, `of_3` of three, each time in another way; in the long form at every
 /// point in all ways.
-fn cut(log: &Log, run: &Run, seed: u64, of_3: usize) {
+pub(super) fn cut(log: &Log, run: &Run, seed: u64, of_3: usize) {
     let (unbroken, mut random) = (run.unbroken(), Random::seeded(seed));
     for (number, point) in log.points().enumerate() {
         let one = (number + number / KINDS.len()) % KINDS.len();

@@ -45,6 +45,24 @@ impl Header {
         Self::parse(text)
     }
 
+    /// The header's bytes as NumPy writes them: the values begin at a multiple of 64 bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let sides: Vec<String> = self.shape.iter().map(u64::to_string).collect();
+        let one = if sides.len() == 1 { "," } else { "" };
+        let (kind, sides) = (&self.kind, sides.join(", "));
+        let mut text =
+            format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({sides}{one}), }}");
+        let before = MAGIC.len() + 4;
+        let whole = (before + text.len() + 1).next_multiple_of(64);
+        text += &" ".repeat(whole - before - text.len() - 1);
+        text.push('\n');
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([1, 0]);
+        bytes.extend((text.len() as u16).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
     /// Reads the dictionary.
     fn parse(text: &str) -> io::Result<Self> {
         let mut literal = Literal { rest: text };

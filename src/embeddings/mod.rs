@@ -1,0 +1,45 @@
+//! Recorded embeddings as files: the `.npz` that is kept, and the rows that it is made of while a run
+//! goes on.
+//!
+//! | file | idea |
+//! |---|---|
+//! | [`recording`] | what is recorded: of which pairs, by which model, under which names |
+//! | [`rows`] | embeddings as they come, pair by pair, each row with its checksum |
+//! | [`npz`] | those rows as NumPy's arrays, in DataComp's layout |
+//! | [`numpy`] | the header of an array |
+//! | [`arrays`] | arrays in `.npz` and `.npy` files, read within bounds |
+//! | [`by_ticket`] | the embeddings of a journal's pairs, found again in their order |
+//!
+//! `.npz` files need the feature `parquet`.
+
+#[cfg(feature = "parquet")]
+pub mod arrays;
+pub mod by_ticket;
+pub mod npz;
+#[cfg(feature = "parquet")]
+pub mod numpy;
+pub mod recording;
+pub mod rows;
+
+#[cfg(feature = "parquet")]
+use std::io;
+#[cfg(feature = "parquet")]
+use std::path::Path;
+
+pub use by_ticket::ByTicket;
+pub use recording::{Covers, Names, Recording};
+
+#[cfg(feature = "parquet")]
+use crate::disk::IoError;
+
+/// Names the file in an I/O error of reading.
+#[cfg(feature = "parquet")]
+fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
+    move |why| IoError::Read { from: path.display().to_string(), why }
+}
+
+/// A file whose bytes are not what they should be.
+#[cfg(feature = "parquet")]
+fn wrong(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
