@@ -1,8 +1,8 @@
 //! A journal as one page that people look at, and two runs side by side.
 //!
 //! The page holds everything: no network, no file beside it, and a policy that lets nothing else in.
-//! What a slider at the threshold needs is in it as numbers ([`sums`]), and some of the pairs with small
-//! pictures ([`gallery`]). Keys, captions and names come from strangers: they are text wherever they go.
+//! What a slider at the threshold needs is in it as numbers (`sums`), and some of the pairs with small
+//! pictures (`gallery`). Keys, captions and names come from strangers: they are text wherever they go.
 
 mod comparison;
 mod gallery;
