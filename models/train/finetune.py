@@ -10,10 +10,12 @@ lets through, never by accuracy. The shards to judge on must not be those traine
 
 import argparse
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -40,73 +42,97 @@ from gate import Gate  # noqa: E402
 RATE = 1e-4  # a tenth of what the towers were trained with
 MOST = 20_000  # pairs that are held, 43 KB each
 BATCH = 128
-LONGEST = 0.98  # of the running average, what stays at a step
+LONGEST = 0.93  # of the running average, what stays at a round
 SEEDS = (1, 2, 3, 4, 5)
 NOISE, TEST_SHARE = 0.7, 0.3  # of a pool, and of the clean pairs that the probe is tested on
 
 
-class Good:
-    """Pairs that are surely good: a crop `[120, 120, 3]` u8 and a caption each."""
-
-    def __init__(self, shards, tokenizer):
-        self.tokenizer, crops, self.captions = tokenizer, [], []
-        for pair in reading.load(shards)[:MOST]:
-            caption = text.clean(pair.caption)
-            if not caption:
-                continue
+def gather(shards, tokenizer, work):
+    """Write crops.npy, `[N, 120, 120, 3]` u8, and captions.json of pairs that are surely good."""
+    crops, captions = [], []
+    for pair in reading.load(shards)[:MOST]:
+        caption = text.clean(pair.caption)
+        if caption:
             crops.append(data.prepare(data.decode(pair.image), data.CROP_SIZE))
-            self.captions.append(caption)
-        if len(crops) < 2 * BATCH:
-            sys.exit(f"{len(crops)} pairs with a picture and a caption: {2 * BATCH} are needed")
-        self.crops, self.swap = np.stack(crops), junk.Swap(self.captions)
+            captions.append(caption)
+    if len(crops) < 2 * BATCH:
+        sys.exit(f"{len(crops)} pairs with a picture and a caption: {2 * BATCH} are needed")
+    work.mkdir(parents=True)
+    np.save(work / "crops.npy", np.stack(crops))
+    (work / "captions.json").write_text(json.dumps(captions))
+    stage.log(f"{len(captions)} pairs")
 
-    def batch(self, rng):
+
+class Batches:
+    """Makes batches of the gathered pairs."""
+
+    def __init__(self, bundle, work, rng):
+        self.crops, self.rng = np.load(work / "crops.npy", mmap_mode="r"), rng
+        self.captions = json.loads((work / "captions.json").read_text())
+        self.swap, self.tokenizer = junk.Swap(self.captions), text.load_tokenizer(bundle / "tokenizer.json")
+
+    def __call__(self):
         """Pixels `[N + BLANK + SHRUNK, S, S, 3]`, ids `[N + SWAPPED + JUNK, L]`; what is behind the first N of
         both matches nothing."""
+        rng = self.rng
         picked = rng.choice(len(self.crops), BATCH, replace=False)
         crops = distil.jittered(self.crops, picked, rng)
         shrunk = [junk.shrunk(crops[rng.integers(BATCH)], rng) for _ in range(contrast.SHRUNK)]
         pixels = np.concatenate([crops, junk.pictures(contrast.BLANK, towers.IMAGE_SIZE, rng), shrunk])
         plain = [self.captions[i] for i in picked]
         strange = junk.captions(rng, plain, self.swap, contrast.SWAPPED, contrast.JUNK)
-        ids = [words.cut(text.encode(self.tokenizer, text.clean(one)), towers.CONTEXT_LENGTH)
-               for one in plain + strange]
-        return pixels, text.pad(ids)
+        return pixels, text.pad([text.encode(self.tokenizer, text.clean(one)) for one in plain + strange])
 
 
-def train(bundle, good, minutes, seed):
-    """Both towers of a bundle, trained on for some minutes: running averages of their weights."""
+def train(team, bundle, work, minutes, seed):
+    """One worker's share: both towers of a bundle, trained on. Leaves tuned.pt: their running averages."""
     torch.manual_seed(seed)
     scale = tomllib.loads((bundle / "bundle.toml").read_text())["logit_scale"]
     image = restore.image_tower(bundle / "image.onnx").to(memory_format=torch.channels_last).train()
-    text_tower = restore.text_tower(bundle / "text.onnx").train()
-    bias, rng = contrast.Bias(), np.random.default_rng(seed)
+    text_tower, bias = restore.text_tower(bundle / "text.onnx").train(), contrast.Bias()
     optimizer = stage.optimizer_of([(image, RATE), (text_tower, RATE), (bias, 10 * RATE)])
-    averages = [stage.Average(tower) for tower in (image, text_tower)]
-    clock, means, share = stage.Clock(minutes), stage.Means(["match"]), 0.0
-    for pixels, ids in distil.prefetch(lambda: good.batch(rng)):
+    averages, rounds = [stage.Average(image), stage.Average(text_tower)], 0
+    batches = Batches(bundle, work, np.random.default_rng([seed, team.rank]))
+    team.average([image])  # all begin, and the clock starts, together
+    clock, means = stage.Clock(minutes), stage.Means(["match"])
+    for pixels, ids in distil.prefetch(batches):
+        share = clock.share()
         with stage.halves():
             images = image(distil.to_tower(pixels, towers.IMAGE_SIZE))
             texts = words.read(text_tower, torch.from_numpy(ids))
         loss = contrast.matching_loss(images, texts, BATCH, scale, bias.value)
         stage.descend(optimizer, loss, share)
         means.add(loss)
-        for average, tower in zip(averages, (image, text_tower)):
-            # Over the last half of the steps while they are few: what it began with would weigh on it.
-            average.keep = min(LONGEST, 1 - 1 / (means.steps / 2 + 1))
-            average.update(tower)
-        if means.steps % 20 == 0:
+        if team.rank == 0 and means.steps % 20 == 0:
             stage.log(f"fine-tuning: step {means.steps}, share {share:.3f}, {means}")
-        if share >= 1:
-            return [average.module for average in averages]
-        share = clock.share()
+        if not team.due():
+            continue
+        finished, rounds = team.average([image, text_tower, bias], share >= 1), rounds + 1
+        for average, tower in zip(averages, (image, text_tower)):
+            # Over the last half of the rounds while they are few: what it began with would weigh on it.
+            average.keep = min(LONGEST, 1 - 1 / (rounds / 2 + 1))
+            average.update(tower)
+        if finished:
+            if team.rank == 0:
+                stage.save(work / "tuned.pt", image=averages[0].module, text=averages[1].module)
+                stage.log(f"fine-tuning: {means.steps} steps a worker, {means}")
+            return
 
 
-def write(bundle, trained, out):
+def trained(bundle, work):
+    """The towers that `train` left."""
+    held = torch.load(work / "tuned.pt")
+    pair = restore.image_tower(bundle / "image.onnx"), restore.text_tower(bundle / "text.onnx")
+    for tower, name in zip(pair, ("image", "text")):
+        tower.load_state_dict(held[name])
+    return pair
+
+
+def write(bundle, pair, out):
     """The bundle with other weights in the same graphs, so that it can be blended with it."""
     out.mkdir(parents=True)
     shutil.copyfile(bundle / "tokenizer.json", out / "tokenizer.json")
-    for name, tower in zip(("image.onnx", "text.onnx"), trained):
+    for name, tower in zip(("image.onnx", "text.onnx"), pair):
         restore.put(tower, bundle / name, out / name)
     # What is written is rounded: the golden pairs are said by that.
     export.write_golden(restore.image_tower(out / "image.onnx"), restore.text_tower(out / "text.onnx"), out)
@@ -174,7 +200,7 @@ def arguments():
                         help="shares of the tuned weights to blend [default: 0.25 0.5 0.75]")
     parser.add_argument("--judge", type=Path, nargs="+", help="shards of other matched pairs")
     parser.add_argument("--teacher", type=Path, help="an ImageNet MobileNetV2 as .tflite: the probe's eyes")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="workers, one core each")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     if bool(given.judge) != bool(given.teacher):
@@ -186,10 +212,11 @@ def arguments():
 
 def main():
     given = arguments()
-    torch.set_num_threads(given.threads)
-    good = Good(given.pairs, text.load_tokenizer(given.bundle / "tokenizer.json"))
-    stage.log(f"{len(good.captions)} pairs")
-    write(given.bundle, train(given.bundle, good, given.minutes, given.seed), given.out / "tuned")
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder) / "work"
+        gather(given.pairs, text.load_tokenizer(given.bundle / "tokenizer.json"), work)
+        stage.together(given.threads, train, given.bundle, work, given.minutes, given.seed)
+        write(given.bundle, trained(given.bundle, work), given.out / "tuned")
     bundles = {"start": given.bundle, "tuned": given.out / "tuned"}
     for weight in given.weights:
         name = f"blend {weight:g}"
