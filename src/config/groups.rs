@@ -34,9 +34,8 @@ impl GroupsConfig {
     /// Checks the types in a file's table.
     pub(super) fn check(table: Spanned<DeValue<'_>>) -> Result<(), toml::de::Error> {
         let span = table.span();
-        let table = match table.into_inner() {
-            DeValue::Table(table) => table,
-            _ => return Err(serde::de::Error::custom("groups is a table")),
+        let DeValue::Table(table) = table.into_inner() else {
+            return Err(serde::de::Error::custom("groups is a table"));
         };
         Self::deserialize(toml::Deserializer::from(Spanned::new(span, table))).map(drop)
     }

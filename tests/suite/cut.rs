@@ -460,6 +460,14 @@ fn groups_have_thresholds_in_one_pass_and_by_a_config() {
     let cut = ["cut", "scores.jsonl", "--source", "in", "-o", "mixed-cut"];
     assert_eq!(shards.json(&[&cut[..], &mixed[..]].concat())["groups"], filter["groups"]);
     assert_alike(&shards, "mixed", "mixed-cut");
+    // The config is shown as it can be read again, and checked.
+    let shown = shards.run(&["config", "show", "--config", "groups.toml"], 0);
+    fs::write(shards.at("shown.toml"), shown).unwrap();
+    let shown: Value = serde_json::from_str(
+        &shards.run(&["config", "show", "--config", "shown.toml", "--json"], 0),
+    )
+    .unwrap();
+    assert_eq!(shown["groups.goals"]["value"], json!({"set 1": "0.25"}));
     // A file's mistake is told with its line.
     fs::write(shards.at("wrong.toml"), "[groups]\nby = 3\n").unwrap();
     let why = shards.refused(&["filter", "in", "-o", "x", "--config", "wrong.toml"]);

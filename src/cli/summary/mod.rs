@@ -57,6 +57,8 @@ pub struct Summary {
     licence: String,
     config_digest: String,
     arithmetic: Arithmetic,
+    /// Whether recorded scores decided, and no model was asked.
+    is_of_scores: bool,
     threshold: Option<f32>,
     /// What the table calls pairs that nothing speaks against: scoring keeps none.
     passing: &'static str,
@@ -97,14 +99,13 @@ impl Summary {
 
     /// Starts the clock of a run that decides by scores, under `terms`.
     pub fn of_scores(terms: &Terms, passing: &'static str) -> Self {
-        let is_float = terms.settings.iter().any(|setting| setting == "arithmetic=float");
-        let arithmetic = if is_float { Arithmetic::Float } else { Arithmetic::int8() };
         let unknown = ModelName { name: String::new(), digest: Digest::default() };
         let mut name = terms.models.last().cloned().unwrap_or(unknown);
         if name.name.is_empty() {
-            name.name = "of the scores".into();
+            name.name = "unnamed".into();
         }
-        let mut summary = Self::new(&name, String::new(), arithmetic, passing);
+        let mut summary = Self::new(&name, String::new(), Arithmetic::int8(), passing);
+        summary.is_of_scores = true;
         summary.threshold = terms.threshold;
         summary.config_digest = terms.config.to_string();
         summary
@@ -122,6 +123,7 @@ impl Summary {
             licence,
             config_digest: String::new(),
             arithmetic,
+            is_of_scores: false,
             threshold: None,
             passing,
             to_stderr: false,
@@ -358,7 +360,13 @@ impl Summary {
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         text.plain(&format!("{threshold}{seconds:.1} s, {rate:.0} pairs/s\n"));
         let (digest, model) = (&self.model_digest[..12], printable_line(&self.model));
-        text.plain(&format!("model {model} ({digest}...), {}\n", self.arithmetic));
+        match (self.is_of_scores, self.model_digest.bytes().all(|digit| digit == b'0')) {
+            (false, _) => {
+                text.plain(&format!("model {model} ({digest}...), {}\n", self.arithmetic))
+            }
+            (true, false) => text.plain(&format!("scores of model {model} ({digest}...)\n")),
+            (true, true) => text.plain("scores that do not tell their model\n"),
+        };
         if let Some(licence) = licence::told(&self.licence).filter(|_| !self.licence.is_empty()) {
             text.plain(&format!("its licence: {}\n", printable_line(&licence)));
         }

@@ -79,7 +79,8 @@ impl GroupRules {
     pub fn new(by: By, mut exceptions: Vec<(String, Goal)>) -> Result<Self, String> {
         exceptions.iter_mut().for_each(|(name, _)| *name = cut(name, MAX_GROUP).to_owned());
         exceptions.sort_by(|(one, _), (other, _)| one.cmp(other));
-        if let Some([(name, _), _]) = exceptions.array_windows().find(|[a, b]| a.0 == b.0) {
+        let twice = exceptions.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        if let Some((name, _)) = twice.and_then(<[_]>::first) {
             return Err(format!("the group {name:?} is there twice"));
         }
         if exceptions.len() > MAX_EXCEPTIONS {

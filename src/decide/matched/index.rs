@@ -70,8 +70,8 @@ impl Index {
         entries.sort_by_key(|entry| (entry.uid, entry.name, !entry.is_had));
         let is_told_twice =
             |one: &Entry, other: &Entry| one.place() == other.place() && !one.says_the_same(other);
-        let twice = entries.array_windows().find(|[one, other]| is_told_twice(one, other));
-        if let Some([one, _]) = twice {
+        let twice = entries.windows(2).find(|pair| is_told_twice(&pair[0], &pair[1]));
+        if let Some(one) = twice.and_then(<[_]>::first) {
             let why =
                 format!("the pair with the uid {} is there twice, with different scores", one.uid);
             return Err(IoError::Read { from: "the scores".into(), why: io::Error::other(why) });

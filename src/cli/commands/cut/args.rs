@@ -10,7 +10,7 @@ use crate::cli::args::{GroupArgs, ImageArgs, LayerArgs, fraction, threshold};
 use crate::cli::commands::filter::OnErrorArg;
 use crate::cli::outputs;
 
-/// Keep by recorded scores: score once, then cut as often as you like.
+/// Keep by recorded scores: score once, cut often.
 ///
 /// Takes what `score` has written, reads the pairs once more, and writes what `filter` would have
 /// written by the same threshold or share: kept shards, a journal, a summary. The model is not asked.
