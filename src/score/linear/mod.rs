@@ -103,7 +103,8 @@ impl Linear {
             }
         };
         let weights = arrays.f64s("weights", &[features.count(dimension)])?.to_vec();
-        if let Some(at) = weights.iter().position(|weight| !(weight.abs() <= f64::MAX / 1e9)) {
+        let is_one = |weight: &f64| weight.abs() <= f64::MAX / 1e9;
+        if let Some(at) = weights.iter().position(|weight| !is_one(weight)) {
             return Err(StateError::value("weights", format!("value {at} is {}", weights[at])));
         }
         let bias = arrays.number("bias", -1e300..=1e300)?;

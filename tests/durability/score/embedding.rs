@@ -30,7 +30,7 @@ fn rounding_to_int8_costs_a_cosine_no_more_than_the_bound() {
         let mut values = || {
             let row: Vec<f64> = (0..512).map(|_| noise.value() * noise.value()).collect();
             let row = pairgate::score::numeric::unit(&row);
-            row.into_iter().map(|value| f16::from_f64(value)).collect::<Vec<_>>()
+            row.into_iter().map(f16::from_f64).collect::<Vec<_>>()
         };
         let (a, b) = (values(), values());
         let exact: f64 = a.iter().zip(&b).map(|(a, b)| a.to_f64() * b.to_f64()).sum();

@@ -125,6 +125,42 @@ fn negcliploss_is_the_formula() {
     }
 }
 
+/// FNV-1a over the bits of all that scorers with fitted states give, the same on every machine.
+const BITS: u64 = 0xb62c_bfbf_4dc4_f4d6;
+
+#[test]
+fn scorers_have_the_pinned_bits() {
+    let Golden { bank, weight, temperatures, inputs, classes, labels, int8, .. } = golden();
+    let (images, texts) = (quantized(&inputs.images), quantized(&inputs.texts));
+    let (targets, phrases) = (quantized(&inputs.targets), quantized(&inputs.phrases));
+    let examples = quantized(&inputs.examples).into_iter().zip(classes);
+    let examples = examples.map(|(row, class)| (class.to_string(), row));
+    let pairs = images.iter().cloned().zip(texts.iter().cloned());
+    let labelled =
+        pairs.zip(&labels).map(|((image, text), is_out)| Labelled { image, text, is_out: *is_out });
+    let mean = |rows: &[Row]| pairgate::score::subspace::mean(rows.to_vec()).unwrap();
+    let prototypes = Prototypes::fit(examples, Side::Image).unwrap();
+    let targets = |norm| Targets::fit(targets.clone(), norm).unwrap();
+    let scorers: [Box<dyn Measure>; 6] = [
+        Box::new(Contrast::new(temperatures[0], weight, all(&images[..bank]), all(&texts[..bank]))),
+        Box::new(targets(TargetNorm::Two)),
+        Box::new(targets(TargetNorm::Infinity)),
+        Box::new(prototypes.calibrated(&prototypes, SHARPNESS, SHARE)),
+        Box::new(Linear::fit(labelled, LinearOptions::default()).unwrap()),
+        Box::new(Subspace::fit(phrases, &mean(&images), &mean(&texts)).unwrap()),
+    ];
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for scorer in &scorers {
+        for ((image, text), similarity) in images.iter().zip(&texts).zip(&int8.similarity) {
+            let value = measured(scorer.as_ref(), image, text, *similarity as f32);
+            for byte in value.to_bits().to_le_bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+    }
+    assert_eq!(hash, BITS, "{hash:#018x}");
+}
+
 #[test]
 fn scorers_agree_with_numpy() {
     let golden = golden();

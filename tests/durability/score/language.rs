@@ -105,30 +105,54 @@ fn ids(value: &Value) -> Vec<Vec<i64>> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// tests/golden/selection_language.py counts in dictionaries and follows the formulas by recursion.
-#[test]
-fn learning_agrees_with_the_formulas() {
+/// What tests/golden/selection_language.py wrote.
+struct Golden {
+    words: Words,
+    learnt: Vec<Vec<i64>>,
+    asked: Vec<Vec<i64>>,
+    models: Vec<Value>,
+}
+
+fn golden() -> Golden {
     let text = fs::read_to_string("tests/data/selection/language.json").unwrap();
     let golden: Value = serde_json::from_str(&text).unwrap();
     let id = |name: &str| golden[name].as_u64().unwrap() as u32;
     let (start, end) = (Some(id("start")), Some(id("end")));
-    let words = Words { vocabulary: id("vocabulary"), start, end, unknown: None };
-    let (mut learnt, asked) = (ids(&golden["learnt"]), ids(&golden["asked"]));
-    for model in golden["models"].as_array().unwrap() {
+    Golden {
+        words: Words { vocabulary: id("vocabulary"), start, end, unknown: None },
+        learnt: ids(&golden["learnt"]),
+        asked: ids(&golden["asked"]),
+        models: golden["models"].as_array().unwrap().clone(),
+    }
+}
+
+fn train(words: Words, learnt: &[Vec<i64>], order: usize, pruned: [u32; 6]) -> NGrams {
+    let options = TrainOptions { order, pruned, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(words, options).unwrap();
+    learnt.iter().for_each(|caption| trainer.add(caption).unwrap());
+    trainer.finish().unwrap()
+}
+
+/// A model as a file in which token 7 is `t7`.
+fn as_file(model: &NGrams) -> Vec<u8> {
+    let mut file = Vec::new();
+    write(model, |id| Some(format!("t{id}")), &mut file).unwrap();
+    file
+}
+
+/// The script counts in dictionaries and follows the formulas by recursion.
+#[test]
+fn learning_agrees_with_the_formulas() {
+    let Golden { words, mut learnt, asked, models } = golden();
+    for model in models {
         let order = model["order"].as_u64().unwrap() as usize;
         let mut pruned = [9; 6];
         for (pruned, wanted) in pruned.iter_mut().zip(model["pruned"].as_array().unwrap()) {
             *pruned = wanted.as_u64().unwrap() as u32;
         }
-        let options = TrainOptions { order, pruned, ..TrainOptions::default() };
-        let train = |learnt: &[Vec<i64>]| {
-            let mut trainer = Trainer::new(words, options).unwrap();
-            learnt.iter().for_each(|caption| trainer.add(caption).unwrap());
-            trainer.finish().unwrap()
-        };
-        let trained = train(&learnt);
+        let trained = train(words, &learnt, order, pruned);
         learnt.reverse();
-        assert_eq!(train(&learnt), trained, "the order of captions matters");
+        assert_eq!(train(words, &learnt, order, pruned), trained, "the order of captions matters");
 
         let mut counts: Vec<usize> = serde_json::from_value(model["counts"].clone()).unwrap();
         counts[0] += 2; // <s> and <unk>
@@ -141,12 +165,31 @@ fn learning_agrees_with_the_formulas() {
         assert_eq!(Perplexity::from_arrays(&scorer.to_arrays(), 0).unwrap(), scorer);
 
         // As a file, and back.
-        let mut file = Vec::new();
-        write(&trained, |id| Some(format!("t{id}")), &mut file).unwrap();
         let names = (0..40).map(|id| (format!("t{id}"), id)).collect();
-        let again = read(file.as_slice(), words, &names, ArpaLimits::default()).unwrap();
+        let again =
+            read(as_file(&trained).as_slice(), words, &names, ArpaLimits::default()).unwrap();
         assert_eq!(again.foreign, 0);
         assert_eq!(again.model, trained);
+    }
+}
+
+/// tests/golden/selection_kenlm.py asked KenLM, with the file that is written here.
+#[test]
+fn kenlm_reads_what_is_written_and_says_the_same() {
+    let Golden { words, learnt, asked, .. } = golden();
+    let model = train(words, &learnt, 3, [0, 0, 1, 1, 1, 1]);
+    let path = "tests/data/selection/model.arpa";
+    if std::env::var_os("PAIRGATE_WRITE_ARPA").is_some() {
+        fs::write(path, as_file(&model)).unwrap();
+    }
+    assert!(fs::read(path).unwrap() == as_file(&model), "{path} is another model");
+    let text = fs::read_to_string("tests/data/selection/kenlm.json").unwrap();
+    let kenlm: Value = serde_json::from_str(&text).unwrap();
+    let scores = kenlm["log10"].as_array().unwrap();
+    assert_eq!(scores.len(), asked.len());
+    for (caption, score) in asked.iter().zip(scores) {
+        let (found, wanted) = (model.likelihood(caption).log10, score.as_f64().unwrap());
+        assert!((found - wanted).abs() < 1e-4, "{caption:?}: {found}, and KenLM {wanted}");
     }
 }
 
