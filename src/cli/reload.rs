@@ -120,8 +120,7 @@ impl Load<Gate> for Loader {
             return Err("embeddings are recorded, and a folder has those of one model alone".into());
         }
         let stages = self.session.stages.as_ref();
-        let examiners =
-            session::gates_of(&model, &config, settings, stages, selection.as_ref())?;
+        let examiners = session::gates_of(&model, &config, settings, stages, selection.as_ref())?;
         let mut examiners = session::embedding(examiners, self.plan.embeds);
         self.check_memory(&layers, &config, &model, &mut examiners, before)?;
         let decider = session::decider_of(&config, model.manifest(), &settings, selection.as_ref());
@@ -132,7 +131,9 @@ impl Load<Gate> for Loader {
     }
 
     fn took_over(&mut self, first_ticket: u64) {
-        let Some(Next { model, selection, config, layers, terms }) = self.next.take() else { return };
+        let Some(Next { model, selection, config, layers, terms }) = self.next.take() else {
+            return;
+        };
         let what = self.terms.differences(&terms).join("; ");
         log::info!("reload: from pair {first_ticket} on: {what}");
         (self.session.model, self.session.config) = (model, config);

@@ -56,7 +56,8 @@ impl GateSettings {
     /// then, in a fixed order and encoding. `arithmetic` is the model's.
     pub fn earlier_digest(&self, arithmetic: Arithmetic) -> Digest {
         // There was no selection then.
-        let Self { image, sample, rules, policy, screening, tracker, frames: _, selection: _ } = self;
+        let Self { image, sample, rules, policy, screening, tracker, frames: _, selection: _ } =
+            self;
         let mut hash = Sha256::new();
         hash.update(image.max_side.to_le_bytes());
         hash.update(image.max_pixels.to_le_bytes());

@@ -96,7 +96,8 @@ impl Chooser {
     /// where the state's values are not there.
     pub fn choose(&mut self, seen: &Seen<'_>) -> Option<(Reason, Choice)> {
         let state = self.state.clone();
-        if seen.measures.len() != state.width() || (state.needs_embeddings() && seen.image.is_none())
+        if seen.measures.len() != state.width()
+            || (state.needs_embeddings() && seen.image.is_none())
         {
             return None;
         }
@@ -142,9 +143,8 @@ impl Chooser {
                 flagged(state, *part, judged, found)
             }
             Node::Ranks(members, part) => {
-                let sum = members.iter().map(|(weight, member)| {
-                    weight * rank_of(state, *member, seen)
-                });
+                let sum =
+                    members.iter().map(|(weight, member)| weight * rank_of(state, *member, seen));
                 // In f32, as it was cut at the fit.
                 let sum = sum.sum::<f64>() as f32;
                 let holds = match &state.parts()[*part].frozen {

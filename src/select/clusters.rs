@@ -42,7 +42,8 @@ impl Complexity {
         let products: Vec<f64> = intra.iter().zip(&inter).map(|(a, b)| a * b).collect();
         let known: Vec<f64> = products.iter().copied().filter(|value| value.is_finite()).collect();
         let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
-        let products = products.into_iter().map(|value| if value.is_finite() { value } else { mean });
+        let products =
+            products.into_iter().map(|value| if value.is_finite() { value } else { mean });
         let scaled: Vec<f64> = products.map(|value| value / temperature).collect();
         let greatest = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let powers = scaled.iter().map(|value| crate::score::numeric::exp(value - greatest));
@@ -54,11 +55,14 @@ impl Complexity {
 }
 
 /// For each centroid the mean distance to the `neighbours` nearest other ones.
-pub fn inter(similarity: impl Fn(usize, usize) -> f64, count: usize, neighbours: usize) -> Vec<f64> {
+pub fn inter(
+    similarity: impl Fn(usize, usize) -> f64,
+    count: usize,
+    neighbours: usize,
+) -> Vec<f64> {
     let mean = |place: usize| {
         let others = (0..count).filter(|other| *other != place);
-        let mut distances: Vec<f64> =
-            others.map(|other| 1.0 - similarity(place, other)).collect();
+        let mut distances: Vec<f64> = others.map(|other| 1.0 - similarity(place, other)).collect();
         distances.sort_by(f64::total_cmp);
         distances.truncate(neighbours);
         distances.iter().sum::<f64>() / distances.len() as f64

@@ -148,7 +148,8 @@ impl Entries {
             return Err(StateError::value("threshold", "a value is out of its range"));
         }
         let entries = Self::new(Arrays(found).texts("entries", &[0])?.to_vec(), seed);
-        let mut entries = entries.map_err(|_| StateError::value("entries", "a value is out of its range"))?;
+        let mut entries =
+            entries.map_err(|_| StateError::value("entries", "a value is out of its range"))?;
         entries.counts = Arrays(found).u64s("counts", &[entries.names.len()])?.to_vec();
         entries.threshold = threshold;
         Ok(entries)
@@ -157,7 +158,8 @@ impl Entries {
 
 /// The probability that a caption is kept whose entries have these counts: 0 without any.
 pub fn probability(counts: impl Iterator<Item = u64>, threshold: f64) -> f64 {
-    let missed = |count: u64| 1.0 - threshold / (count as f64).max(threshold).max(f64::MIN_POSITIVE);
+    let missed =
+        |count: u64| 1.0 - threshold / (count as f64).max(threshold).max(f64::MIN_POSITIVE);
     1.0 - counts.map(missed).product::<f64>()
 }
 

@@ -24,10 +24,10 @@ use super::parts::{Band, Frozen, Node, Part, RANKS, Scorer, Slot, lay_out};
 use super::pool::{Pool, PoolPair};
 use super::quota::QuotaError;
 use super::random::{draw, draw_share};
+use super::ranks;
 use super::scorers::{self, Resources, ScorerError};
 use super::sources::{self, By, MOST_FOLLOWED, MOST_SOURCES, Sources};
 use super::state::{About, State, StateError};
-use super::ranks;
 use crate::disk::IoError;
 use crate::score::{Measure, Row, Rows, Scored};
 
@@ -191,11 +191,7 @@ pub fn fit(
 ///
 /// # Errors
 /// [`SelectError`].
-pub fn apply(
-    pool: &mut dyn Pool,
-    state: &State,
-    work: Work<'_>,
-) -> Result<Applied, SelectError> {
+pub fn apply(pool: &mut dyn Pool, state: &State, work: Work<'_>) -> Result<Applied, SelectError> {
     let index = Index::of(pool)?;
     let parts = state.parts().iter().cloned().map(Some).collect();
     let all = index.all();
@@ -318,15 +314,17 @@ impl Walk<'_, '_> {
             _ => {
                 let values = self.scorer(place, atom, came)?;
                 let (kept, band) = cut(came, &values, ending.cut, is_high_good(atom.method));
-                match self.parts[place].as_mut().map(|part| &mut part.frozen) {
-                    Some(Frozen::Scorer(scorer)) if !is_fitted => scorer.band = band,
-                    Some(Frozen::Scorer(scorer)) => {
-                        // A share is one of this pool; all else is frozen.
-                        if !matches!(ending.cut, Some(Cut::Keep(_))) {
-                            return Ok(held(came, &values, scorer.band));
-                        }
-                    }
-                    _ => {}
+                let Some(Frozen::Scorer(scorer)) =
+                    self.parts[place].as_mut().map(|part| &mut part.frozen)
+                else {
+                    return Ok(kept);
+                };
+                // A share is one of this pool; all else is frozen.
+                if is_fitted && !matches!(ending.cut, Some(Cut::Keep(_))) {
+                    return Ok(held(came, &values, scorer.band));
+                }
+                if !is_fitted {
+                    scorer.band = band;
                 }
                 Ok(kept)
             }
@@ -334,12 +332,7 @@ impl Walk<'_, '_> {
     }
 
     /// Fits a scorer where it is not, and gives its value of each pair.
-    fn scorer(
-        &mut self,
-        place: usize,
-        atom: &Atom,
-        came: &[u32],
-    ) -> Result<Vec<f32>, SelectError> {
+    fn scorer(&mut self, place: usize, atom: &Atom, came: &[u32]) -> Result<Vec<f32>, SelectError> {
         if self.parts[place].is_none() {
             let (measure, arrays) = self.fit_scorer(atom, came)?;
             let scorer = Scorer { measure, arrays, quantiles: Vec::new(), band: Band::ALL };
@@ -352,19 +345,15 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn fit_scorer(
-        &mut self,
-        atom: &Atom,
-        came: &[u32],
-    ) -> Result<scorers::Fitted, SelectError> {
+    fn fit_scorer(&mut self, atom: &Atom, came: &[u32]) -> Result<scorers::Fitted, SelectError> {
         let resources = self.resources.ok_or(SelectError::Empty)?;
         let (seed, team) = (self.seed, self.work.team);
         let uids = &self.index.uids;
-        let mut pairs = |wanted: Option<usize>,
-                         each: &mut dyn FnMut(&PoolPair) -> Result<(), SelectError>| {
-            let chosen = sample(uids, came, wanted.unwrap_or(came.len()), seed);
-            visit(self.pool, &chosen, self.work.stop, &mut |_, pair| each(&pair))
-        };
+        let mut pairs =
+            |wanted: Option<usize>, each: &mut dyn FnMut(&PoolPair) -> Result<(), SelectError>| {
+                let chosen = sample(uids, came, wanted.unwrap_or(came.len()), seed);
+                visit(self.pool, &chosen, self.work.stop, &mut |_, pair| each(&pair))
+            };
         scorers::fit(atom, resources, seed, team, &mut pairs)
     }
 

@@ -117,7 +117,8 @@ fn node(expression: &Expression, slots: &mut Vec<Slot>) -> Node {
         Expression::Any(parts) => Node::Any(parts.iter().map(|part| node(part, slots)).collect()),
         Expression::Atom(atom, ending) => Node::Leaf(add(Some(atom), *ending)),
         Expression::Ranks(sum, ending) => {
-            let member = |(weight, atom): &(f64, Atom)| (*weight, add(Some(atom), Ending::default()));
+            let member =
+                |(weight, atom): &(f64, Atom)| (*weight, add(Some(atom), Ending::default()));
             let members = sum.iter().map(member).collect();
             Node::Ranks(members, add(None, *ending))
         }
@@ -186,7 +187,11 @@ impl Part {
     ///
     /// # Errors
     /// [`ScorerError`] where they hold no such part.
-    pub fn from_arrays(slot: &Slot, found: &[Array], dimension: usize) -> Result<Self, ScorerError> {
+    pub fn from_arrays(
+        slot: &Slot,
+        found: &[Array],
+        dimension: usize,
+    ) -> Result<Self, ScorerError> {
         let name = slot.name();
         let frozen = match name {
             RANKS => Frozen::Ranks(band(found)?),
@@ -200,7 +205,11 @@ impl Part {
                 let measure = scorers::from_arrays(name, &arrays, dimension)?;
                 let quantiles = Arrays(found).f32s("select.quantiles", &[0])?.to_vec();
                 if !quantiles.is_sorted() {
-                    return Err(StateError::value("select.quantiles", "a value is out of its range").into());
+                    return Err(StateError::value(
+                        "select.quantiles",
+                        "a value is out of its range",
+                    )
+                    .into());
                 }
                 Frozen::Scorer(Scorer { measure, arrays, quantiles, band: band(found)? })
             }

@@ -15,8 +15,9 @@ use super::random::draw;
 use crate::score::language::{TrainOptions, Trainer, Words};
 use crate::score::subspace;
 use crate::score::{
-    Array, Band, Contrast, ContrastOptions, Features, Labelled, Linear, LinearOptions, LossReduction,
-    Measure, NGrams, Perplexity, Prototypes, Row, Rows, Side, StateError, Subspace, TargetNorm, Targets,
+    Array, Band, Contrast, ContrastOptions, Features, Labelled, Linear, LinearOptions,
+    LossReduction, Measure, NGrams, Perplexity, Prototypes, Row, Rows, Side, StateError, Subspace,
+    TargetNorm, Targets,
 };
 
 /// Pairs that the means of pictures and of captions are taken over.

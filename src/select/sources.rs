@@ -205,9 +205,8 @@ pub fn deciles(sorted: &[f32]) -> [f32; QUANTILES] {
 impl Sources {
     /// The place of a source; that of all others where it is not known.
     pub fn place(&self, name: Option<&str>) -> u32 {
-        let found = name.and_then(|name| {
-            self.names.binary_search_by(|known| known.as_str().cmp(name)).ok()
-        });
+        let found = name
+            .and_then(|name| self.names.binary_search_by(|known| known.as_str().cmp(name)).ok());
         found.unwrap_or(self.names.len()) as u32
     }
 
@@ -234,7 +233,9 @@ impl Sources {
     /// # Errors
     /// [`StateError`] where they hold none.
     pub fn from_arrays(found: &[Array]) -> Result<Self, StateError> {
-        let [by] = &Arrays(found).texts("by", &[0])?.to_vec()[..] else { return Err(StateError::value("by", "a value is out of its range")) };
+        let [by] = &Arrays(found).texts("by", &[0])?.to_vec()[..] else {
+            return Err(StateError::value("by", "a value is out of its range"));
+        };
         let names = Arrays(found).texts("names", &[0])?.to_vec();
         if names.len() > MOST_SOURCES || !names.is_sorted() {
             return Err(StateError::value("names", "a value is out of its range"));

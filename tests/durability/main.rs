@@ -6,8 +6,8 @@ mod disk;
 mod odd;
 mod recording;
 mod reload;
-mod select;
 mod score;
+mod select;
 #[cfg(feature = "serve")]
 mod serve;
 mod sink;

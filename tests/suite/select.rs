@@ -8,14 +8,15 @@ use pairgate::select::State;
 use pairgate::{Digest, Disk, Reason, Verdict};
 use tempfile::{TempDir, tempdir};
 
-use crate::cli::{pairgate, run, text};
+use crate::cli::{pairgate, run};
 use crate::support::data;
 
 /// A folder with `in` and `more`, each picture of tests/data/pairs under several captions, and the embeddings
 /// of all as `s.parquet`.
 fn pool() -> TempDir {
     let folder = tempdir().unwrap();
-    let captions = ["a ball on the grass", "a city at night", "the beach", "a meadow", "a mountain, snow"];
+    let captions =
+        ["a ball on the grass", "a city at night", "the beach", "a meadow", "a mountain, snow"];
     let mut pictures: Vec<PathBuf> = fs::read_dir(data("pairs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -34,7 +35,10 @@ fn pool() -> TempDir {
             }
         }
     }
-    of(folder.path(), &["score", "in", "more", "--rules", "none", "--embeddings", "-o", "s.parquet"]);
+    of(
+        folder.path(),
+        &["score", "in", "more", "--rules", "none", "--embeddings", "-o", "s.parquet"],
+    );
     folder
 }
 
@@ -57,7 +61,8 @@ fn fit(folder: &Path, method: &str) {
     of(folder, &["select", "fit", "s.parquet", "-m", method, "-t", "0.05", "-o", "a.pgsel"]);
 }
 
-const FILTER: [&str; 8] = ["filter", "in", "more", "--rules", "none", "--threshold", "0.05", "--select"];
+const FILTER: [&str; 8] =
+    ["filter", "in", "more", "--rules", "none", "--threshold", "0.05", "--select"];
 
 #[track_caller]
 fn filter(folder: &Path, output: &str, more: &[&str]) {
@@ -76,7 +81,8 @@ fn kept(folder: &Path) -> Vec<String> {
 }
 
 fn lines(path: &Path) -> Vec<String> {
-    let mut lines: Vec<String> = fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
     lines.sort();
     lines
 }
@@ -105,7 +111,10 @@ fn a_stream_keeps_what_the_pool_keeps() {
         filter(folder, &output, &[]);
         let stream = kept(&folder.join(&output));
         assert_eq!(stream, lines(&folder.join("frozen.txt")), "{method}");
-        assert!(!stream.is_empty() && stream.len() < records(&folder.join(&output)).len(), "{method}");
+        assert!(
+            !stream.is_empty() && stream.len() < records(&folder.join(&output)).len(),
+            "{method}"
+        );
         if offline {
             of(folder, &[&apply[..], &["pool.txt", "--source", "in", "more"]].concat());
             assert_eq!(stream, lines(&folder.join("pool.txt")), "{method}");
@@ -117,7 +126,10 @@ fn a_stream_keeps_what_the_pool_keeps() {
 fn any_number_of_workers_writes_the_same_journal() {
     let folder = pool();
     let folder = folder.path();
-    fit(folder, "all(contrast bank 30 keep 90%, duplicates k 3 eps 0.02 ring 3, clusters k 3 keep 70%)");
+    fit(
+        folder,
+        "all(contrast bank 30 keep 90%, duplicates k 3 eps 0.02 ring 3, clusters k 3 keep 70%)",
+    );
     filter(folder, "one", &["--workers", "1"]);
     filter(folder, "three", &["--workers", "3", "--batch", "2"]);
     for name in ["journal/00000000.pairgate", "00000.tar"] {
@@ -125,7 +137,8 @@ fn any_number_of_workers_writes_the_same_journal() {
         assert!(fs::read(one).unwrap() == fs::read(three).unwrap(), "{name}");
     }
     let records = records(&folder.join("one"));
-    let selected: Vec<&Choice> = records.iter().filter_map(|record| record.choice.as_deref()).collect();
+    let selected: Vec<&Choice> =
+        records.iter().filter_map(|record| record.choice.as_deref()).collect();
     assert!(!selected.is_empty());
     // Contrast, three of duplicates, two of clusters.
     assert!(selected.iter().all(|choice| choice.measures.len() == 6));
@@ -147,7 +160,8 @@ fn what_selected_is_verified_and_another_state_is_refused() {
     assert!(of(folder, &["replay", "kept", "--verify"]).contains(" 0 differ"));
     let judge = ["replay", "kept", "--verify", "--source", "in", "more"];
     let config = folder.join("c.toml");
-    fs::write(&config, "[rules]\nmin_words = 0\nmin_chars = 0\nmin_side = 0\nmax_aspect = 1e9\n").unwrap();
+    fs::write(&config, "[rules]\nmin_words = 0\nmin_chars = 0\nmin_side = 0\nmax_aspect = 1e9\n")
+        .unwrap();
     let judge = [&judge[..], &["--config", "c.toml"]].concat();
     assert!(of(folder, &[&judge[..], &["--select", "a.pgsel"]].concat()).contains(" 0 differ"));
     assert!(refused(folder, &judge).contains("give --select"));
@@ -166,7 +180,21 @@ fn a_run_that_goes_on_selects_as_one_that_nothing_stopped() {
     let folder = folder.path();
     fit(folder, "all(sources follow 1 keep 90%, duplicates k 3 eps 0.02 ring 3)");
     filter(folder, "whole", &[]);
-    of(folder, &["filter", "in", "--rules", "none", "--threshold", "0.05", "--select", "a.pgsel", "-o", "parts"]);
+    of(
+        folder,
+        &[
+            "filter",
+            "in",
+            "--rules",
+            "none",
+            "--threshold",
+            "0.05",
+            "--select",
+            "a.pgsel",
+            "-o",
+            "parts",
+        ],
+    );
     filter(folder, "parts", &[]);
     let told = |folder: &Path| -> Vec<_> {
         let told = |record: Record| (record.key, record.reason, record.choice);
@@ -206,7 +234,10 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(fit("s.parquet", &[]).contains("--method"));
     of(folder, &["score", "in", "-o", "bare.parquet", "--rules", "none"]);
     assert!(fit("bare.parquet", &["-m", "score keep 5%"]).contains("--embeddings"));
-    of(folder, &["filter", "in", "--rules", "none", "-t", "0.05", "--embeddings", "kept", "-o", "k"]);
+    of(
+        folder,
+        &["filter", "in", "--rules", "none", "-t", "0.05", "--embeddings", "kept", "-o", "k"],
+    );
     assert!(fit("k", &["-m", "score keep 5%"]).contains("kept pairs alone"));
 }
 
@@ -217,7 +248,10 @@ fn a_state_is_told_in_words() {
     fit(folder, "all(clusters k 4 keep 50%, sources by folder keep 90% flag)");
     let told = of(folder, &["select", "inspect", "a.pgsel"]);
     assert!(told.contains("4 clusters") && told.contains("sources by folder"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 80 || line.starts_with("expression")), "{told}");
+    assert!(
+        told.lines().all(|line| line.chars().count() <= 80 || line.starts_with("expression")),
+        "{told}"
+    );
     let json: serde_json::Value =
         serde_json::from_str(&of(folder, &["select", "inspect", "a.pgsel", "--json"])).unwrap();
     assert_eq!(json["parts"][0]["method"], "clusters");
@@ -271,9 +305,27 @@ fn methods_are_fitted_with_what_they_need() {
     let flags = records(&folder.join("kept")).into_iter().filter_map(|record| record.choice);
     assert!(flags.clone().count() > 0);
     assert!(flags.into_iter().all(|choice| choice.flags == [Reason::UnsafeConcept as u8]));
-    fs::write(folder.join("c.toml"), "[select]\nmethod = \"score keep 10%\"\nstate = \"a.pgsel\"\n").unwrap();
-    of(folder, &["select", "fit", "s.parquet", "--config", "c.toml", "-t", "0.05", "-o", "a.pgsel"]);
-    let args = ["filter", "in", "more", "--rules", "none", "-t", "0.05", "--config", "c.toml", "--overwrite"];
+    fs::write(
+        folder.join("c.toml"),
+        "[select]\nmethod = \"score keep 10%\"\nstate = \"a.pgsel\"\n",
+    )
+    .unwrap();
+    of(
+        folder,
+        &["select", "fit", "s.parquet", "--config", "c.toml", "-t", "0.05", "-o", "a.pgsel"],
+    );
+    let args = [
+        "filter",
+        "in",
+        "more",
+        "--rules",
+        "none",
+        "-t",
+        "0.05",
+        "--config",
+        "c.toml",
+        "--overwrite",
+    ];
     of(folder, &[&args[..], &["-o", "kept"]].concat());
     assert_eq!(kept(&folder.join("kept")).len(), all / 10);
 }

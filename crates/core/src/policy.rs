@@ -77,7 +77,8 @@ pub struct TrackerRule {
 /// The score that a share of the pool is taken by: that of a pair which neither rule nor fault kept
 /// from the model.
 pub fn pooled_score(reason: Reason, facts: &Facts) -> Option<f32> {
-    let pooled = matches!(reason, Reason::Passed | Reason::LowSimilarity) || reason.is_of_selection();
+    let pooled =
+        matches!(reason, Reason::Passed | Reason::LowSimilarity) || reason.is_of_selection();
     facts.score.filter(|score| pooled && score.is_finite())
 }
 

@@ -86,7 +86,8 @@ fn states() -> Vec<Vec<u8>> {
             threshold: None,
             expression: expression.into(),
         };
-        let resources = Resources { entries: vec!["dog".into(), "cats".into()], ..Resources::default() };
+        let resources =
+            Resources { entries: vec!["dog".into(), "cats".into()], ..Resources::default() };
         let stop = AtomicBool::new(false);
         let work = Work { team: &Team::ALONE, stop: &stop, tell: &mut |_| {} };
         let mut pool = InMemory((0..40).map(pair).collect());

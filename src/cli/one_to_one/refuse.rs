@@ -51,9 +51,11 @@ pub fn check_selection(session: &Session, has_scores: bool) -> Result<(), String
         ));
     }
     if has_scores {
-        return Err("--scores tells scores alone, and --select selects by more: leave --scores out, \
+        return Err(
+            "--scores tells scores alone, and --select selects by more: leave --scores out, \
                     or apply the state to the scored pool (pairgate select apply)"
-            .into());
+                .into(),
+        );
     }
     Ok(())
 }

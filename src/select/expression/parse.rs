@@ -53,7 +53,8 @@ pub fn expression(text: &str) -> Result<Expression, ParseError> {
             why: format!("it is longer than {LONGEST} bytes"),
         });
     }
-    let found = tokens(text).map_err(|at| fail(at, "neither a word, a number nor a sign".into()))?;
+    let found =
+        tokens(text).map_err(|at| fail(at, "neither a word, a number nor a sign".into()))?;
     let mut parser = Parser { tokens: &found, next: 0, end: text.len(), atoms: 0 };
     let parsed = parser.expression(0).and_then(|expression| match parser.peek() {
         None => Ok(expression),

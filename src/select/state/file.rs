@@ -103,8 +103,10 @@ struct Entry {
 
 pub(super) fn bytes(state: &State) -> Vec<u8> {
     let parts: Vec<Vec<Array>> = state.parts.iter().map(Part::to_arrays).collect();
-    let values: Vec<Vec<Vec<u8>>> =
-        parts.iter().map(|arrays| arrays.iter().map(|array| encoded(&array.values)).collect()).collect();
+    let values: Vec<Vec<Vec<u8>>> = parts
+        .iter()
+        .map(|arrays| arrays.iter().map(|array| encoded(&array.values)).collect())
+        .collect();
     let entry = |(array, bytes): (&Array, &Vec<u8>)| Entry {
         name: array.name.clone(),
         kind: kind(&array.values),
@@ -115,7 +117,9 @@ pub(super) fn bytes(state: &State) -> Vec<u8> {
     let header = Header {
         format: FORMAT_VERSION,
         about: state.about.clone(),
-        parts: entries.map(|(arrays, bytes)| arrays.iter().zip(bytes).map(entry).collect()).collect(),
+        parts: entries
+            .map(|(arrays, bytes)| arrays.iter().zip(bytes).map(entry).collect())
+            .collect(),
     };
     let mut file = MAGIC.to_vec();
     // Into memory nothing fails.
@@ -156,7 +160,8 @@ fn encoded(values: &Values) -> Vec<u8> {
         Values::F64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         Values::U64(values) => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         Values::Text(values) => {
-            let text = |text: &String| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
+            let text =
+                |text: &String| [&(text.len() as u32).to_le_bytes(), text.as_bytes()].concat();
             values.iter().flat_map(text).collect()
         }
     }

@@ -67,7 +67,10 @@ fn the_farthest_of_each_are_kept() {
 #[test]
 fn clusters_without_members_count_as_the_others() {
     let shares = Complexity::of(vec![0.2, f64::NAN, 0.4], vec![1.0; 3], 1.0).shares;
-    assert!((shares[1] - Complexity::of(vec![0.2, 0.3, 0.4], vec![1.0; 3], 1.0).shares[1]).abs() < 1e-12);
+    assert!(
+        (shares[1] - Complexity::of(vec![0.2, 0.3, 0.4], vec![1.0; 3], 1.0).shares[1]).abs()
+            < 1e-12
+    );
     let alone = Complexity::of(vec![0.2], inter(|_, _| 1.0, 1, 20), 0.1).shares;
     assert!(alone[0].is_nan() || alone == [1.0]);
     let mut few = members();

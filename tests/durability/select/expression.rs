@@ -66,7 +66,8 @@ fn nesting_and_length_are_bounded() {
 #[test]
 fn every_method_can_be_said_by_its_defaults() {
     for spec in METHODS {
-        let cut = ["", " keep 5%"].map(|cut| Expression::parse(&format!("{}{cut}", spec.name)).is_ok());
+        let cut =
+            ["", " keep 5%"].map(|cut| Expression::parse(&format!("{}{cut}", spec.name)).is_ok());
         assert_eq!(cut.iter().filter(|is_read| **is_read).count(), 1, "{}", spec.name);
     }
 }

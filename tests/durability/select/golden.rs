@@ -33,7 +33,8 @@ fn quotas() {
     for case in golden("quotas").as_array().unwrap() {
         let bounds = counts(&case["least"]).into_iter().zip(counts(&case["most"]));
         let group = |(share, (least, most))| Group { share, least, most };
-        let groups: Vec<Group> = floats(&case["shares"]).into_iter().zip(bounds).map(group).collect();
+        let groups: Vec<Group> =
+            floats(&case["shares"]).into_iter().zip(bounds).map(group).collect();
         let found = solve(&groups, case["total"].as_u64().unwrap()).unwrap();
         close(&found, &floats(&case["exact"]), 1e-8);
     }

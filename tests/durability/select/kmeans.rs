@@ -43,7 +43,10 @@ fn the_nearest_is_that_of_plain_products() {
             assert_eq!(centroids.nearest_to(&row), *found);
             let [first, second] = centroids.two_nearest(&row);
             assert_eq!(first, *found);
-            assert!(second.similarity <= first.similarity && (second.place != first.place || count == 1));
+            assert!(
+                second.similarity <= first.similarity
+                    && (second.place != first.place || count == 1)
+            );
         }
     }
 }

@@ -19,7 +19,8 @@ pub struct Drawn(pub u64);
 
 impl Drawn {
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -51,7 +52,7 @@ pub fn pairs(count: usize, dimension: usize, seed: u64) -> Vec<PoolPair> {
     let pair = |place: usize| {
         let centre = &centres[drawn.next() as usize % centres.len()];
         // Some pairs are nearly those before them.
-        let wide = if drawn.next() % 4 == 0 { 0.01 } else { 0.4 };
+        let wide = if drawn.next().is_multiple_of(4) { 0.01 } else { 0.4 };
         let image: Vec<f32> = centre.iter().map(|value| value + wide * drawn.unit()).collect();
         let text: Vec<f32> = centre.iter().map(|value| value + drawn.unit()).collect();
         let mut uid = Uid::default();
@@ -64,13 +65,12 @@ pub fn pairs(count: usize, dimension: usize, seed: u64) -> Vec<PoolPair> {
             key: format!("{place:06}"),
             shard: format!("shards/{:05}.tar", drawn.next() % 3),
             score: 0.2 + 0.1 * drawn.unit(),
-            embeddings: PairEmbeddings {
-                image: rounded(&image),
-                text: rounded(&text),
-            },
+            embeddings: PairEmbeddings { image: rounded(&image), text: rounded(&text) },
             caption: Some(format!("a {} and a {}", word(drawn.next()), word(drawn.next()))),
             tokens: Vec::new(),
-            metadata: Some(serde_json::json!({ "site": { "url": format!("https://Host{}.example:80/a?b", drawn.next() % 4) } })),
+            metadata: Some(
+                serde_json::json!({ "site": { "url": format!("https://Host{}.example:80/a?b", drawn.next() % 4) } }),
+            ),
         }
     };
     (0..count).map(pair).collect()

@@ -30,7 +30,8 @@ fn kept_frozen(pool: &mut InMemory, state: &Arc<State>, threads: usize) -> (Vec<
 
 /// The share of the pool that is decided otherwise.
 fn differ(one: &[u32], other: &[u32], pairs: usize) -> f64 {
-    let only = |a: &[u32], b: &[u32]| a.iter().filter(|place| b.binary_search(place).is_err()).count();
+    let only =
+        |a: &[u32], b: &[u32]| a.iter().filter(|place| b.binary_search(place).is_err()).count();
     (only(one, other) + only(other, one)) as f64 / pairs as f64
 }
 
@@ -56,7 +57,12 @@ fn a_pool_and_a_stream_decide_alike_as_far_as_methods_can() {
         let offline = kept_offline(&mut pool, &state);
         let (stream, _) = kept_frozen(&mut pool, &state, 1);
         let found = differ(&offline, &stream, 3000);
-        assert!(found <= most, "{expression}: {found} differ, {} and {} kept", offline.len(), stream.len());
+        assert!(
+            found <= most,
+            "{expression}: {found} differ, {} and {} kept",
+            offline.len(),
+            stream.len()
+        );
         assert!(!offline.is_empty() && offline.len() < 3000, "{expression}");
     }
 }
@@ -74,7 +80,11 @@ fn shares_are_exact_over_a_pool() {
         let state = fitted(expression, &mut pool, 16);
         assert_eq!(kept_offline(&mut pool, &state).len(), kept, "{expression}");
         // Of another pool too, by what is frozen of the methods.
-        assert_eq!(kept_offline(&mut InMemory(pairs(1000, 16, 7)), &state).len(), kept, "{expression}");
+        assert_eq!(
+            kept_offline(&mut InMemory(pairs(1000, 16, 7)), &state).len(),
+            kept,
+            "{expression}"
+        );
     }
 }
 
@@ -85,7 +95,13 @@ fn any_number_of_threads_decides_alike() {
     let one = kept_frozen(&mut pool, &state, 1);
     assert_eq!(kept_frozen(&mut pool, &state, 4), one);
     let reasons: std::collections::BTreeSet<_> = one.1.iter().collect();
-    for reason in [Reason::Passed, Reason::NotSelected, Reason::OverQuota, Reason::NearDuplicate, Reason::NotDrawn] {
+    for reason in [
+        Reason::Passed,
+        Reason::NotSelected,
+        Reason::OverQuota,
+        Reason::NearDuplicate,
+        Reason::NotDrawn,
+    ] {
         assert!(reasons.contains(&reason), "{reason} is among {reasons:?}");
     }
 }

@@ -33,7 +33,9 @@ fn best(groups: &[Group], total: u64) -> f64 {
             return if left == 0 { 0.0 } else { f64::INFINITY };
         };
         (group.least..=group.most.min(left))
-            .map(|kept| (kept as f64 - group.share * total as f64).powi(2) + go(rest, total, left - kept))
+            .map(|kept| {
+                (kept as f64 - group.share * total as f64).powi(2) + go(rest, total, left - kept)
+            })
             .fold(f64::INFINITY, f64::min)
     }
     go(groups, total, total)

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use pairgate::Uid;
-use pairgate::select::centroids::Centroids;
 use pairgate::score::{Row, Rows};
+use pairgate::select::centroids::Centroids;
 use pairgate::select::duplicates::{Duplicates, Rings, stay};
 use pairgate::select::entries::{Entries, probability, tail_threshold};
 use pairgate::select::random::{draw, draw_share};
@@ -58,7 +58,11 @@ fn a_full_ring_forgets_the_oldest_and_is_restored_in_its_order() {
     for rings in [&mut rings, &mut restored] {
         assert_eq!(rings.likest([0, 0], &plane(0.0)).unwrap().0, 1);
         rings.remember(0, 3, &plane(90.0));
-        assert_eq!(rings.likest([0, 0], &plane(0.0)).unwrap().0, 2, "the one at 30 degrees is gone");
+        assert_eq!(
+            rings.likest([0, 0], &plane(0.0)).unwrap().0,
+            2,
+            "the one at 30 degrees is gone"
+        );
     }
     let small = Duplicates { ring: 1, ..of };
     assert!(Rings::restored(&small, rings.saved()).is_none(), "more than a ring holds");
@@ -114,12 +118,16 @@ fn each_source_keeps_its_best() {
     assert_eq!(shared.cuts[..2], [0.7, 0.6]);
     let even = share(&mut members, 3, Rule { power: 0.0, ..rule }).unwrap();
     assert_eq!(even.quotas, [2, 2, 0], "the same of each, as far as there are as many");
-    assert!(share(&mut members, 3, Rule { most: 0.1, ..rule }).is_err(), "fewer than are to be kept");
+    assert!(
+        share(&mut members, 3, Rule { most: 0.1, ..rule }).is_err(),
+        "fewer than are to be kept"
+    );
 }
 
 #[test]
 fn sources_are_shards_folders_or_fields() {
-    let metadata = serde_json::json!({ "a": { "url": "https://User@Host.Example:8080/x?y#z" }, "n": 3 });
+    let metadata =
+        serde_json::json!({ "a": { "url": "https://User@Host.Example:8080/x?y#z" }, "n": 3 });
     let of = |word: &str| By::named(word).of("in/one/0.tar", Some(&metadata));
     assert_eq!(of("shard").as_deref(), Some("in/one/0.tar"));
     assert_eq!(of("folder").as_deref(), Some("in/one"));

@@ -83,7 +83,10 @@ fn another_model_is_refused_by_name() {
     let state = some();
     assert!(state.check_model("test 1", Digest([7; 32]), 24).is_ok());
     let error = state.check_model("other 2", Digest([8; 32]), 24).unwrap_err().to_string();
-    assert!(error.contains("test 1 (070707070707)") && error.contains("other 2 (080808080808)"), "{error}");
+    assert!(
+        error.contains("test 1 (070707070707)") && error.contains("other 2 (080808080808)"),
+        "{error}"
+    );
     let error = state.check_model("test 1", Digest([7; 32]), 25).unwrap_err().to_string();
     assert!(error.contains("24") && error.contains("25"), "{error}");
 }

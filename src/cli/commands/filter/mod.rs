@@ -76,9 +76,11 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
             .into());
     }
     if matches!(cut, Cut::Fraction(_)) && session.selection.is_some() {
-        return Err("--keep finds its threshold in a pass of its own, and --select selects by more than \
+        return Err(
+            "--keep finds its threshold in a pass of its own, and --select selects by more than \
                     the score: give --threshold, or let the state keep the share (score keep 15%)"
-            .into());
+                .into(),
+        );
     }
     let mut settings = session.selecting(GateSettings::of(config));
     if let Cut::At(threshold) = cut {

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::args::FitArgs;
 use super::resources;
-use crate::cli::args::ArithmeticArg;
 use super::work::{Crew, pool, steps_json, table};
+use crate::cli::args::ArithmeticArg;
 use crate::cli::outputs::check_file;
 use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
@@ -28,9 +28,11 @@ pub fn run(args: &FitArgs) -> Result<ExitCode, Box<dyn Error>> {
     let threshold = args.pool.threshold.or(manifest.recommended_threshold);
     let has = |method: &str| atoms.iter().any(|atom| atom.method == method);
     if has("clusters") && threshold.is_none_or(|threshold| threshold <= -1.0) {
-        return Err("clusters keep the farthest of each, outliers among them: never without a score \
+        return Err(
+            "clusters keep the farthest of each, outliers among them: never without a score \
                     filter. Give --threshold"
-            .into());
+                .into(),
+        );
     }
     let mut pool = pool(&args.pool, threshold, true)?;
     let about = pool.about();

@@ -81,13 +81,15 @@ fn as_text(state: &State) -> String {
 fn of_part(part: &Part) -> String {
     match &part.frozen {
         Frozen::Scorer(scorer) if !scorer.quantiles.is_empty() => {
-            let at = |share: f64| scorer.quantiles[(share * 1024.0) as usize % scorer.quantiles.len()];
+            let at =
+                |share: f64| scorer.quantiles[(share * 1024.0) as usize % scorer.quantiles.len()];
             format!("   median {:.4}, from {:.4} to {:.4}\n", at(0.5), at(0.0), at(1.0))
         }
         Frozen::Scorer(scorer) => format!("   keeps {}\n", band(scorer.band)),
         Frozen::Ranks(cut) => format!("   keeps {}\n", band(*cut)),
         Frozen::Clusters(clusters) => {
-            let (kept, all) = (clusters.quotas.iter().sum::<u64>(), clusters.members.iter().sum::<u64>());
+            let (kept, all) =
+                (clusters.quotas.iter().sum::<u64>(), clusters.members.iter().sum::<u64>());
             let empty = clusters.members.iter().filter(|members| **members == 0).count();
             let largest = clusters.members.iter().max().copied().unwrap_or(0);
             format!(

@@ -25,7 +25,8 @@ pub fn run(command: &SelectCommand) -> Result<ExitCode, Box<dyn Error>> {
         SelectCommand::Apply(args) => apply::run(args),
         #[cfg(not(feature = "parquet"))]
         SelectCommand::Fit(_) | SelectCommand::Apply(_) => {
-            Err("this pairgate is built without the feature `parquet`, and reads no embeddings".into())
+            Err("this pairgate is built without the feature `parquet`, and reads no embeddings"
+                .into())
         }
         SelectCommand::Inspect(args) => inspect::run(args),
     }

@@ -17,11 +17,12 @@ use crate::gate::Embedder;
 use crate::model::bundle::Bundle;
 use crate::model::{Arithmetic, Model};
 use crate::recorded::{ReadAs, RecordedRun};
-use crate::score::language::arpa::{self, ArpaLimits};
 use crate::score::language::Words;
+use crate::score::language::arpa::{self, ArpaLimits};
 use crate::score::{NGrams, Row};
 use crate::select::Expression;
 use crate::select::entries::MOST_ENTRIES;
+use crate::select::recorded::Tokenize;
 use crate::select::scorers::{Mark, Resources, needs_tokens};
 use crate::text::tokenize::CaptionTokenizer;
 
@@ -38,8 +39,7 @@ pub fn of(
 ) -> Result<(Resources, Option<CaptionTokenizer>), Box<dyn Error>> {
     let has = |method: &str| expression.atoms().iter().any(|atom| atom.method == method);
     let dimension = bundle.manifest.embedding_size;
-    let mut found =
-        Resources { logit_scale: bundle.manifest.logit_scale, ..Resources::default() };
+    let mut found = Resources { logit_scale: bundle.manifest.logit_scale, ..Resources::default() };
     if let Some(path) = &args.entries {
         found.entries = lines(path, MOST_ENTRIES)?;
     } else if has("entries") {
@@ -70,6 +70,13 @@ pub fn of(
     found.prior = args.prior.as_deref().map(model).transpose()?;
     found.conditional = args.cond.as_deref().map(model).transpose()?;
     Ok((found, Some(tokenizer)))
+}
+
+/// From captions to the token ids of a model; what cannot be tokenized has none.
+pub fn tokens_of(bundle: &Bundle) -> Result<Tokenize, Box<dyn Error>> {
+    let framing = bundle.manifest.text.framing();
+    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, framing)?;
+    Ok(Box::new(move |text| tokenizer.tokenize(text).unwrap_or_default()))
 }
 
 fn unread(path: &Path, why: impl std::fmt::Display) -> Box<dyn Error> {

@@ -88,8 +88,6 @@ pub fn table(steps: &[Step]) -> String {
 
 /// The same as JSON.
 pub fn steps_json(steps: &[Step]) -> Vec<Value> {
-    let step = |step: &Step| {
-        json!({ "method": step.method, "came": step.came, "kept": step.kept, "flags": step.flags })
-    };
+    let step = |step: &Step| json!({ "method": step.method, "came": step.came, "kept": step.kept, "flags": step.flags });
     steps.iter().map(step).collect()
 }
