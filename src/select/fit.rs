@@ -314,15 +314,17 @@ impl Walk<'_, '_> {
             _ => {
                 let values = self.scorer(place, atom, came)?;
                 let (kept, band) = cut(came, &values, ending.cut, is_high_good(atom.method));
-                match self.parts[place].as_mut().map(|part| &mut part.frozen) {
-                    Some(Frozen::Scorer(scorer)) if !is_fitted => scorer.band = band,
-                    Some(Frozen::Scorer(scorer)) => {
-                        // A share is one of this pool; all else is frozen.
-                        if !matches!(ending.cut, Some(Cut::Keep(_))) {
-                            return Ok(held(came, &values, scorer.band));
-                        }
-                    }
-                    _ => {}
+                let Some(Frozen::Scorer(scorer)) =
+                    self.parts[place].as_mut().map(|part| &mut part.frozen)
+                else {
+                    return Ok(kept);
+                };
+                // A share is one of this pool; all else is frozen.
+                if is_fitted && !matches!(ending.cut, Some(Cut::Keep(_))) {
+                    return Ok(held(came, &values, scorer.band));
+                }
+                if !is_fitted {
+                    scorer.band = band;
                 }
                 Ok(kept)
             }

@@ -16,6 +16,9 @@ use crate::recorded::{ReadAs, RecordedRow, RecordedRun};
 use crate::score::PairEmbeddings;
 use crate::source::{InputOptions, Inputs, Sample, Source, caption_of};
 
+/// From a caption to token ids.
+pub type Tokenize = Box<dyn Fn(&str) -> Vec<i64>>;
+
 /// What is read, and how.
 #[derive(Default)]
 pub struct RecordedPool {
@@ -25,7 +28,7 @@ pub struct RecordedPool {
     sources: Vec<PathBuf>,
     options: InputOptions,
     limits: SampleLimits,
-    tokenize: Option<Box<dyn Fn(&str) -> Vec<i64>>>,
+    tokenize: Option<Tokenize>,
     about: Opened,
 }
 
@@ -80,7 +83,7 @@ impl RecordedPool {
     }
 
     /// The same with captions as a model's token ids.
-    pub fn with_tokens(self, tokenize: Box<dyn Fn(&str) -> Vec<i64>>) -> Self {
+    pub fn with_tokens(self, tokenize: Tokenize) -> Self {
         Self { tokenize: Some(tokenize), ..self }
     }
 

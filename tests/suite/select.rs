@@ -8,10 +8,10 @@ use pairgate::select::State;
 use pairgate::{Digest, Disk, Reason, Verdict};
 use tempfile::{TempDir, tempdir};
 
-use crate::cli::{pairgate, run, text};
+use crate::cli::{pairgate, run};
 use crate::support::data;
 
-/// A folder with `in` and `more`, each picture of tests/data/pairs under several captions, and the embeddings
+/// A folder with `in` and `more`, parts of each picture of tests/data/pairs under several captions, and the embeddings
 /// of all as `s.parquet`.
 fn pool() -> TempDir {
     let folder = tempdir().unwrap();
@@ -21,16 +21,22 @@ fn pool() -> TempDir {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        // Copies under another caption.
+        .filter(|path| !path.to_string_lossy().contains("wrong-"))
         .collect();
     pictures.sort();
-    for (inputs, captions) in [("in", &captions[..3]), ("more", &captions[3..])] {
+    for (inputs, first, captions) in [("in", 0, &captions[..3]), ("more", 3, &captions[3..])] {
         let inputs = folder.path().join(inputs);
         fs::create_dir(&inputs).unwrap();
-        for picture in &pictures {
-            let own = fs::read_to_string(picture.with_extension("txt")).unwrap();
-            for (place, caption) in captions.iter().copied().chain([own.as_str()]).enumerate() {
-                let name = picture.file_stem().unwrap().to_str().unwrap();
-                fs::copy(picture, inputs.join(format!("{name}-{place}.jpg"))).unwrap();
+        for path in &pictures {
+            let picture = image::open(path).unwrap();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            for (place, caption) in captions.iter().enumerate() {
+                // Another part each time, so that no two pictures are the same.
+                let place = (first + place) as u32;
+                let (width, height) = (picture.width() - 40, picture.height() - 40);
+                let part = picture.crop_imm(7 * place, 5 * place, width, height);
+                part.save(inputs.join(format!("{name}-{place}.png"))).unwrap();
                 fs::write(inputs.join(format!("{name}-{place}.txt")), caption).unwrap();
             }
         }
@@ -58,11 +64,11 @@ fn refused(folder: &Path, args: &[&str]) -> String {
 
 #[track_caller]
 fn fit(folder: &Path, method: &str) {
-    of(folder, &["select", "fit", "s.parquet", "-m", method, "-t", "0.05", "-o", "a.pgsel"]);
+    of(folder, &["select", "fit", "s.parquet", "-m", method, "-t", "-0.4", "-o", "a.pgsel"]);
 }
 
 const FILTER: [&str; 8] =
-    ["filter", "in", "more", "--rules", "none", "--threshold", "0.05", "--select"];
+    ["filter", "in", "more", "--rules", "none", "--threshold", "-0.4", "--select"];
 
 #[track_caller]
 fn filter(folder: &Path, output: &str, more: &[&str]) {
@@ -188,7 +194,7 @@ fn a_run_that_goes_on_selects_as_one_that_nothing_stopped() {
             "--rules",
             "none",
             "--threshold",
-            "0.05",
+            "-0.4",
             "--select",
             "a.pgsel",
             "-o",
@@ -236,7 +242,7 @@ fn what_cannot_be_is_refused_by_name() {
     assert!(fit("bare.parquet", &["-m", "score keep 5%"]).contains("--embeddings"));
     of(
         folder,
-        &["filter", "in", "--rules", "none", "-t", "0.05", "--embeddings", "kept", "-o", "k"],
+        &["filter", "in", "--rules", "none", "-t", "-0.4", "--embeddings", "kept", "-o", "k"],
     );
     assert!(fit("k", &["-m", "score keep 5%"]).contains("kept pairs alone"));
 }
@@ -281,12 +287,12 @@ fn methods_are_fitted_with_what_they_need() {
     fs::write(folder.join("phrases.txt"), "a weapon\na fight\nblood on the floor\n").unwrap();
     fs::write(folder.join("entries.txt"), "beach\ncity\nball\n").unwrap();
     let fit = |method: &str, more: &[&str]| {
-        let args = ["select", "fit", "s.parquet", "-t", "0.05", "-o", "a.pgsel", "-m", method];
+        let args = ["select", "fit", "s.parquet", "-t", "-0.4", "-o", "a.pgsel", "-m", method];
         of(folder, &[&args[..], more].concat());
         filter(folder, "kept", &["--overwrite"]);
         kept(&folder.join("kept")).len()
     };
-    let all = fit("score >= 0", &[]);
+    let all = fit("score >= -1", &[]);
     for (method, more) in [
         ("linear <= 0.5", &["--labels", "marks.jsonl"][..]),
         ("prototypes keep 50%", &["--labels", "marks.jsonl"]),
@@ -312,7 +318,7 @@ fn methods_are_fitted_with_what_they_need() {
     .unwrap();
     of(
         folder,
-        &["select", "fit", "s.parquet", "--config", "c.toml", "-t", "0.05", "-o", "a.pgsel"],
+        &["select", "fit", "s.parquet", "--config", "c.toml", "-t", "-0.4", "-o", "a.pgsel"],
     );
     let args = [
         "filter",
@@ -321,7 +327,7 @@ fn methods_are_fitted_with_what_they_need() {
         "--rules",
         "none",
         "-t",
-        "0.05",
+        "-0.4",
         "--config",
         "c.toml",
         "--overwrite",

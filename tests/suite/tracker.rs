@@ -18,8 +18,8 @@ use pairgate::source::{Member, Sample, Source};
 use pairgate::store::Step;
 use pairgate_core::config::PipelineConfig;
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
-use pairgate_core::decision::{Decision, Facts, Reason, Verdict};
-use pairgate_core::pair::{Digest, PairRef};
+use pairgate_core::decision::{Decision, Facts, Reason, ReasonSet, Verdict};
+use pairgate_core::pair::{Digest, PairRef, Position, Uid};
 use pairgate_core::policy::{Policy, TrackerRule};
 use pairgate_core::wire;
 use proptest::prelude::*;
@@ -66,7 +66,24 @@ fn decided(score: f32) -> Decision {
 }
 
 fn step(score: f32) -> Step {
-    Step::Decision(decided(score))
+    let Decision { verdict, reason, facts } = decided(score);
+    Step::Decision(Box::new(Record {
+        ticket: 0,
+        uid: Uid::default(),
+        key: String::new(),
+        shard: String::new(),
+        position: Position::default(),
+        verdict,
+        reason,
+        facts,
+        image_bytes: 0,
+        broken: ReasonSet::default(),
+        stored: None,
+        threshold: None,
+        recovered: false,
+        spooled: None,
+        choice: None,
+    }))
 }
 
 /// The share that is kept of these scores.

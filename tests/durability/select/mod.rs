@@ -52,7 +52,7 @@ pub fn pairs(count: usize, dimension: usize, seed: u64) -> Vec<PoolPair> {
     let pair = |place: usize| {
         let centre = &centres[drawn.next() as usize % centres.len()];
         // Some pairs are nearly those before them.
-        let wide = if drawn.next() % 4 == 0 { 0.01 } else { 0.4 };
+        let wide = if drawn.next().is_multiple_of(4) { 0.01 } else { 0.4 };
         let image: Vec<f32> = centre.iter().map(|value| value + wide * drawn.unit()).collect();
         let text: Vec<f32> = centre.iter().map(|value| value + drawn.unit()).collect();
         let mut uid = Uid::default();

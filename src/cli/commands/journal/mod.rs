@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::terminal::{print, tell_error};
 use crate::disk::Disk;
-use crate::journal::{self, Entry, Part, Reader, Record, Salvage, Stored, Terms};
+use crate::journal::{self, Choice, Entry, Part, Reader, Record, Salvage, Stored, Terms};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
 use crate::store::OutputFolder;
@@ -163,6 +163,9 @@ fn line(record: &Record, part: &Path) -> Value {
     if !record.broken.is_empty() {
         line["broken"] = record.broken.iter().map(|reason| reason.name()).collect();
     }
+    if let Some(choice) = &record.choice {
+        line["selection"] = selection(choice);
+    }
     if let Some(stored) = &record.stored {
         line["stored"] = json!({ "shard": shard_of(part, stored), "key": stored.key });
     }
@@ -215,6 +218,9 @@ fn explained(record: &Record, terms: &Terms, path: &Path, part: &Path) -> String
     ];
     let broken: Vec<_> = record.broken.iter().map(|reason| reason.name()).collect();
     rows.push(("rules broken", if broken.is_empty() { "none".into() } else { broken.join(", ") }));
+    if let Some(choice) = &record.choice {
+        rows.push(("selection", told(choice)));
+    }
     let size = facts.size;
     rows.push((
         "picture",
@@ -316,4 +322,30 @@ fn repair(args: &RepairArgs) -> Result<ExitCode, Box<dyn Error>> {
         print(&format!("{path}: {records} records, whole; nothing is changed\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a selection rested on.
+fn selection(choice: &Choice) -> Value {
+    let Choice { measures, group, like, flags, learnt: _ } = choice;
+    let measures: Vec<Value> = measures.iter().copied().map(shortest).collect();
+    json!({ "measures": measures, "group": group, "like": like, "flags": flag_names(flags) })
+}
+
+/// The same in words.
+fn told(choice: &Choice) -> String {
+    let mut told = Vec::new();
+    if !choice.measures.is_empty() {
+        let measures: Vec<_> = choice.measures.iter().map(|value| format!("{value:.4}")).collect();
+        told.push(format!("values {}", measures.join(" ")));
+    }
+    told.extend(choice.group.map(|group| format!("group {group}")));
+    told.extend(choice.like.map(|ticket| format!("like the pair with ticket {ticket}")));
+    let flags = flag_names(&choice.flags);
+    told.extend((!flags.is_empty()).then(|| format!("flagged {}", flags.join(", "))));
+    if told.is_empty() { "none".into() } else { told.join("; ") }
+}
+
+fn flag_names(flags: &[u8]) -> Vec<&'static str> {
+    let reason = |code: &u8| Reason::ALL.get(usize::from(*code)).map_or("unknown", |r| r.name());
+    flags.iter().map(reason).collect()
 }

@@ -8,17 +8,22 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use pairgate_core::config::Config;
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Uid;
 use serde_json::json;
 
 use super::args::ApplyArgs;
+use super::resources::tokens_of;
 use super::work::{Crew, pool, steps_json, table};
+use crate::cli::args::ArithmeticArg;
 use crate::cli::outputs::check_file;
+use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
 use crate::datacomp::subset_file::{self, Form};
 use crate::score_text::shortest;
 use crate::select::fit::{SelectError, frozen};
+use crate::select::scorers::needs_tokens;
 use crate::select::{Pool, State, apply};
 
 /// Runs the command.
@@ -30,6 +35,13 @@ pub fn run(args: &ApplyArgs) -> Result<ExitCode, Box<dyn Error>> {
     let about = pool.about();
     let model = about.model.unwrap_or(state.about().model);
     state.check_model("that of the runs", model, about.dimension)?;
+    if state.slots().iter().any(|slot| needs_tokens(slot.name())) {
+        let bundle = load_bundle(&Config::default(), args.model.as_deref(), ArithmeticArg::Int8)?;
+        let manifest = &bundle.manifest;
+        let name = format!("{} {}", manifest.name, manifest.version);
+        state.check_model(&name, bundle.digest, manifest.embedding_size)?;
+        pool = pool.with_tokens(tokens_of(&bundle)?);
+    }
     let mut crew = Crew::new(&args.pool)?;
     let (kept, pairs, told) = if args.frozen {
         let chosen = frozen(&mut pool, &state, crew.work())?;

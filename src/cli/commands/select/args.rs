@@ -142,6 +142,11 @@ pub struct ApplyArgs {
     /// The state.
     #[arg(long, value_name = "FILE", help_heading = PASSES)]
     pub state: PathBuf,
+    /// The model of the state, for the tokens of captions.
+    ///
+    /// `perplexity` and `color` look at them. Default: the model in the binary.
+    #[arg(long, value_name = "BUNDLE", help_heading = MODEL)]
+    pub model: Option<PathBuf>,
     /// Decide pair by pair, as a stream does.
     #[arg(long, help_heading = PASSES)]
     pub frozen: bool,

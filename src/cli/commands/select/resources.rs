@@ -22,6 +22,7 @@ use crate::score::language::arpa::{self, ArpaLimits};
 use crate::score::{NGrams, Row};
 use crate::select::Expression;
 use crate::select::entries::MOST_ENTRIES;
+use crate::select::recorded::Tokenize;
 use crate::select::scorers::{Mark, Resources, needs_tokens};
 use crate::text::tokenize::CaptionTokenizer;
 
@@ -69,6 +70,13 @@ pub fn of(
     found.prior = args.prior.as_deref().map(model).transpose()?;
     found.conditional = args.cond.as_deref().map(model).transpose()?;
     Ok((found, Some(tokenizer)))
+}
+
+/// From captions to the token ids of a model; what cannot be tokenized has none.
+pub fn tokens_of(bundle: &Bundle) -> Result<Tokenize, Box<dyn Error>> {
+    let framing = bundle.manifest.text.framing();
+    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, framing)?;
+    Ok(Box::new(move |text| tokenizer.tokenize(text).unwrap_or_default()))
 }
 
 fn unread(path: &Path, why: impl std::fmt::Display) -> Box<dyn Error> {
