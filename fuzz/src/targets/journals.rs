@@ -199,7 +199,7 @@ fn record(ticket: u64) -> Record {
 
 fn choice(ticket: u64) -> Choice {
     let measures = vec![0.5; ticket as usize % 40];
-    Choice { measures, group: Some(7), like: Some(ticket), flags: vec![1] }
+    Choice { measures, group: Some(7), like: Some(ticket), flags: vec![1], learnt: vec![2] }
 }
 
 fn facts(byte: u8) -> Facts {
