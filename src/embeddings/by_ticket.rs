@@ -59,13 +59,22 @@ impl ByTicket {
     /// # Errors
     /// [`IoError::Read`] if its files cannot be listed.
     pub fn open(folder: &Path) -> Result<Self, IoError> {
-        let rest = segments(&folder.join(FOLDER))?.into_iter();
-        Ok(Self { rest, ..Self::default() })
+        Ok(Self::over(segments(&folder.join(FOLDER))?))
     }
 
     /// Opens the `.npz` of a one-to-one output's scores, where a pair's ticket is its row.
     pub fn of_file(path: &Path) -> Self {
-        Self { rest: vec![path.to_owned()].into_iter(), ..Self::default() }
+        Self::over(vec![path.to_owned()])
+    }
+
+    fn over(paths: Vec<PathBuf>) -> Self {
+        Self {
+            rest: paths.into_iter(),
+            #[cfg(feature = "parquet")]
+            current: None,
+            #[cfg(feature = "parquet")]
+            ahead: None,
+        }
     }
 
     /// Whether there are no files.

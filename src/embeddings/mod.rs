@@ -15,6 +15,8 @@
 #[cfg(feature = "parquet")]
 pub mod arrays;
 pub mod by_ticket;
+#[cfg(feature = "parquet")]
+mod columns;
 pub mod npz;
 #[cfg(feature = "parquet")]
 pub mod numpy;

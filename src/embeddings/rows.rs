@@ -185,6 +185,7 @@ impl RowsReader {
     }
 
     /// Values of an embedding.
+    #[cfg(feature = "parquet")]
     pub fn dimension(&self) -> usize {
         self.dimension
     }

@@ -31,16 +31,22 @@ pub(super) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, IoError> {
     if !is_folder {
         return Ok(vec![path.to_owned()]);
     }
-    if !journal::parts(path).map_err(unread(path))?.is_empty() {
-        return Ok(vec![path.to_owned()]);
-    }
     let single = journal::one_to_one(path).map_err(unread(path))?;
     if !single.is_empty() {
         return Ok(single);
     }
+    if !journal::parts(path).map_err(unread(path))?.is_empty() {
+        return Ok(vec![output_folder(path)]);
+    }
     tables_in(&[path.to_owned()]).map_err(|_| {
         unread(path)(wrong("the folder holds no journal and no .parquet: it is no recorded run"))
     })
+}
+
+/// The output folder, also where its journal's folder is named.
+fn output_folder(path: &Path) -> PathBuf {
+    let around = path.parent().filter(|_| path.file_name().is_some_and(|n| n == journal::FOLDER));
+    around.unwrap_or(path).to_owned()
 }
 
 /// Opens a file or folder.

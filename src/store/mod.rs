@@ -315,16 +315,6 @@ impl StoreSink {
         self.close_shard()
     }
 
-    /// Closes what embeddings beside the journal go to, where it is full.
-    fn turn_embeddings(&mut self) -> Result<(), IoError> {
-        if !self.recorder.as_ref().is_some_and(Recorder::is_full) {
-            return Ok(());
-        }
-        self.sync_all()?;
-        let next_ticket = self.ledger.next_ticket;
-        self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.turn(next_ticket))
-    }
-
     /// The samples first, and their embeddings: a record on disk then has both there.
     fn sync_all(&mut self) -> Result<(), IoError> {
         self.shards.sync()?;
@@ -435,16 +425,6 @@ impl StoreSink {
         terms.settings.extend(self.recorder.as_ref().map(Recorder::setting));
         self.enter(&Entry::Epoch(Box::new(Epoch { terms, first_ticket })))?;
         self.sync_all()
-    }
-
-    /// Publishes the embeddings beside the journal, before that says that the run is complete: nobody goes
-    /// on with what is.
-    fn finish_embeddings(&mut self) -> Result<(), IoError> {
-        if self.recorder.is_none() {
-            return Ok(());
-        }
-        self.sync_all()?;
-        self.recorder.as_mut().map_or(Ok(()), Recorder::finish)
     }
 
     fn end(&mut self, end: RunEnd) -> Result<(), IoError> {

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use pairgate_core::pair::Uid;
 
-use super::Judged;
 use super::folder::shard_name;
 use super::options::setting_of;
+use super::{Judged, StoreSink};
 use crate::disk::{Disk, IoError, failed, partial_path};
 use crate::embeddings::by_ticket::{FOLDER, segment_name};
 use crate::embeddings::npz::{self, Select, beside};
@@ -282,5 +282,27 @@ impl Recorder {
     /// The path of a segment.
     pub fn segment_path(&self, number: u32) -> PathBuf {
         self.folder.join(FOLDER).join(segment_name(number))
+    }
+}
+
+impl StoreSink {
+    /// Closes what embeddings beside the journal go to, where it is full.
+    pub(super) fn turn_embeddings(&mut self) -> Result<(), IoError> {
+        if !self.recorder.as_ref().is_some_and(Recorder::is_full) {
+            return Ok(());
+        }
+        self.sync_all()?;
+        let next_ticket = self.ledger.next_ticket;
+        self.recorder.as_mut().map_or(Ok(()), |recorder| recorder.turn(next_ticket))
+    }
+
+    /// Publishes the embeddings beside the journal, before that says that the run is complete: nobody goes
+    /// on with what is.
+    pub(super) fn finish_embeddings(&mut self) -> Result<(), IoError> {
+        if self.recorder.is_none() {
+            return Ok(());
+        }
+        self.sync_all()?;
+        self.recorder.as_mut().map_or(Ok(()), Recorder::finish)
     }
 }

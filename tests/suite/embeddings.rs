@@ -91,9 +91,7 @@ fn every_form_of_scores_has_the_same_embeddings_beside_it() {
                 assert!((f64::from(*score) - cosine(pair)).abs() < 2e-3, "{uid}");
             }
         }
-        assert!(rows.iter().any(|(_, _, reason, pair)| {
-            *reason == Some(Reason::Undecodable) && pair.is_none()
-        }));
+        assert!(rows.iter().any(|(_, score, reason, _)| score.is_none() && reason.is_some()));
         match &first {
             None => first = Some((npz, rows)),
             Some((bytes, told)) => {
@@ -224,7 +222,8 @@ fn a_share_records_the_same_in_its_second_pass() {
         let (run, found) = rows(&folder.path().join(covers));
         assert_eq!(run.embeddings().unwrap().name(), covers);
         let there = found.iter().filter(|row| row.embeddings.is_some()).count() as u64;
-        let scored = all.iter().filter(|row| row.embeddings.is_some()).count() as u64;
+        // The rules spare the model some pairs that `score` asks it about.
+        let scored = found.iter().filter(|row| row.score.is_some()).count() as u64;
         let wanted = if covers == "all" { scored } else { summary["kept"].as_u64().unwrap() };
         assert_eq!(there, wanted, "{covers}");
         for (row, scored) in found.iter().zip(&all) {

@@ -34,6 +34,7 @@ pub struct EmbeddingNameArgs {
         long,
         value_name = "IMG,TXT",
         requires = "embeddings",
+        hide_short_help = true,
         value_parser = |text: &str| text.parse::<Names>(),
         help_heading = OUTPUT
     )]
