@@ -155,6 +155,8 @@ pub mod agent;
 #[doc(hidden)]
 pub mod capture;
 #[doc(hidden)]
+pub mod compare;
+#[doc(hidden)]
 pub mod config;
 #[doc(hidden)]
 pub mod datacomp;
@@ -181,6 +183,8 @@ pub mod model;
 pub mod notify;
 #[doc(hidden)]
 pub mod pipeline;
+#[doc(hidden)]
+pub mod plan;
 #[cfg(feature = "model")]
 #[doc(hidden)]
 pub mod prepare;

@@ -27,6 +27,7 @@ ATTRIBUTE = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"", re.DOTA
 EXPLICIT_ANCHOR = re.compile(r"<[a-z]+\b[^>]*?\b(?:id|name)=\"([^\"]+)\"")
 PATH = re.compile(r"`((?:src|crates|tests|models|benches|examples|docs|firmware-config|fuzz|\.ci)/[\w./*{},-]*)")
 REASON = re.compile(r"^\s*\w+ = \d+, (?:Good|Poor|Faulty), \"([a-z0-9_]+)\";", re.MULTILINE)
+ARGUMENT = "<>"  # stands among the subcommands of a command that takes arguments too
 REASON_ROW = re.compile(r"^\| `([a-z0-9_]+)` \|", re.MULTILINE)
 
 
@@ -178,6 +179,8 @@ def help_of(program, subcommand):
     options |= set(re.findall(r"^\s+(-\w)\b", ran.stdout, re.MULTILINE))
     listed = re.search(r"^Commands:\n((?:\s+.*\n)+?)\n", ran.stdout, re.MULTILINE)
     names = re.findall(r"^  ([a-z-]+)\b", listed[1], re.MULTILINE) if listed else []
+    if listed and "\nArguments:\n" in ran.stdout:
+        names.append(ARGUMENT)
     return set(names), options
 
 
@@ -193,6 +196,8 @@ def fault_of(program, words):
     path = ()
     names, options = help_of(program, path) or (set(), set())
     while names and words and not words[0].startswith("-"):
+        if ARGUMENT in names and words[0] not in names:
+            break
         path, words = (*path, words[0]), words[1:]
         known = path[-1] in names and help_of(program, path)
         if not known:

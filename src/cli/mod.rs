@@ -63,6 +63,7 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
     use args::Command;
     match command {
         Command::Filter(args) => commands::filter::run(args),
+        Command::Cut(args) => commands::cut::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Capture(args) => commands::capture::run(args),
         Command::Serve(args) => commands::serve::run(args),
@@ -73,7 +74,9 @@ fn command(command: &args::Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Merge(args) => commands::merge::run(args),
         Command::Replay(args) => commands::replay::run(args),
         Command::Report(args) => commands::report::run(args),
+        Command::Compare(args) => commands::compare::run(args),
         Command::Subset(args) => commands::subset::run(args),
+        Command::Plan(args) => commands::plan::run(args),
         Command::Journal(command) => commands::journal::run(command),
         Command::Config(command) => commands::config::run(command),
         Command::Select(command) => commands::select::run(command),

@@ -45,6 +45,8 @@ pub enum Pass {
     Scoring,
     /// It scores and keeps.
     Filtering,
+    /// It finds the groups of pairs whose scores are known.
+    Grouping,
     /// It keeps by scores that are known.
     Keeping,
     /// It takes frames and keeps, until it is stopped.
@@ -61,6 +63,7 @@ impl Pass {
         match self {
             Self::Scoring => "scoring",
             Self::Filtering => "filtering",
+            Self::Grouping => "grouping",
             Self::Keeping => "keeping",
             Self::Capturing => "capturing",
             #[cfg(feature = "serve")]

@@ -361,7 +361,7 @@ pub fn need_of(config: &Config) -> Result<Need, Box<dyn Error>> {
 }
 
 /// The number of workers; where it is left open, one for each core.
-fn workers(config: &Config) -> usize {
+pub fn workers(config: &Config) -> usize {
     let cores = available_parallelism().map_or(1, usize::from);
     match config.pipeline.workers {
         0 => (cores / config.model.threads as usize).max(1),

@@ -7,8 +7,11 @@ use pairgate_core::config::{Config, DecodeMode, TrackerConfig};
 use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
-use crate::cli::args::{DecodeArg, InputArgs, LayerArgs, PolicyArgs, RuleArgs, RulesArg};
+use crate::cli::args::{
+    DecodeArg, GroupArgs, InputArgs, LayerArgs, PolicyArgs, RuleArgs, RulesArg,
+};
 use crate::config::Layers;
+use crate::decide::groups::GroupRules;
 use crate::language::IS_BUILT_IN;
 use crate::model::bundle::manifest::Manifest;
 
@@ -31,7 +34,60 @@ pub fn of_layers(args: &LayerArgs) -> Result<Layers, Box<dyn Error>> {
 pub fn of_stream(layers: &LayerArgs, policy: &PolicyArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = of_layers(layers)?;
     set_policy(&mut layers, policy);
+    if layers.groups()?.by.is_some() {
+        let place = layers.origin("groups.by").map_or("default".into(), ToString::to_string);
+        return Err(format!(
+            "config {place}: groups.by: groups with thresholds of their own are for filter and cut"
+        )
+        .into());
+    }
     Ok(layers)
+}
+
+/// What the options say of groups. Groups that were said outweigh those of a file.
+pub fn set_groups(layers: &mut Layers, args: &GroupArgs) {
+    if let Some(by) = &args.by {
+        layers.unset("groups", "by");
+        layers.unset("groups", "goals");
+        layers.set("groups", "by", by.to_string(), COMMAND_LINE);
+    }
+    for (name, goal) in &args.groups {
+        let goal = [(name.clone(), toml::Value::String(goal.to_string()))];
+        layers.set("groups", "goals", toml::Table::from_iter(goal), COMMAND_LINE);
+    }
+}
+
+/// How pairs are grouped, where they are.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn group_rules(layers: &Layers) -> Result<Option<GroupRules>, Box<dyn Error>> {
+    let groups = layers.groups()?;
+    let wrong = |key: &str, why: String| {
+        let origin = layers.origin(key).or_else(|| layers.origin("groups.by"));
+        let place = origin.map_or("default".into(), ToString::to_string);
+        format!("config {place}: {key}: {why}")
+    };
+    let Some(by) = &groups.by else {
+        return match groups.goals.is_empty() {
+            true => Ok(None),
+            false => {
+                Err("a group's own goal (--group) needs --by, or groups.by of a config".into())
+            }
+        };
+    };
+    let by = by.parse().map_err(|why| wrong("groups.by", why))?;
+    let goal = |(name, goal): (&String, &String)| {
+        let goal = goal.parse().map_err(|why| wrong(&format!("groups.goals.{name}"), why))?;
+        Ok((name.clone(), goal))
+    };
+    let goals = groups.goals.iter().map(goal).collect::<Result<Vec<_>, String>>()?;
+    Ok(Some(GroupRules::new(by, goals).map_err(|why| wrong("groups.goals", why))?))
+}
+
+/// The share that a stream was asked to keep by one threshold, where it was.
+pub fn stream_share(config: &Config) -> Option<f64> {
+    config.policy.keep.filter(|_| !config.tracker.enabled && config.policy.threshold.is_none())
 }
 
 /// The same for one that reads inputs, and over it what the options say.

@@ -1,5 +1,7 @@
 //! Configs from TOML files, one laid over the other, and where each value comes from.
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -12,6 +14,8 @@ use pairgate_core::rules::Rules;
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
+
+pub use groups::GroupsConfig;
 
 /// A board's name and its file's text.
 type Board = (&'static str, &'static str);
@@ -111,9 +115,16 @@ impl Layers {
             },
             why: error.message().to_owned(),
         };
-        let parsed = DeTable::parse(text).map_err(wrong)?;
-        toml::from_str::<Config>(text).map_err(wrong)?;
+        let mut parsed = DeTable::parse(text).map_err(wrong)?;
         note_origins(parsed.get_ref(), "", text, &layer, &mut self.origins);
+        match groups::taken_from(&mut parsed) {
+            // Names of groups are no keys: they are not among those that firmware has too.
+            Some(groups) => {
+                GroupsConfig::check(groups).map_err(wrong)?;
+                Config::deserialize(toml::Deserializer::from(parsed)).map_err(wrong)?;
+            }
+            None => drop(toml::from_str::<Config>(text).map_err(wrong)?),
+        }
         merge(&mut self.merged, toml::from_str(text).map_err(wrong)?);
         Ok(())
     }
@@ -155,12 +166,22 @@ impl Layers {
     /// # Errors
     /// [`ConfigFileError`] for a value that is out of range, or values that exclude each other.
     pub fn resolve(&self) -> Result<Config, ConfigFileError> {
-        let config = Config::deserialize(self.merged.clone()).map_err(|error| {
-            let place = Origin { layer: "as a whole".into(), line: 0 };
-            ConfigFileError { place, why: error.message().to_owned() }
-        })?;
+        let mut merged = self.merged.clone();
+        merged.remove(groups::TABLE);
+        let config = Config::deserialize(merged).map_err(|error| as_a_whole(&error))?;
         config.check().map_err(|error| self.blame(&error))?;
         Ok(config)
+    }
+
+    /// How pairs are grouped, as far as the layers say it.
+    ///
+    /// # Errors
+    /// [`ConfigFileError`] for a value of another type.
+    pub fn groups(&self) -> Result<GroupsConfig, ConfigFileError> {
+        let Some(groups) = self.merged.get(groups::TABLE) else {
+            return Ok(GroupsConfig::default());
+        };
+        GroupsConfig::deserialize(groups.clone()).map_err(|error| as_a_whole(&error))
     }
 
     /// The error with the place where its key was said.
@@ -174,6 +195,11 @@ impl Layers {
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
+}
+
+fn as_a_whole(error: &toml::de::Error) -> ConfigFileError {
+    let place = Origin { layer: "as a whole".into(), line: 0 };
+    ConfigFileError { place, why: error.message().to_owned() }
 }
 
 /// Lays `over` over `under`.

@@ -8,17 +8,24 @@
 //! | [`Fixed`] | one threshold |
 //! | [`Tracker`] | a threshold that follows the scores |
 //! | [`Recorded`] | scores that an earlier pass recorded, under a threshold that only it could find |
+//! | [`Matched`](matched::Matched) | scores that were made for the same pairs, in whatever order |
+//! | [`ByGroup`](groups::ByGroup) | the threshold of the pair's group |
 
 mod drift;
+pub mod groups;
+pub mod matched;
 mod recorded;
 pub mod share;
 pub mod sketch;
+pub mod swap;
 mod tracker;
 mod window;
 
 pub use drift::{Distance, Drift, stability_index};
 pub use recorded::Recorded;
 pub use tracker::Tracker;
+
+use std::sync::Arc;
 
 use pairgate_core::decision::Decision;
 use pairgate_core::pair::{Position, Uid};
@@ -44,6 +51,15 @@ pub struct Examined {
     pub evidence: Evidence,
 }
 
+/// What is noted beside a decision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Noted {
+    /// The threshold that decided, where it is the pair's group's.
+    pub threshold: Option<f32>,
+    /// The group, where a field of the pair's metadata names it.
+    pub group: Option<Arc<str>>,
+}
+
 /// Says what becomes of pairs, which come in the source's order.
 pub trait Decider: Send {
     /// Decides on the next pair.
@@ -62,6 +78,11 @@ pub trait Decider: Send {
     /// decides.
     fn moving_threshold(&self) -> Option<f32> {
         None
+    }
+
+    /// What is noted beside the decision that was made last, where not all pairs are decided alike.
+    fn noted(&self) -> Noted {
+        Noted::default()
     }
 
     /// What it has learnt, for a run that goes on later; nothing where it learns nothing.

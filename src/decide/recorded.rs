@@ -5,7 +5,8 @@ use std::io;
 use pairgate_core::decision::Decision;
 use pairgate_core::policy::Policy;
 
-use super::{Decider, Examined};
+use super::groups::Bar;
+use super::{Decider, Examined, Noted};
 use crate::disk::IoError;
 use crate::journal::Record;
 
@@ -13,13 +14,23 @@ use crate::journal::Record;
 /// names and its image's digest.
 pub struct Recorded<I> {
     records: I,
-    policy: Policy,
+    bar: Bar,
 }
 
 impl<I> Recorded<I> {
     /// Decides by `policy` on what `records` tell, one for each pair in the source's order.
     pub fn new(records: I, policy: Policy) -> Self {
-        Self { records, policy }
+        Self::by(records, Bar::One(policy))
+    }
+
+    /// The same by `bar`.
+    pub fn by(records: I, bar: Bar) -> Self {
+        Self { records, bar }
+    }
+
+    /// What decided.
+    pub fn bar(&self) -> &Bar {
+        &self.bar
     }
 }
 
@@ -38,7 +49,11 @@ impl<I: Iterator<Item = Result<Record, IoError>> + Send> Decider for Recorded<I>
             let why = format!("{:?} is not what the first pass read", record.key);
             return Err(changed(&record.shard, why));
         }
-        Ok(self.policy.decide_again(record.reason, record.facts))
+        Ok(self.bar.decide(sample, record.reason, record.facts))
+    }
+
+    fn noted(&self) -> Noted {
+        self.bar.noted()
     }
 
     fn end(&mut self) -> Result<(), IoError> {

@@ -143,13 +143,13 @@ fn descend(counters: &[u64], index: u64) -> Option<(usize, u64)> {
 }
 
 /// An integer that is larger where the score is, by [`f32::total_cmp`].
-fn ordered(score: f32) -> u32 {
+pub(super) fn ordered(score: f32) -> u32 {
     let bits = score.to_bits();
     if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
 }
 
 /// The score of an [`ordered`] integer.
-fn score(ordered: u32) -> f32 {
+pub(super) fn score(ordered: u32) -> f32 {
     f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }
 

@@ -21,6 +21,8 @@ pub const DECISION_VERSION: u32 = 2;
 const SCORING: [&str; 3] = ["arithmetic=", "image.decode=", SELECTION];
 /// The setting that names a frozen state, as far as to the `=`.
 const SELECTION: &str = "select.state=";
+/// Settings that decide beside those of a gate.
+const BESIDE: [&str; 2] = ["groups.", "scores="];
 
 /// A model's name and the digest of its bundle's manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +92,26 @@ impl Terms {
         let lines: String = named.iter().map(|line| format!("{line}\n")).collect();
         self.config = sha256([&self.config.0[..], lines.as_bytes()].concat().as_slice());
         self.settings.extend(named);
+    }
+
+    /// Adds what decides beside a gate's settings (`name=value` each), such as groups: one after the other,
+    /// behind what the inputs are read by.
+    pub fn decided_by(&mut self, named: impl IntoIterator<Item = String>) {
+        for line in named {
+            let bytes = [&self.config.0[..], line.as_bytes(), b"\n"].concat();
+            self.config = sha256(&bytes);
+            self.settings.push(line);
+        }
+    }
+
+    /// Whether these are the terms of a gate whose settings have the digest `gate`, over inputs that are
+    /// read as `named` says, whatever groups and recorded scores decided beside it.
+    pub fn is_of(&self, gate: Digest, named: Vec<String>) -> bool {
+        let is_beside = |setting: &&String| BESIDE.iter().any(|name| setting.starts_with(name));
+        let mut terms = Self { config: gate, ..self.clone() };
+        terms.read_as(named);
+        terms.decided_by(self.settings.iter().filter(is_beside).cloned());
+        terms.config == self.config
     }
 
     /// The digest of the model that gave the scores; zero where it is not known.

@@ -36,7 +36,7 @@ mod writer;
 pub use entry::{Closed, Dropped, Entry, Epoch};
 pub use header::{DECISION_VERSION, FORMAT_VERSION, Header, ModelName, Terms};
 pub use reader::{Reader, SegmentReader, wire_error};
-pub use record::{Choice, MAX_NAME, Record, Stored, cut};
+pub use record::{Choice, MAX_GROUP, MAX_NAME, Record, Stored, cut};
 pub use salvage::{Found, Part, Salvage, examine, examine_entries, repair};
 pub use segment::{FOLDER, SEGMENT_BYTES, one_to_one, parts, segments};
 pub(crate) use segment::{checkpoint, forget_before, header_bytes, number_of};

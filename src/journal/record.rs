@@ -19,6 +19,12 @@ const RECOVERED: u8 = 1;
 const SPOOLED: u8 = 2;
 /// Note: methods selected; the value is a [`Choice`] as postcard encodes it.
 const CHOICE: u8 = 3;
+/// Note: the group that a field of its metadata puts the pair in; the value is the group's name, at most
+/// [`MAX_GROUP`] bytes of it.
+const GROUP: u8 = 4;
+
+/// Longest name of a group, in bytes.
+pub const MAX_GROUP: usize = 256;
 
 /// Where a kept pair is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +86,8 @@ pub struct Record {
     pub spooled: Option<Position>,
     /// What it rested on beside the score, where methods selected.
     pub choice: Option<Box<Choice>>,
+    /// The group that a field of its metadata puts it in, where groups have thresholds of their own.
+    pub group: Option<String>,
 }
 
 impl Record {
@@ -123,6 +131,7 @@ impl Record {
             recovered: false,
             spooled: None,
             choice: None,
+            group: None,
         }
     }
 }
@@ -222,6 +231,8 @@ impl From<RecordBytes<'_>> for Record {
             recovered: note(&bytes.notes, RECOVERED).is_some(),
             spooled: note(&bytes.notes, SPOOLED).and_then(|value| postcard::from_bytes(value).ok()),
             choice: note(&bytes.notes, CHOICE).and_then(|value| postcard::from_bytes(value).ok()),
+            group: note(&bytes.notes, GROUP)
+                .and_then(|value| Some(std::str::from_utf8(value).ok()?.to_owned())),
         }
     }
 }
@@ -238,6 +249,9 @@ fn notes_of(record: &Record) -> Vec<u8> {
     }
     if let Some(Ok(value)) = record.choice.as_ref().map(postcard::to_allocvec) {
         add_note(&mut notes, CHOICE, &value);
+    }
+    if let Some(group) = &record.group {
+        add_note(&mut notes, GROUP, cut(group, MAX_GROUP).as_bytes());
     }
     notes
 }

@@ -210,6 +210,14 @@ pub enum ModelError {
         /// What is missing or contradictory, with file and key.
         why: String,
     },
+    /// Bundles cannot be blended.
+    #[error("blending {what}: {why}")]
+    Blend {
+        /// The bundle or the graph that does not fit the first one.
+        what: String,
+        /// What differs.
+        why: String,
+    },
     /// The engine cannot load or run a graph.
     #[error("model file {file}: {why}")]
     Graph {

@@ -11,8 +11,9 @@
 //! | `bundle` | what a bundle says, its files found whole, and how one is written |
 //! | `scorer` | one worker's hold on a model |
 //! | `check` | what the model says, held against the software that it comes from; what a bundle is made of |
-//! | `import`, `quantize` | bundles from the folders that people have, and smaller ones |
+//! | `import`, `quantize`, `blend` | bundles from the folders that people have, smaller ones, and means of several |
 
+pub mod blend;
 pub mod bundle;
 pub mod check;
 mod error;

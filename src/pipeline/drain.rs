@@ -10,7 +10,7 @@ use pairgate_core::decision::Decision;
 
 use super::reload::{Change, Successor};
 use super::{Message, Outcome, RunError, Shared};
-use crate::decide::{Decider, Examined};
+use crate::decide::{Decider, Examined, Noted};
 use crate::disk::IoError;
 use crate::gate::Evidence;
 use crate::sink::{Judged, RunEnd, Sink};
@@ -169,8 +169,10 @@ impl<'s> Drain<'s> {
             self.sink.checkpoint(&state)?;
         }
         let decider = self.decider();
-        let threshold = decider.moving_threshold();
+        let moving = decider.moving_threshold();
         let decision = decider.decide(&pair)?;
+        let Noted { threshold, group } = decider.noted();
+        let threshold = threshold.or(moving);
         let choice = decider.choice();
         let Examined { ticket, position, sample, uid, evidence } = pair;
         let Evidence { broken, embeddings, .. } = evidence;
@@ -184,6 +186,7 @@ impl<'s> Drain<'s> {
             threshold,
             embeddings,
             choice,
+            group,
         };
         self.sink.accept(&judged)?;
         Ok(decision)

@@ -94,6 +94,7 @@ impl Claim {
             recovered: true,
             spooled: None,
             choice: None,
+            group: None,
         }
     }
 }

@@ -27,20 +27,33 @@ pub struct Judged {
     pub decision: Decision,
     /// Every rule that the pair breaks, as far as its path went.
     pub broken: ReasonSet,
-    /// Lowest score that passed, where the threshold moves.
+    /// Lowest score that passed, where not all pairs have the same.
     pub threshold: Option<f32>,
     /// Both embeddings, where they were asked for and the pair was scored.
     pub embeddings: Option<Arc<PairEmbeddings>>,
     /// What else the decision rested on, where methods select.
     pub choice: Option<Box<Choice>>,
+    /// The group that a field of its metadata puts it in, where groups have thresholds of their own.
+    pub group: Option<Arc<str>>,
 }
 
 impl Judged {
     /// A decided pair of which no more is known.
     pub fn new(ticket: u64, sample: Sample, uid: Uid, decision: Decision) -> Self {
         let (position, broken) = (Position::default(), ReasonSet::default());
-        let (threshold, embeddings, choice) = (None, None, None);
-        Self { ticket, position, sample, uid, decision, broken, threshold, embeddings, choice }
+        let (threshold, embeddings, choice, group) = (None, None, None, None);
+        Self {
+            ticket,
+            position,
+            sample,
+            uid,
+            decision,
+            broken,
+            threshold,
+            embeddings,
+            choice,
+            group,
+        }
     }
 }
 

@@ -532,6 +532,7 @@ pub(crate) fn record_of(judged: &Judged) -> Record {
         threshold,
         embeddings: _,
         choice,
+        group,
     } = judged;
     Record {
         ticket: *ticket,
@@ -549,6 +550,7 @@ pub(crate) fn record_of(judged: &Judged) -> Record {
         recovered: false,
         spooled: None,
         choice: choice.clone(),
+        group: group.as_deref().map(str::to_owned),
     }
 }
 

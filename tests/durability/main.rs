@@ -3,6 +3,7 @@
 //! time than with it; what needs the service is left out there.
 
 mod disk;
+mod groups;
 mod odd;
 mod recording;
 mod reload;

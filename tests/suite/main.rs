@@ -1,10 +1,16 @@
 //! All integration tests, in one binary: one module a subject.
 
 mod bits;
+mod blend;
+#[cfg(unix)]
+mod browser;
 mod calibrate;
+mod calibrate_from;
 mod capture;
 mod cli;
+mod compare;
 mod config;
+mod cut;
 mod decode;
 #[cfg(feature = "parquet")]
 mod embeddings;
@@ -30,6 +36,7 @@ mod one_to_one;
 mod operators;
 mod pictures;
 mod pipeline;
+mod plan;
 mod prepare;
 mod printable;
 #[cfg(unix)]

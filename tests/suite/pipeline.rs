@@ -319,6 +319,7 @@ fn recorded(count: u64) -> Vec<Result<Record, IoError>> {
             recovered: false,
             spooled: None,
             choice: None,
+            group: None,
         })
     };
     (0..count).map(&mut record).collect()

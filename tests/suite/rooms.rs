@@ -34,6 +34,8 @@ const ROOMS: &[&str] = &[
     "notify",
     "capture",
     "replay",
+    "compare",
+    "plan",
     "report",
     "agent",
     "cli",

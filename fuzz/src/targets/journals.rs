@@ -193,12 +193,13 @@ fn record(ticket: u64) -> Record {
         recovered: ticket.is_multiple_of(5),
         spooled: ticket.is_multiple_of(7).then_some(Position { input: 3, item: ticket }),
         choice: ticket.is_multiple_of(4).then(|| Box::new(choice(ticket))),
+        group: ticket.is_multiple_of(6).then(|| "example.org".into()),
     }
 }
 
 fn choice(ticket: u64) -> Choice {
     let measures = vec![0.5; ticket as usize % 40];
-    Choice { measures, group: Some(7), like: Some(ticket), flags: vec![1] }
+    Choice { measures, group: Some(7), like: Some(ticket), flags: vec![1], learnt: vec![2] }
 }
 
 fn facts(byte: u8) -> Facts {

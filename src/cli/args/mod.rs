@@ -3,6 +3,7 @@
 
 mod embeddings;
 mod gate;
+mod groups;
 pub mod headings;
 mod input;
 mod layers;
@@ -18,7 +19,9 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use super::commands::calibrate::CalibrateArgs;
 use super::commands::capture::CaptureArgs;
+use super::commands::compare::CompareArgs;
 use super::commands::config::ConfigCommand;
+use super::commands::cut::CutArgs;
 use super::commands::filter::FilterArgs;
 use super::commands::health::HealthArgs;
 use super::commands::journal::JournalCommand;
@@ -27,6 +30,7 @@ use super::commands::judge::JudgeArgs;
 use super::commands::manual::{CompletionsArgs, ManArgs};
 use super::commands::merge::MergeArgs;
 use super::commands::model::ModelCommand;
+use super::commands::plan::PlanArgs;
 use super::commands::replay::ReplayArgs;
 use super::commands::report::ReportArgs;
 use super::commands::score::ScoreArgs;
@@ -37,6 +41,7 @@ use super::commands::watch::WatchArgs;
 
 pub use embeddings::{EmbeddingArgs, EmbeddingNameArgs};
 pub use gate::{ArithmeticArg, DecodeArg, RulesArg};
+pub use groups::GroupArgs;
 pub use input::{FormatArg, ImageArgs, InputArgs};
 pub use layers::LayerArgs;
 pub use listen::ListenArgs;
@@ -45,7 +50,7 @@ pub use mqtt::MqttArgs;
 pub use policy::PolicyArgs;
 pub use rules::RuleArgs;
 pub use spool::SpoolArgs;
-pub use values::{cosine, fraction, threshold};
+pub use values::{cosine, fraction, share, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.
 ///
@@ -76,6 +81,7 @@ pub struct Args {
 pub enum Command {
     Filter(FilterArgs),
     Score(ScoreArgs),
+    Cut(CutArgs),
     Capture(CaptureArgs),
     Serve(ServeArgs),
     Judge(JudgeArgs),
@@ -85,7 +91,9 @@ pub enum Command {
     Merge(MergeArgs),
     Replay(ReplayArgs),
     Report(ReportArgs),
+    Compare(CompareArgs),
     Subset(SubsetArgs),
+    Plan(PlanArgs),
     /// Decision journals: list, print, explain, check, repair.
     #[command(subcommand)]
     Journal(JournalCommand),

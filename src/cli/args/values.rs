@@ -17,3 +17,10 @@ pub fn cosine(text: &str) -> Result<f64, String> {
 pub fn fraction(text: &str) -> Result<f64, String> {
     parse_fraction(text).ok_or_else(|| "not a share above 0 and up to 100%".to_owned())
 }
+
+/// A share that may be nothing at all.
+pub fn share(text: &str) -> Result<f64, String> {
+    let none = text.parse::<f64>() == Ok(0.0) || text.trim() == "0%";
+    let found = if none { Some(0.0) } else { parse_fraction(text) };
+    found.ok_or_else(|| "not a share from 0 to 1, or to 100%".to_owned())
+}

@@ -2,7 +2,9 @@
 
 pub mod calibrate;
 pub mod capture;
+pub mod compare;
 pub mod config;
+pub mod cut;
 pub mod filter;
 pub mod health;
 pub mod journal;
@@ -11,6 +13,7 @@ pub mod judge;
 pub mod manual;
 pub mod merge;
 pub mod model;
+pub mod plan;
 pub mod replay;
 pub mod report;
 pub mod score;

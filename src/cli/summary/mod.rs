@@ -1,5 +1,7 @@
 //! What a run came to: a table for people, JSON for programs.
 
+mod asked;
+mod groups;
 mod licence;
 mod next;
 
@@ -8,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use pairgate_core::decision::{Reason, Verdict};
+use pairgate_core::pair::Digest;
 use pairgate_core::stats::Counts;
 use serde_json::{Map, Value, json};
 
@@ -18,12 +21,16 @@ use crate::cli::terminal::{BAD, GOOD, LITERAL, POOR, Styled};
 use crate::cli::tracked::Tracked;
 use crate::cli::{logger, memory};
 use crate::decide::Tracker;
+use crate::decide::groups::GroupBar;
 use crate::gate::GateSettings;
 use crate::journal::{ModelName, Terms};
 use crate::model::{Arithmetic, Model};
 use crate::pipeline::{Outcome, Reloads};
 use crate::printable::printable_line;
 use crate::score_text::shortest;
+
+use asked::Asked;
+use groups::GroupTable;
 
 pub use next::{Command, Output, after_keeping, can_be_named};
 
@@ -50,6 +57,8 @@ pub struct Summary {
     licence: String,
     config_digest: String,
     arithmetic: Arithmetic,
+    /// Whether recorded scores decided, and no model was asked.
+    is_of_scores: bool,
     threshold: Option<f32>,
     /// What the table calls pairs that nothing speaks against: scoring keeps none.
     passing: &'static str,
@@ -57,6 +66,10 @@ pub struct Summary {
     pub to_stderr: bool,
     /// Where the threshold went that follows the scores.
     tracked: Option<Tracked>,
+    /// What each group came to.
+    groups: Option<GroupTable>,
+    /// The share that a stream was asked to keep by one threshold.
+    pub asked: Option<f64>,
     /// What was decided before the run went on, in the same folder.
     before: Counts,
     /// What the table says of a run that was stopped.
@@ -76,16 +89,47 @@ impl Summary {
     /// Starts the clock.
     pub fn start(model: &Model, settings: &GateSettings, passing: &'static str) -> Self {
         let manifest = model.manifest();
-        let mut summary = Self {
-            model: format!("{} {}", manifest.name, manifest.version),
-            model_digest: model.digest().to_string(),
-            licence: manifest.licence.clone(),
+        let name = format!("{} {}", manifest.name, manifest.version);
+        let name = ModelName { name, digest: model.digest() };
+        let licence = manifest.licence.clone();
+        let mut summary = Self::new(&name, licence, model.arithmetic(), passing);
+        summary.set_threshold(settings);
+        summary
+    }
+
+    /// Starts the clock of a run that decides by scores, under `terms`.
+    pub fn of_scores(terms: &Terms, passing: &'static str) -> Self {
+        let unknown = ModelName { name: String::new(), digest: Digest::default() };
+        let mut name = terms.models.last().cloned().unwrap_or(unknown);
+        if name.name.is_empty() {
+            name.name = "unnamed".into();
+        }
+        let mut summary = Self::new(&name, String::new(), Arithmetic::int8(), passing);
+        summary.is_of_scores = true;
+        summary.threshold = terms.threshold;
+        summary.config_digest = terms.config.to_string();
+        summary
+    }
+
+    fn new(
+        model: &ModelName,
+        licence: String,
+        arithmetic: Arithmetic,
+        passing: &'static str,
+    ) -> Self {
+        Self {
+            model: model.name.clone(),
+            model_digest: model.digest.to_string(),
+            licence,
             config_digest: String::new(),
-            arithmetic: model.arithmetic(),
+            arithmetic,
+            is_of_scores: false,
             threshold: None,
             passing,
             to_stderr: false,
             tracked: None,
+            groups: None,
+            asked: None,
             before: Counts::default(),
             when_interrupted: "interrupted: the input was not read to its end\n",
             taken: None,
@@ -93,9 +137,7 @@ impl Summary {
             output: Output::default(),
             next: Vec::new(),
             started: Instant::now(),
-        };
-        summary.set_threshold(settings);
-        summary
+        }
     }
 
     /// Takes the threshold, and the digest of the settings with it, from `settings`.
@@ -109,6 +151,8 @@ impl Summary {
         let last = reloads.last();
         if let Some(last) = &last {
             self.set_terms(&last.terms);
+            // Not all of it was decided by one threshold.
+            self.asked = None;
         }
         self.set_tracked(last.as_ref().map_or(first.tracker(), |last| last.decider.tracker()));
     }
@@ -126,6 +170,16 @@ impl Summary {
         let Some(tracker) = tracker else { return };
         self.tracked = Some(Tracked::of(tracker, self.threshold));
         self.threshold = tracker.threshold();
+    }
+
+    /// Takes what each group came to, where there are groups.
+    pub fn set_groups(&mut self, groups: Option<&GroupBar>) {
+        self.groups = groups.map(GroupTable::of);
+    }
+
+    /// The share that was kept, where another one may have been asked for.
+    fn asked(&self, counts: &Counts) -> Option<Asked> {
+        Asked::of(self.asked?, counts)
     }
 
     /// Counts what was decided before the run went on.
@@ -190,6 +244,12 @@ impl Summary {
             "pairs_per_second": outcome.read as f64 / seconds,
             "peak_memory_bytes": memory::account("VmHWM"),
         });
+        if let Some(asked) = self.asked(&counts) {
+            summary["keep"] = asked.json();
+        }
+        if let Some(groups) = &self.groups {
+            summary["groups"] = groups.json();
+        }
         if let Some(tracked) = &self.tracked {
             summary["follow"] = tracked.json();
         }
@@ -218,6 +278,12 @@ impl Summary {
         let (read, counts) = self.all(outcome);
         self.rows(outcome, read, &counts, text);
         text.plain("\n");
+        if let Some(groups) = &self.groups {
+            text.plain(&groups.text()).plain("\n");
+        }
+        if let Some(asked) = self.asked(&counts) {
+            text.plain(&asked.text());
+        }
         self.circumstances(outcome, text);
         if outcome.interrupted {
             text.plain(self.when_interrupted);
@@ -294,8 +360,14 @@ impl Summary {
         let threshold = self.threshold.map_or(String::new(), |t| format!("threshold {t:.4}, "));
         text.plain(&format!("{threshold}{seconds:.1} s, {rate:.0} pairs/s\n"));
         let (digest, model) = (&self.model_digest[..12], printable_line(&self.model));
-        text.plain(&format!("model {model} ({digest}...), {}\n", self.arithmetic));
-        if let Some(licence) = licence::told(&self.licence) {
+        match (self.is_of_scores, self.model_digest.bytes().all(|digit| digit == b'0')) {
+            (false, _) => {
+                text.plain(&format!("model {model} ({digest}...), {}\n", self.arithmetic))
+            }
+            (true, false) => text.plain(&format!("scores of model {model} ({digest}...)\n")),
+            (true, true) => text.plain("scores that do not tell their model\n"),
+        };
+        if let Some(licence) = licence::told(&self.licence).filter(|_| !self.licence.is_empty()) {
             text.plain(&format!("its licence: {}\n", printable_line(&licence)));
         }
     }
@@ -320,6 +392,9 @@ impl Summary {
     fn hints(&self, outcome: &Outcome, read: u64, counts: &Counts, text: &mut Styled) {
         if read == 0 && !outcome.interrupted {
             hint(text, NO_PAIRS);
+        }
+        if let Some(asked) = self.asked(counts).and_then(|asked| asked.hint()) {
+            hint(text, asked);
         }
         for &reason in Reason::ALL {
             let of = |verdict| counts.reasons(verdict).find(|(found, _)| *found == reason);

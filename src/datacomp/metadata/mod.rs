@@ -99,6 +99,18 @@ impl Table {
         rows.collect::<io::Result<_>>().map_err(unread(&self.path))
     }
 
+    /// Whether it has a column of this name.
+    pub fn has(&self, name: &str) -> bool {
+        let schema = self.reader.metadata().file_metadata().schema_descr();
+        schema.root_schema().get_fields().iter().any(|field| field.name() == name)
+    }
+
+    /// What the footer notes under `name`.
+    pub fn note(&self, name: &str) -> Option<&str> {
+        let notes = self.reader.metadata().file_metadata().key_value_metadata()?;
+        notes.iter().find(|note| note.key == name)?.value.as_deref()
+    }
+
     /// How precise the numbers of the column `name` are.
     ///
     /// # Errors

@@ -47,6 +47,9 @@ pub struct Manifest {
     /// What the towers must say of some pairs, checked at load.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden: Option<GoldenManifest>,
+    /// The bundles whose weights these are the mean of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blended_from: Vec<BlendedFrom>,
     /// SHA-256 of each file, by name.
     pub digests: BTreeMap<String, String>,
 }
@@ -186,6 +189,20 @@ pub struct GoldenManifest {
     pub file: String,
     /// Smallest cosine of a golden embedding and the towers' own, 0 to 1.
     pub min_cosine: f64,
+}
+
+/// A bundle that has gone into another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlendedFrom {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest, as journals name it.
+    pub digest: String,
+    /// Its share of the mean, 0 to 1.
+    pub weight: f64,
 }
 
 impl Manifest {

@@ -2,6 +2,7 @@
 
 pub mod golden;
 pub mod inspect;
+pub(super) mod own;
 pub(super) mod selfcheck;
 pub mod verify;
 pub(super) mod witness;

@@ -1,6 +1,7 @@
 //! An ONNX graph before the engine sees it: read under limits, cut down to one tower, lowered to
 //! what the engine gets right, and surveyed.
 
+pub(super) mod blend;
 pub(super) mod constants;
 mod external;
 mod half;

@@ -147,8 +147,9 @@ impl Sink for OutboxSink {
         let (payload, record) = waiting::write(judged, &self.terms);
         let sequence = self.push(&payload)?;
         self.state.release(frame_bytes(&judged.sample));
-        let choice = judged.choice.clone();
-        let judged = Judged { sample: bare(&judged.sample), embeddings: None, choice, ..*judged };
+        let (choice, group) = (judged.choice.clone(), judged.group.clone());
+        let sample = bare(&judged.sample);
+        let judged = Judged { sample, embeddings: None, choice, group, ..*judged };
         self.pending.push_back(Pending { sequence, judged, record });
         let settled = match self.pending.len() >= MOST_PENDING {
             true => self.sync(),

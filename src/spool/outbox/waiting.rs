@@ -54,6 +54,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Waiting> {
         threshold: record.threshold,
         embeddings: None,
         choice: record.choice.clone(),
+        group: record.group.as_deref().map(Into::into),
     };
     Some(Waiting { judged, record, terms })
 }

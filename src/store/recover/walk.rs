@@ -397,6 +397,7 @@ fn judged(record: &Record, found: Found) -> Judged {
         broken: record.broken,
         threshold: record.threshold,
         choice: record.choice.clone(),
+        group: record.group.as_deref().map(Into::into),
         ..decided
     }
 }

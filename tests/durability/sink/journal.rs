@@ -18,8 +18,9 @@ use tempfile::tempdir;
 use super::{accept_all, decided, earlier_journal, header, kept, listing, to};
 
 fn record(judged: &Judged) -> Record {
-    let Judged { ticket, position, sample, uid, decision, broken, threshold, choice, .. } =
-        judged.clone();
+    let Judged {
+        ticket, position, sample, uid, decision, broken, threshold, choice, group, ..
+    } = judged.clone();
     let Decision { verdict, reason, facts } = decision;
     let image_bytes = sample.image().map_or(0, |image| image.len() as u64);
     let (key, shard) = (sample.key, sample.shard.to_string());
@@ -39,6 +40,7 @@ fn record(judged: &Judged) -> Record {
         recovered: false,
         spooled: None,
         choice,
+        group: group.as_deref().map(str::to_owned),
     }
 }
 

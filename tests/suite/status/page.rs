@@ -12,8 +12,8 @@ use super::client::get;
 use super::metrics::Metrics;
 use super::program::{Camera, mixed};
 use super::{Played, client::serve, wait_until};
+use crate::browser::browser;
 use crate::cli::run;
-use crate::report::browser;
 
 /// What the page holds of strangers: markup that would load, run and restyle.
 const HOSTILE: &str = "</script><script>document.title='taken'</script>\

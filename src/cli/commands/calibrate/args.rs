@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
-use crate::cli::args::{InputArgs, RuleArgs, fraction};
+use crate::cli::args::{InputArgs, RuleArgs, fraction, threshold};
 
 /// Find the threshold that keeps a share of the pairs.
 ///
@@ -24,7 +24,11 @@ Examples:
   pairgate calibrate kept/ --keep 20%     from the scores in a journal
   pairgate calibrate shards/ --sketch node1.sketch
                                           on each node, and then:
-  pairgate calibrate --merge node*.sketch --keep 15% --into bundle"
+  pairgate calibrate --merge node*.sketch --keep 15% --into bundle
+  pairgate calibrate shards/ --model new --from old --into new
+                                          keep what the old model kept
+  pairgate calibrate new.jsonl --from old.jsonl --threshold 0.21
+                                          the same from recorded scores"
 )]
 pub struct CalibrateArgs {
     #[command(flatten)]
@@ -66,6 +70,30 @@ pub struct CalibrateArgs {
     /// They were written by --sketch.
     #[arg(long, help_heading = INPUT)]
     pub merge: bool,
+    /// Keep the share that another model kept.
+    ///
+    /// OLD is its bundle, which then scores the inputs too, or what it has
+    /// recorded of the same pairs: journals, or files that `score` wrote.
+    /// Without --model, the inputs may be such files as well.
+    #[arg(
+        long,
+        value_name = "OLD",
+        conflicts_with_all = ["keep", "precision", "merge", "sketch"],
+        help_heading = PASSES
+    )]
+    pub from: Vec<PathBuf>,
+    /// With --from: the old threshold, -1 to 1.
+    ///
+    /// Default: the one in OLD's journal, or that OLD recommends.
+    #[arg(
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        requires = "from",
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
+    pub threshold: Option<f32>,
     /// Write the sketch of all scores.
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub sketch: Option<PathBuf>,

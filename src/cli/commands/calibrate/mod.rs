@@ -1,6 +1,8 @@
 //! `pairgate calibrate`: the threshold that keeps a share, and how sure it is.
 
 mod args;
+mod from;
+mod scored;
 
 use std::error::Error;
 use std::fs;
@@ -35,6 +37,9 @@ use pairgate_core::policy::Policy;
 pub fn run(args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
     for path in args.sketch.iter().chain(&args.output) {
         check_file(path)?;
+    }
+    if !args.from.is_empty() {
+        return from::run(args);
     }
     let mut pool = Pool { sketch: ScoreSketch::new(), model: None };
     let mut code = ExitCode::SUCCESS;

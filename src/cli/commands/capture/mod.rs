@@ -146,6 +146,7 @@ pub fn run(args: &CaptureArgs) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
+    summary.asked = settings::stream_share(config);
     summary.next = after_keeping(&args.output, &[], None).into();
     operations.start()?;
     let mut progress = Progress::new(Pass::Capturing, Arc::new(Meter::default()));

@@ -13,7 +13,7 @@ use toml::Table;
 use crate::cli::session::need_of;
 use crate::cli::settings;
 use crate::cli::terminal::print;
-use crate::config::Layers;
+use crate::config::{GroupsConfig, Layers};
 
 pub use args::{ConfigArgs, ConfigCommand, PackArgs};
 use pairgate_core::config::packed::{MAX_BYTES, pack, unpack};
@@ -33,6 +33,7 @@ fn check(args: &ConfigArgs) -> Result<(), Box<dyn Error>> {
     let layers = settings::of_layers(&args.layers)?;
     let config = layers.resolve()?;
     settings::check_languages(&layers, &config)?;
+    settings::group_rules(&layers)?;
     let need = need_of(&config)?;
     need.check(config.memory.ceiling_bytes).map_err(|error| layers.blame(&error))?;
     if args.json {
@@ -60,6 +61,12 @@ fn shown(layers: &Layers, config: &Config) -> Result<String, Box<dyn Error>> {
             writeln!(text, "{:<40} # {origin}", format!("{key} = {value}"))?;
         }
     }
+    let groups = layers.groups()?;
+    if groups != GroupsConfig::default() {
+        // Firmware has no groups: they are no part of the config that it reads.
+        let table = Table::from_iter([("groups".to_owned(), toml::Value::try_from(groups)?)]);
+        write!(text, "\n{table}")?;
+    }
     Ok(text)
 }
 
@@ -71,6 +78,15 @@ fn shown_json(layers: &Layers, config: &Config) -> Result<String, Box<dyn Error>
             let origin = layers.origin(&name).map(ToString::to_string);
             let origin = origin.map_or(json!("default"), Value::from);
             all.insert(name, json!({ "value": serde_json::to_value(value)?, "origin": origin }));
+        }
+    }
+    let groups = layers.groups()?;
+    if groups != GroupsConfig::default() {
+        for (key, value) in [("by", json!(groups.by)), ("goals", json!(groups.goals))] {
+            let name = format!("groups.{key}");
+            let origin = layers.origin(&name).map(ToString::to_string);
+            let origin = origin.map_or(json!("default"), Value::from);
+            all.insert(name, json!({ "value": value, "origin": origin }));
         }
     }
     Ok(serde_json::to_string_pretty(&all)? + "\n")
@@ -87,7 +103,11 @@ fn tables(config: &Config) -> Result<Vec<(String, Table)>, Box<dyn Error>> {
 }
 
 fn write_packed(args: &PackArgs) -> Result<(), Box<dyn Error>> {
-    let config = settings::of_layers(&args.layers)?.resolve()?;
+    let layers = settings::of_layers(&args.layers)?;
+    let config = layers.resolve()?;
+    if layers.groups()? != GroupsConfig::default() {
+        log::warn!("[groups] is left out: firmware scores nothing");
+    }
     if config.tracker != TrackerConfig::default() {
         log::warn!("[follow] is left out: firmware scores nothing");
     }

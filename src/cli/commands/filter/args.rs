@@ -6,7 +6,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::headings::{OUTPUT, PASSES};
-use crate::cli::args::{EmbeddingArgs, InputArgs, MqttArgs, PolicyArgs};
+use crate::cli::args::{EmbeddingArgs, GroupArgs, InputArgs, MqttArgs, PolicyArgs};
 use crate::cli::outputs;
 
 /// Keep the good pairs: kept shards, a decision journal, a summary.
@@ -25,6 +25,8 @@ Examples:
   curl -s URL | pairgate filter - --threshold 0.28 -o kept
   crawl | pairgate filter - --keep 15% --follow -o kept
                                                 the threshold follows the scores
+  pairgate filter shards/ --keep 15% --by url:host -o kept
+                                                the best 15 % of each host
   pairgate filter photos/ -o kept --rejected why
                                                 20 rejected pairs a reason to look at
   pairgate filter --format frames /dev/ttyACM0 -o kept
@@ -114,6 +116,8 @@ pub struct FilterArgs {
     pub json: bool,
     #[command(flatten)]
     pub policy: PolicyArgs,
+    #[command(flatten)]
+    pub groups: GroupArgs,
     /// If it can't be judged.
     ///
     /// What becomes of pairs that cannot be judged. Default: the config's, else drop.

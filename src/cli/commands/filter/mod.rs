@@ -1,10 +1,10 @@
 //! `pairgate filter`: the main job.
 
 mod args;
+mod output;
 mod two_passes;
 
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,27 +13,30 @@ use two_passes::TwoPasses;
 use crate::cli::args::FormatArg;
 use crate::cli::mqtt::{Listener, Plan};
 use crate::cli::one_to_one::{self, OneToOne};
-use crate::cli::outputs::check_folder;
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, embedding};
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::summary::{self, Summary, after_keeping, can_be_named};
 use crate::config::Layers;
+use crate::decide::groups::{ByGroup, Goal, GroupBar, GroupRules};
 use crate::decide::share;
+use crate::disk::Disk;
 use crate::disk::IoError;
-use crate::disk::{Disk, FolderLock};
 use crate::embeddings::ByTicket;
 use crate::gate::{Gate, GateSettings};
+use crate::journal::Reader;
 use crate::model::bundle::manifest::Manifest;
 use crate::pipeline::Outcome;
 use crate::sink::Sink;
 use crate::sink::rejected::RejectedSink;
 use crate::source::{Inputs, expand_paths, pass_over};
 use crate::store::one_to_one::Kind;
-use crate::store::{OutputFolder, Resumed, StoreOptions, StoreSink};
+use crate::store::{Resumed, StoreOptions, StoreSink};
 
 pub use args::{FilterArgs, OnErrorArg};
+pub use output::{Output, Places, refuse_overlap};
 use pairgate_core::config::Config;
+pub use two_passes::FirstPass;
 
 /// What the summary says of a run that was stopped.
 const GOES_ON: &str =
@@ -70,7 +73,17 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = session.open_paths(args.input.options(), &paths)?;
     let config = &session.config;
     let cut = resolve_cut(config, session.model.manifest(), inputs.is_repeatable())?;
-    if matches!(cut, Cut::Fraction(_)) && args.input.shard.is_some() {
+    let goal = match cut {
+        Cut::At(threshold) => Goal::Threshold(threshold),
+        Cut::Fraction(fraction) => Goal::Share(fraction),
+    };
+    let groups = settings::group_rules(&session.layers)?.map(|groups| groups.with_goal(goal));
+    if let Some(groups) = &groups {
+        refuse_shares_of_streams(groups, config, inputs.is_repeatable())?;
+    }
+    let has_shares = groups.as_ref().is_some_and(GroupRules::has_shares);
+    let is_in_passes = has_shares || matches!(cut, Cut::Fraction(_));
+    if is_in_passes && args.input.shard.is_some() {
         return Err("a share's threshold rests on all inputs, of which --shard leaves some out: \
                     find it first (pairgate calibrate --keep), then give --threshold"
             .into());
@@ -88,13 +101,14 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
         settings.tracker = settings::tracker_rule(config);
     }
     // Before an earlier run's files are removed: this run may be refused for its memory.
-    let passes = if matches!(cut, Cut::Fraction(_)) { share::MEMORY } else { 0 };
+    let passes = if is_in_passes { share::MEMORY } else { 0 };
+    let passes = passes + groups.as_ref().map_or(0, |_| GroupRules::MEMORY);
     let records = args.embeddings.embeddings.is_some() && !args.dry_run;
     let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
     let sink_bytes = sink_bytes + args.embeddings.memory();
     let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
     let gates = embedding(gates, records);
-    let output = Output::prepare(args)?;
+    let output = Output::prepare(&args.places()?)?;
     let listener = plan.open()?;
     let mut summary = Summary::start(&session.model, &settings, "kept");
     if let Some(folder) = &output.folder {
@@ -102,13 +116,16 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
         summary.output = summary::Output::Folder(folder.clone());
         summary.next = next(args, folder, &paths);
     }
-    let filtering = Filtering { args, session: &session, paths: &paths, listener: &listener };
-    let ended = match cut {
-        Cut::At(_) => filtering.run(inputs, gates, settings, output, &mut summary)?,
-        Cut::Fraction(fraction) => {
-            let passes = TwoPasses { filtering: &filtering, fraction };
-            passes.run(inputs, gates, settings, output, &mut summary)?
-        }
+    let groups = groups.as_ref();
+    let filtering =
+        Filtering { args, session: &session, paths: &paths, listener: &listener, groups };
+    let ended = if is_in_passes {
+        settings.policy.threshold = None;
+        let passes = TwoPasses { filtering: &filtering, goal };
+        passes.run(inputs, gates, settings, output, &mut summary)?
+    } else {
+        summary.asked = settings::stream_share(config);
+        filtering.run(inputs, gates, settings, output, &mut summary)?
     };
     let Ended::Ran(outcome) = ended else {
         log::info!("nothing to do: an earlier run has filtered these inputs into this folder");
@@ -130,6 +147,11 @@ fn one_to_one(
 ) -> Result<ExitCode, Box<dyn Error>> {
     let folder = args.output.as_ref().ok_or("name the output folder: --output DIR")?;
     one_to_one::check_filter(&session.config, &args.input)?;
+    if settings::group_rules(&session.layers)?.is_some() {
+        return Err("--one-to-one decides each input by itself: groups (--by) are of all inputs; \
+                    score first (score --one-to-one), then `pairgate cut --by`"
+            .into());
+    }
     let inputs = one_to_one::inputs(&args.input)?;
     one_to_one::check_selection(session, args.scores.is_some())?;
     let mut settings = session.selecting(GateSettings::of(&session.config));
@@ -163,6 +185,7 @@ fn next(args: &FilterArgs, folder: &Path, inputs: &[PathBuf]) -> Vec<summary::Co
 fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_input(&args.input)?;
     settings::set_policy(&mut layers, &args.policy);
+    settings::set_groups(&mut layers, &args.groups);
     if let Some(on_error) = args.on_error {
         let name = match on_error {
             OnErrorArg::Drop => "drop",
@@ -187,70 +210,39 @@ fn resolve_cut(
     }
 }
 
-/// The folders that the run writes to, ready.
-struct Output {
-    /// `None`: a dry run.
-    folder: Option<PathBuf>,
-    /// Held until the run ends.
-    lock: Option<FolderLock>,
-    /// Whether the folder holds a run that is gone on with.
-    is_begun: bool,
-}
-
-impl Output {
-    fn prepare(args: &FilterArgs) -> Result<Self, Box<dyn Error>> {
-        let folder = args.output.as_ref().filter(|_| !args.dry_run);
-        let inputs = expand_paths(&args.input.inputs)?;
-        for folder in folder.iter().copied().chain(&args.rejected) {
-            check_folder(folder)?;
-            refuse_overlap(folder, &inputs)?;
-        }
-        let Some(folder) = folder else {
-            Self::prepare_rejected(args, false)?;
-            return Ok(Self { folder: None, lock: None, is_begun: false });
-        };
-        let unmade = |why| format!("writing {}: {why}", folder.display());
-        fs::create_dir_all(folder).map_err(unmade)?;
-        let lock = FolderLock::take(folder)?;
-        let first = folder.join(OutputFolder::FIRST_PASS);
-        let is_begun =
-            !args.overwrite && (OutputFolder::is_begun(folder)? || OutputFolder::is_begun(&first)?);
-        if !is_begun {
-            OutputFolder::prepare(folder, args.overwrite)?;
-        }
-        Self::prepare_rejected(args, is_begun)?;
-        Ok(Self { folder: Some(folder.clone()), lock: Some(lock), is_begun })
+/// Refuses groups that keep shares where they cannot be known beforehand.
+fn refuse_shares_of_streams(
+    groups: &GroupRules,
+    config: &Config,
+    is_repeatable: bool,
+) -> Result<(), String> {
+    if config.tracker.enabled {
+        return Err(
+            "--follow has one threshold that follows all scores: groups (--by) have their \
+                    own; give --threshold and --group NAME=X, or write the pairs to files and \
+                    leave --follow out"
+                .into(),
+        );
     }
-
-    fn prepare_rejected(args: &FilterArgs, is_begun: bool) -> Result<(), IoError> {
-        match &args.rejected {
-            Some(rejected) if !is_begun => {
-                OutputFolder::prepare(rejected, args.overwrite).map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// An output inside an input would be read as input, and one around it could be overwritten.
-pub fn refuse_overlap(output: &Path, inputs: &[PathBuf]) -> Result<(), String> {
-    let Ok(output_path) = absolute(output) else { return Ok(()) };
-    for input in inputs {
-        let Ok(input_path) = fs::canonicalize(input) else { continue };
-        if input_path.starts_with(&output_path) || output_path.starts_with(&input_path) {
-            let (input, output) = (input.display(), output.display());
-            return Err(format!("the output {output} and the input {input} lie in each other"));
-        }
+    let keeps = config.policy.keep.is_some() || groups.has_shares();
+    if keeps && !is_repeatable {
+        return Err("a share of each group needs its input twice, which a stream does not allow: \
+                    write the pairs to files, or give --threshold and --group NAME=X, thresholds \
+                    both"
+            .into());
     }
     Ok(())
 }
 
-/// The path that `output` will have, though its last parts may not exist yet.
-fn absolute(output: &Path) -> std::io::Result<PathBuf> {
-    let output = std::path::absolute(output)?;
-    let existing = output.ancestors().find(|part| part.exists()).unwrap_or(&output);
-    let rest = output.strip_prefix(existing).unwrap_or(Path::new(""));
-    Ok(fs::canonicalize(existing)?.join(rest))
+impl FilterArgs {
+    fn places(&self) -> Result<Places<'_>, Box<dyn Error>> {
+        Ok(Places {
+            folder: self.output.as_deref().filter(|_| !self.dry_run),
+            rejected: self.rejected.as_deref(),
+            overwrite: self.overwrite,
+            inputs: expand_paths(&self.input.inputs)?,
+        })
+    }
 }
 
 /// What all passes of a run have in common.
@@ -260,6 +252,8 @@ struct Filtering<'a> {
     /// The inputs, those of other shares left out.
     paths: &'a [PathBuf],
     listener: &'a Listener,
+    /// Groups with thresholds of their own.
+    groups: Option<&'a GroupRules>,
 }
 
 impl Filtering<'_> {
@@ -273,14 +267,27 @@ impl Filtering<'_> {
         summary: &mut Summary,
     ) -> Result<Ended, Box<dyn Error>> {
         summary.set_threshold(&settings);
-        let is_begun = output.is_begun;
+        let (is_begun, folder) = (output.is_begun, output.folder.clone());
         let (mut sinks, resumed) = self.sinks(output, &settings, None, None)?;
         summary.set_before(resumed.before);
+        let mut groups = self.groups.map(|groups| GroupBar::new(groups.clone(), settings.policy));
+        if let (Some(groups), Some(folder)) = (&mut groups, &folder) {
+            remember(groups, folder, &resumed)?;
+        }
         if is_begun && resumed.is_complete && !resumed.is_longer {
+            summary.set_groups(groups.as_ref());
             return Ok(Ended::NothingToDo);
         }
         if let Some(place) = &resumed.place {
             pass_over(&mut inputs, place, &self.session.signals.stop)?;
+        }
+        if let Some(groups) = groups {
+            let (mut decider, ticket) = (ByGroup(groups), resumed.next_ticket);
+            let pass = Pass::Filtering;
+            let outcome =
+                self.session.run_through(inputs, gates, &mut decider, &mut sinks, pass, ticket);
+            summary.set_groups(Some(&decider.0));
+            return Ok(Ended::Ran(Box::new(outcome)));
         }
         let mut decider = self.session.decider(&settings, &resumed)?;
         let outcome = self.session.run_through(
@@ -335,9 +342,24 @@ impl Filtering<'_> {
         options.config = self.session.config.storage;
         options.header.terms.settings.extend(share);
         options.header.terms.read_as(self.args.input.options().named());
+        options.header.terms.decided_by(self.groups.map(GroupRules::named).into_iter().flatten());
         options.new_decisions = self.args.accept_new_decisions;
         options
     }
+}
+
+/// Counts what an earlier part of a run has decided in each group.
+pub fn remember(groups: &mut GroupBar, folder: &Path, resumed: &Resumed) -> Result<(), IoError> {
+    if resumed.before.decided() == 0 {
+        return Ok(());
+    }
+    for record in Reader::open(folder)? {
+        let record = record?;
+        if record.ticket < resumed.next_ticket && !record.recovered {
+            groups.remember(&record);
+        }
+    }
+    Ok(())
 }
 
 /// Tells what was found in a folder that is gone on with.

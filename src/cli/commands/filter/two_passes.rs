@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use pairgate_core::decision::Verdict;
 
-use super::{Ended, Filtering, Output, tell};
+use super::{Ended, Filtering, Output, remember, tell};
 use crate::cli::progress::Pass;
 use crate::cli::summary::Summary;
+use crate::decide::groups::{Bar, ByGroup, Goal, GroupBar};
 use crate::decide::share::fraction_threshold_in_passes;
-use crate::decide::{Fixed, Recorded};
+use crate::decide::{Decider, Fixed, Recorded};
 use crate::disk::Disk;
 use crate::disk::IoError;
 use crate::embeddings::{ByTicket, Covers, Recording};
@@ -28,7 +29,7 @@ use crate::store::{OutputFolder, Resumed, StoreSink};
 /// Both passes of a run that keeps a share.
 pub struct TwoPasses<'a> {
     pub filtering: &'a Filtering<'a>,
-    pub fraction: f64,
+    pub goal: Goal,
 }
 
 impl TwoPasses<'_> {
@@ -67,22 +68,33 @@ impl TwoPasses<'_> {
         }
         let journal = Reader::open(folder)?;
         let terms = journal.terms();
-        if terms.settings.contains(&self.share()) {
+        let Some(own) = self.share() else {
+            // Whatever else it was is told where the folder is gone on with.
+            return Ok(Some(self.known_threshold()));
+        };
+        if terms.settings.contains(&own) {
             return Ok(Some(terms.threshold));
         }
         let share = terms.settings.iter().find(|setting| setting.starts_with("policy.keep="));
         let was = share.map_or("a threshold that was given", String::as_str);
         let folder = folder.display();
-        Err(format!(
-            "{folder}: its run had {was}, this one has {}: name another folder",
-            self.share()
-        )
-        .into())
+        Err(format!("{folder}: its run had {was}, this one has {own}: name another folder").into())
     }
 
-    /// The share, as a setting in the journal.
-    fn share(&self) -> String {
-        format!("policy.keep={}", self.fraction)
+    /// The share of all pairs, as a setting in the journal, where there is one.
+    fn share(&self) -> Option<String> {
+        match self.goal {
+            Goal::Share(fraction) => Some(format!("policy.keep={fraction}")),
+            Goal::Threshold(_) => None,
+        }
+    }
+
+    /// The threshold that is known before the first pass.
+    fn known_threshold(&self) -> Option<f32> {
+        match self.goal {
+            Goal::Share(_) => None,
+            Goal::Threshold(threshold) => Some(threshold),
+        }
     }
 
     fn first(
@@ -93,7 +105,7 @@ impl TwoPasses<'_> {
         first: &FirstPass,
     ) -> Result<First, Box<dyn Error>> {
         let session = self.filtering.session;
-        let mut options = self.filtering.options(settings, Some(self.share()));
+        let mut options = self.filtering.options(settings, self.share());
         options.stores = false;
         // The second pass asks no model: it finds embeddings by their tickets.
         if let Some(recording) = self.filtering.args.embeddings.recording(&session.model) {
@@ -105,12 +117,17 @@ impl TwoPasses<'_> {
             if let Some(place) = &resumed.place {
                 pass_over(&mut inputs, place, &session.signals.stop)?;
             }
-            let mut decider = Fixed(settings.policy);
+            let mut decider: Box<dyn Decider> = match self.filtering.groups {
+                Some(groups) => {
+                    Box::new(ByGroup(GroupBar::scoring(groups.clone(), settings.policy)))
+                }
+                None => Box::new(Fixed(settings.policy)),
+            };
             let ticket = resumed.next_ticket;
             let mut outcome = session.run_through(
                 inputs,
                 gates,
-                &mut decider,
+                &mut *decider,
                 &mut journal,
                 Pass::Scoring,
                 ticket,
@@ -122,13 +139,16 @@ impl TwoPasses<'_> {
             }
         }
         drop(journal);
+        let Goal::Share(fraction) = self.goal else {
+            return Ok(First::Done(self.known_threshold()));
+        };
         let scores = || -> Result<_, IoError> {
             let records = Reader::open(&first.folder)?;
             let score =
                 |record: Result<Record, IoError>| record.map(|r| pooled_score(&r)).transpose();
             Ok(records.filter_map(score))
         };
-        Ok(First::Done(fraction_threshold_in_passes(scores, self.fraction)?))
+        Ok(First::Done(fraction_threshold_in_passes(scores, fraction)?))
     }
 
     fn second(
@@ -141,13 +161,21 @@ impl TwoPasses<'_> {
     ) -> Result<Ended, Box<dyn Error>> {
         settings.policy.threshold = threshold;
         summary.set_threshold(&settings);
-        if let Some(threshold) = threshold {
-            log::info!("keeping {:.1}%: threshold {threshold:.4}", 100.0 * self.fraction);
+        if let (Some(threshold), Goal::Share(fraction)) = (threshold, self.goal) {
+            log::info!("keeping {:.1}%: threshold {threshold:.4}", 100.0 * fraction);
         }
-        let share = Some(self.share());
+        let (folder, share) = (output.folder.clone(), self.share());
         let recorded = Some(ByTicket::open(&first.folder)?);
         let (mut sinks, resumed) = self.filtering.sinks(output, &settings, share, recorded)?;
         summary.set_before(resumed.before);
+        let mut groups =
+            self.filtering.groups.map(|groups| GroupBar::new(groups.clone(), settings.policy));
+        if let Some(groups) = groups.as_mut().filter(|_| !resumed.is_complete) {
+            groups.take_shares(|| Reader::open(&first.folder))?;
+        }
+        if let (Some(groups), Some(folder)) = (&mut groups, &folder) {
+            remember(groups, folder, &resumed)?;
+        }
         if resumed.is_longer {
             return Err(
                 "a share is of all inputs: there are more of them than this folder's run had; \
@@ -156,17 +184,23 @@ impl TwoPasses<'_> {
             );
         }
         if resumed.is_complete {
+            summary.set_groups(groups.as_ref());
             return Ok(Ended::NothingToDo);
         }
-        Ok(Ended::Ran(Box::new(self.decide_again(&settings, &resumed, first, &mut sinks)?)))
+        let bar = match groups {
+            Some(groups) => Bar::Groups(Box::new(groups)),
+            None => Bar::One(settings.policy),
+        };
+        Ok(Ended::Ran(Box::new(self.decide_again(bar, &resumed, first, &mut sinks, summary)?)))
     }
 
     fn decide_again(
         &self,
-        settings: &GateSettings,
+        bar: Bar,
         resumed: &Resumed,
         first: &FirstPass,
         sinks: &mut dyn Sink,
+        summary: &mut Summary,
     ) -> Result<Outcome, Box<dyn Error>> {
         let session = self.filtering.session;
         let mut inputs =
@@ -179,9 +213,12 @@ impl TwoPasses<'_> {
             record.as_ref().map_or(true, |record| record.ticket >= ticket)
         };
         let records = Reader::open(&first.folder)?.filter(is_left);
-        let mut decider = Recorded::new(records, settings.policy);
+        let mut decider = Recorded::by(records, bar);
         let workers = vec![DigestOnly; session.config.pipeline.workers];
-        Ok(session.run_through(inputs, workers, &mut decider, sinks, Pass::Keeping, ticket))
+        let pass = Pass::Keeping;
+        let outcome = session.run_through(inputs, workers, &mut decider, sinks, pass, ticket);
+        summary.set_groups(decider.bar().groups());
+        Ok(outcome)
     }
 }
 
@@ -192,22 +229,22 @@ enum First {
 }
 
 /// The folder of the first pass's journal.
-struct FirstPass {
-    folder: PathBuf,
+pub struct FirstPass {
+    pub folder: PathBuf,
     /// A dry run leaves nothing, however it ends.
     is_temporary: bool,
 }
 
 impl FirstPass {
     /// Within the output, where there is room; a dry run's is in the system's folder for such.
-    fn of(output: Option<&Path>) -> Self {
+    pub fn of(output: Option<&Path>) -> Self {
         let temporary =
             || std::env::temp_dir().join(format!("pairgate-{}.first_pass", std::process::id()));
         let folder = output.map(|output| output.join(OutputFolder::FIRST_PASS));
         Self { is_temporary: folder.is_none(), folder: folder.unwrap_or_else(temporary) }
     }
 
-    fn remove(&self) {
+    pub fn remove(&self) {
         if let Err(why) = fs::remove_dir_all(&self.folder) {
             log::debug!("removing {}: {why}", self.folder.display());
         }

@@ -157,6 +157,9 @@ fn line(record: &Record, part: &Path) -> Value {
     if let Some(threshold) = record.threshold {
         line["threshold"] = shortest(threshold);
     }
+    if let Some(group) = &record.group {
+        line["group"] = group.as_str().into();
+    }
     if !record.broken.is_empty() {
         line["broken"] = record.broken.iter().map(|reason| reason.name()).collect();
     }
@@ -232,6 +235,9 @@ fn explained(record: &Record, terms: &Terms, path: &Path, part: &Path) -> String
             None => "no".into(),
         },
     ));
+    if let Some(group) = &record.group {
+        rows.push(("group", printable_line(group).into_owned()));
+    }
     if record.recovered {
         rows.push((
             "recovered",

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 
-use super::{import::ImportArgs, inspect::InspectArgs, quantize::QuantizeArgs, verify::VerifyArgs};
+use super::{
+    blend::BlendArgs, import::ImportArgs, inspect::InspectArgs, quantize::QuantizeArgs,
+    verify::VerifyArgs,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum ModelCommand {
@@ -10,4 +13,5 @@ pub enum ModelCommand {
     Inspect(InspectArgs),
     Verify(VerifyArgs),
     Quantize(QuantizeArgs),
+    Blend(BlendArgs),
 }

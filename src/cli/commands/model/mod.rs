@@ -1,6 +1,7 @@
 //! `pairgate model`: bundles.
 
 mod args;
+mod blend;
 mod import;
 mod inspect;
 mod quantize;
@@ -18,5 +19,6 @@ pub fn run(command: &ModelCommand) -> Result<ExitCode, Box<dyn Error>> {
         ModelCommand::Inspect(args) => inspect::run(args),
         ModelCommand::Verify(args) => verify::run(args),
         ModelCommand::Quantize(args) => quantize::run(args),
+        ModelCommand::Blend(args) => blend::run(args),
     }
 }

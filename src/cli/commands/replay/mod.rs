@@ -233,7 +233,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
         )
         .into());
     }
-    let settings = recorded_settings(&session, &terms, earlier)?;
+    let settings = recorded_settings(args, &session, &terms, earlier)?;
     let inputs = session.open_paths(args.images.options(), &args.source)?;
     let first_ticket = journal.header().first_ticket;
     if let Some(method) = session.selection.as_ref().and_then(|state| state.moving())
@@ -259,6 +259,7 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
 
 /// The settings that the journal was written under: their digest says whether they are.
 fn recorded_settings(
+    args: &ReplayArgs,
     session: &Session,
     terms: &Terms,
     earlier: bool,
@@ -271,7 +272,7 @@ fn recorded_settings(
         let arithmetic = session.model.arithmetic();
         let digest =
             if earlier { settings.earlier_digest(arithmetic) } else { settings.digest(arithmetic) };
-        if digest == terms.config {
+        if digest == terms.config || terms.is_of(digest, args.images.options().named()) {
             return Ok(settings);
         }
     }

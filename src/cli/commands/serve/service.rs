@@ -97,6 +97,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
+    summary.asked = settings::stream_share(config);
     summary.next = after_keeping(&args.output, &[], None).into();
     let first_ticket = resumed.next_ticket;
     let source = ChannelSource::new(desk.clone(), &queues, asked.clone(), first_ticket);

@@ -89,6 +89,7 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode, Box<dyn Error>> {
 
     let mut summary = Summary::start(&session.model, &settings, "kept");
     summary.output = Output::Folder(args.output.clone());
+    summary.asked = settings::stream_share(config);
     summary.next = after_keeping(&args.output, &[], None).into();
     summary.when_interrupted = "stopped: the same command goes on\n";
     operations.start()?;

@@ -70,6 +70,11 @@ impl Table {
         self.row("", &digest[32..]);
         let licence = manifest.licence.split(' ').map(str::to_owned).collect::<Vec<_>>();
         self.lines("licence", &wrapped(&licence, " ", WIDTH));
+        for (place, part) in manifest.blended_from.iter().enumerate() {
+            let digest = part.digest.get(..12).unwrap_or(&part.digest);
+            let told = format!("{} x {} {} ({digest})", part.weight, part.name, part.version);
+            self.row(if place == 0 { "blended from" } else { "" }, told);
+        }
         self.row("embedding size", manifest.embedding_size);
         let scale = or(manifest.logit_scale, "unknown");
         self.row("logit scale, bias", format!("{scale}, {}", manifest.logit_bias));

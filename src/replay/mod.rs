@@ -1,5 +1,7 @@
 //! Decisions again, from what a journal recorded of them.
 
+pub mod scores;
+
 use pairgate_core::decision::{Class, Decision, Reason, Verdict};
 use pairgate_core::policy::{self, OnError, Policy};
 
@@ -36,11 +38,17 @@ impl Confusion {
     /// Counts a pair that was `record` and is now decided as `new`.
     pub fn add(&mut self, record: &Record, new: Verdict) {
         let old = record.verdict;
-        let count = &mut self.counts[old as usize][new as usize];
-        *count += 1;
-        if old != new && *count <= self.most as u64 {
+        let count = self.count_one(old, new);
+        if old != new && count <= self.most as u64 {
             self.examples.push(Example { old, new, record: record.clone() });
         }
+    }
+
+    /// Counts a pair that was `old` and is now `new`, and gives how many such there are.
+    pub fn count_one(&mut self, old: Verdict, new: Verdict) -> u64 {
+        let count = &mut self.counts[old as usize][new as usize];
+        *count += 1;
+        *count
     }
 
     /// Pairs that were `old` and are now `new`.

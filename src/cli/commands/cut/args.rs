@@ -1,0 +1,155 @@
+//! What `pairgate cut` is asked.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::cli::args::headings::{INPUT, OUTPUT, PASSES, SPEED};
+use crate::cli::args::{GroupArgs, ImageArgs, LayerArgs, fraction, threshold};
+use crate::cli::commands::filter::OnErrorArg;
+use crate::cli::outputs;
+
+/// Keep by recorded scores: score once, cut often.
+///
+/// Takes what `score` has written, reads the pairs once more, and writes what `filter` would have
+/// written by the same threshold or share: kept shards, a journal, a summary. The model is not asked.
+/// Each pair must be the one that was scored. The same command goes on where it was stopped.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "\
+Example: pairgate cut scores.jsonl --source shards/ --keep 15% -o kept
+(--help shows more)",
+    after_long_help = "\
+Examples:
+  pairgate score shards/ -o scores.parquet && \\
+      pairgate cut scores.parquet --source shards/ --keep 15% -o kept
+  pairgate cut kept/ --source shards/ --threshold 0.3 -o stricter
+                                        by the journal of an earlier run
+  pairgate cut scores/ --source shards/ --keep 15% -o kept
+                                        by the scores of score --one-to-one
+  pairgate cut scores.jsonl --source shards/ --keep 15% --by shard -o kept
+                                        the best 15 % of each shard
+  pairgate cut scores.jsonl --source shards/ -o kept --by url:host \\
+      --keep 15% --group en.wikipedia.org=40%
+  pairgate cut scores.jsonl --source 00017.tar --part --threshold 0.28 -o k17
+                                        a part of what was scored
+  pairgate cut scores.jsonl --source shards/ --keep 15% --dry-run
+                                        what would be kept"
+)]
+pub struct CutArgs {
+    /// What `score` wrote, or journals, or folders of them.
+    ///
+    /// Files .jsonl, .parquet, .csv and .pairgate, output folders, folders of `score --one-to-one`; one
+    /// after the other. JSON lines of other programs do where uid, key, shard, sha256, score and
+    /// reason are as they were.
+    #[arg(required = true, value_name = "SCORES")]
+    pub scores: Vec<PathBuf>,
+    /// The pairs that were scored, named as they were then.
+    ///
+    /// As for `filter`: folders, shards, tables. In another order than that of the scores, pairs are
+    /// looked up by uid, for which all scores are held: 80 bytes each.
+    #[arg(long, required = true, value_name = "IN", num_args = 1.., help_heading = INPUT)]
+    pub source: Vec<PathBuf>,
+    /// The sources are a part of what was scored.
+    ///
+    /// Scores of pairs that do not come are then no error. A share is still of all scores.
+    #[arg(long, help_heading = INPUT)]
+    pub part: bool,
+    #[command(flatten)]
+    pub images: ImageArgs,
+    /// Folder for the kept shards and the journal.
+    ///
+    /// It is made if it is missing; a run that is in it is gone on with.
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        required_unless_present = "dry_run",
+        value_parser = PathBufValueParser::new().try_map(outputs::folder),
+        help_heading = OUTPUT
+    )]
+    pub output: Option<PathBuf>,
+    /// Begin anew where an earlier run is.
+    ///
+    /// Replaces the shards and the journal of an earlier run in the output folder. Without it, that
+    /// run is gone on with.
+    #[arg(long, help_heading = OUTPUT)]
+    pub overwrite: bool,
+    /// Go on though scores or config changed.
+    #[arg(long, help_heading = OUTPUT)]
+    pub accept_new_decisions: bool,
+    /// Add the decision to each kept .json.
+    ///
+    /// It is a member `pairgate` of the sample's .json; the rest stays as it is.
+    #[arg(long, help_heading = OUTPUT)]
+    pub annotate: bool,
+    /// Kept pairs a shard.
+    ///
+    /// Default: the config's, else 10000.
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=9_999_999),
+        help_heading = OUTPUT
+    )]
+    pub shard_size: Option<u64>,
+    /// Folder for a look at what was not kept.
+    ///
+    /// It gets some pairs for each reason.
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
+    pub rejected: Option<PathBuf>,
+    /// Pairs for each reason there.
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 20,
+        requires = "rejected",
+        help_heading = OUTPUT
+    )]
+    pub rejected_per_reason: usize,
+    /// Decide and count, but write nothing.
+    #[arg(long, help_heading = OUTPUT)]
+    pub dry_run: bool,
+    /// Print the summary as JSON.
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+    /// Lowest score that passes, -1 to 1.
+    ///
+    /// Default: the config's.
+    #[arg(
+        short,
+        long,
+        value_name = "X",
+        allow_negative_numbers = true,
+        value_parser = threshold,
+        help_heading = PASSES
+    )]
+    pub threshold: Option<f32>,
+    /// Share of the scored pairs to keep, such as 15%.
+    ///
+    /// Or 0.15; by DataComp's rule, of all scores.
+    #[arg(
+        short,
+        long,
+        value_name = "F",
+        conflicts_with = "threshold",
+        value_parser = fraction,
+        help_heading = PASSES
+    )]
+    pub keep: Option<f64>,
+    #[command(flatten)]
+    pub groups: GroupArgs,
+    /// If it could not be judged.
+    ///
+    /// What becomes of pairs that could not be judged. Default: the config's, else drop.
+    #[arg(long, value_enum, value_name = "WHAT", help_heading = PASSES)]
+    pub on_error: Option<OnErrorArg>,
+    /// Workers side by side, which read and compare.
+    ///
+    /// Default: the config's, else one for each core.
+    #[arg(short, long, value_name = "N", help_heading = SPEED)]
+    pub workers: Option<usize>,
+    #[command(flatten)]
+    pub layers: LayerArgs,
+}
