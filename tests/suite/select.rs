@@ -21,8 +21,11 @@ fn pool() -> TempDir {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
-        // Copies under another caption.
-        .filter(|path| !path.to_string_lossy().contains("wrong-"))
+        // The others are copies of these under another caption.
+        .filter(|path| {
+            let path = path.to_string_lossy();
+            !path.contains("wrong-") && !path.contains("boilerplate")
+        })
         .collect();
     pictures.sort();
     for (inputs, first, captions) in [("in", 0, &captions[..3]), ("more", 3, &captions[3..])] {
