@@ -350,7 +350,8 @@ fn a_cut_selects_as_filter_does() {
         "perplexity order 2 within 10% 90%",
     ];
     for (place, method) in methods.into_iter().enumerate() {
-        fit(folder, method);
+        let args = ["select", "fit", "s.parquet", "-m", method, "-t", "-0.4", "-o", "a.pgsel"];
+        of(folder, &[&args[..], &["--source", "in", "more"]].concat());
         let (filtered, cut) = (format!("f{place}"), format!("c{place}"));
         filter(folder, &filtered, &[]);
         let args =
