@@ -1,7 +1,7 @@
 //! Scores that a run made, and language models.
 
 use pairgate::datacomp::language::fasttext::{FastText, Scratch};
-use pairgate::datacomp::scores::read_lines;
+use pairgate::recorded::scores::scores_by_uid;
 
 use crate::{Target, files};
 
@@ -14,7 +14,7 @@ pub const LINES: Target = Target {
     },
     run: |bytes| {
         let lines = bytes.split(|byte| *byte == b'\n').count();
-        if let Ok(scores) = read_lines(&files::in_file("scores.jsonl", bytes)) {
+        if let Ok(scores) = scores_by_uid(&files::in_file("scores.jsonl", bytes)) {
             assert!(scores.len() <= lines);
         }
     },
