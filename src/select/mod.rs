@@ -19,11 +19,14 @@
 //! | [`pool`], [`fit`](mod@fit) | a recorded pool; methods fitted on it, and applied to it |
 //! | `recorded` | a pool of recorded runs (feature `parquet`) |
 //! | [`chooser`], [`selecting`] | the choice of the next pair; the decider that makes it |
+//! | `embedded` | the same decider on recorded embeddings (feature `parquet`) |
 
 pub mod centroids;
 pub mod chooser;
 pub mod clusters;
 pub mod duplicates;
+#[cfg(feature = "parquet")]
+pub mod embedded;
 pub mod entries;
 pub mod expression;
 pub mod fit;

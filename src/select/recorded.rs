@@ -17,7 +17,7 @@ use crate::score::PairEmbeddings;
 use crate::source::{InputOptions, Inputs, Sample, Source, caption_of};
 
 /// From a caption to token ids.
-pub type Tokenize = Box<dyn Fn(&str) -> Vec<i64>>;
+pub type Tokenize = Box<dyn Fn(&str) -> Vec<i64> + Send>;
 
 /// What is read, and how.
 #[derive(Default)]

@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::chooser::{Chooser, Seen};
 use super::state::State;
-use crate::decide::{Decider, Examined, Fixed, Tracker};
+use crate::decide::{Decider, Examined, Fixed, Noted, Tracker};
 use crate::disk::IoError;
+use crate::gate::Evidence;
 use crate::journal::{Choice, Record};
-use crate::score::Row;
+use crate::score::{PairEmbeddings, Row};
 use crate::store::Step;
 
 /// What decides before anything is selected.
@@ -116,22 +117,31 @@ impl Selecting {
     }
 }
 
-impl Decider for Selecting {
-    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
+impl Selecting {
+    /// Decides on the next pair by what was measured of it, in the place of its evidence.
+    ///
+    /// # Errors
+    /// As [`Decider::decide`]; [`IoError::Read`] where it passes and was not measured.
+    pub fn decide_by(
+        &mut self,
+        pair: &Examined,
+        measures: &[f32],
+        embeddings: Option<&PairEmbeddings>,
+    ) -> Result<Decision, IoError> {
         self.choice = None;
         let decision = self.first.decider().decide(pair)?;
         let Some(score) = decision.facts.score.filter(|_| decision.reason == Reason::Passed) else {
             return Ok(decision);
         };
         let state = self.chooser.state();
-        let embeddings = pair.evidence.embeddings.as_ref().filter(|_| state.needs_embeddings());
+        let embeddings = embeddings.filter(|_| state.needs_embeddings());
         let image = embeddings.map(|embeddings| Row::of(&embeddings.image));
         let metadata = if state.needs_metadata() { metadata(pair) } else { None };
         let seen = Seen {
             ticket: pair.ticket,
             uid: pair.uid,
             score,
-            measures: &pair.evidence.measures,
+            measures,
             image: image.as_ref(),
             shard: &pair.sample.shard,
             metadata: metadata.as_ref(),
@@ -145,6 +155,20 @@ impl Decider for Selecting {
         };
         self.choice = Some(Box::new(choice));
         Ok(decided(decision, reason))
+    }
+}
+
+impl Decider for Selecting {
+    fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
+        let Evidence { measures, embeddings, .. } = &pair.evidence;
+        self.decide_by(pair, measures, embeddings.as_deref())
+    }
+
+    fn noted(&self) -> Noted {
+        match &self.first {
+            First::Fixed(_) | First::Tracker(_) => Noted::default(),
+            First::Other(other) => other.noted(),
+        }
     }
 
     fn choice(&mut self) -> Option<Box<Choice>> {

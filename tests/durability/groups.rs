@@ -295,8 +295,16 @@ fn a_pair_that_was_not_scored_is_named_with_what_is_wrong() {
     let changed = |change: fn(&mut Examined)| {
         let mut pair = seen(3);
         change(&mut pair);
-        let mut decider = matched(&[0, 1, 2, 3], Matching::default());
-        decider.decide(&pair).unwrap_err().to_string()
+        // In the order of the scores, and out of it.
+        let [ordered, other] = [vec![0, 1, 2], vec![1]].map(|before| {
+            let mut decider = matched(&[0, 1, 2, 3], Matching::default());
+            for number in &before {
+                decider.decide(&seen(*number)).unwrap();
+            }
+            decider.decide(&pair).unwrap_err().to_string()
+        });
+        assert_eq!(ordered, other);
+        ordered
     };
     let why = changed(|pair| pair.evidence.facts.content = Digest([9; 32]));
     assert!(why.contains("\"k3\"") && why.contains("image is another"), "{why}");

@@ -384,6 +384,12 @@ fn the_command_tells_what_a_blend_is_and_that_it_is_not_calibrated() {
     assert_eq!(loaded.version, "0.3.0+blend");
     assert!(loaded.licence.contains("CC0-1.0") && loaded.licence.contains("non-commercial"));
     assert_eq!(loaded.blended_from[0].digest, Bundle::load(&first).unwrap().digest.to_string());
+    let inspected = run(pairgate(["model", "inspect", &text(&to)]), 0).stdout;
+    let inspected = String::from_utf8(inspected).unwrap();
+    assert!(
+        inspected.contains("blended from           0.75 x pairgate-default 0.3.0"),
+        "{inspected}"
+    );
     let kept = text(&folder.path().join("kept"));
     let filter = ["filter", &text(&data("pairs")), "--model", &text(&to), "-o", &kept];
     let error = String::from_utf8(run(pairgate(filter), 2).stderr).unwrap();

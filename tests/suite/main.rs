@@ -45,8 +45,9 @@ mod replay;
 mod report;
 mod rooms;
 mod score_text;
-#[cfg(feature = "serve")]
+#[cfg(feature = "parquet")]
 mod select;
+#[cfg(feature = "serve")]
 mod serve;
 mod settings;
 mod share;

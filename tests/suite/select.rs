@@ -335,3 +335,46 @@ fn methods_are_fitted_with_what_they_need() {
     of(folder, &[&args[..], &["-o", "kept"]].concat());
     assert_eq!(kept(&folder.join("kept")).len(), all / 10);
 }
+
+/// Scored once: a cut by a state keeps what `filter` keeps by it, for the same reasons.
+#[test]
+fn a_cut_selects_as_filter_does() {
+    let folder = pool();
+    let folder = folder.path();
+    let methods = [
+        "all(contrast bank 30 keep 80%, clusters k 3 keep 60%)",
+        "duplicates k 3 eps 0.02",
+        "perplexity order 2 within 10% 90%",
+    ];
+    for (place, method) in methods.into_iter().enumerate() {
+        fit(folder, method);
+        let (filtered, cut) = (format!("f{place}"), format!("c{place}"));
+        filter(folder, &filtered, &[]);
+        let args =
+            ["cut", "s.parquet", "--source", "in", "more", "--select", "a.pgsel", "-o", &cut];
+        of(folder, &args);
+        let (filtered, cut) = (folder.join(filtered), folder.join(cut));
+        let (one, other) = (records(&filtered), records(&cut));
+        assert_eq!(one, other, "{method}");
+        assert!(!kept(&cut).is_empty());
+        let shard = |of: &Path| fs::read(of.join("00000.tar")).unwrap();
+        assert_eq!(shard(&filtered), shard(&cut), "{method}");
+    }
+}
+
+#[test]
+fn a_cut_that_cannot_select_says_why() {
+    let folder = pool();
+    let folder = folder.path();
+    fit(folder, "clusters k 4 keep 50%");
+    let cut = |scores: &str, more: &[&str]| {
+        let args = ["cut", scores, "--select", "a.pgsel", "-o", "k", "--source"];
+        refused(folder, &[&args[..], more].concat())
+    };
+    of(folder, &["score", "in", "more", "--rules", "none", "-o", "bare.parquet"]);
+    assert!(cut("bare.parquet", &["in", "more"]).contains("--embeddings"));
+    assert!(cut("s.parquet", &["more", "in"]).contains("order of the scores"));
+    assert!(cut("s.parquet", &["in", "more", "--by", "shard"]).contains("sources by shard"));
+    let groups = ["a.pgsel", "--by", "shard", "-o", "k"];
+    assert!(refused(folder, &[&FILTER[..], &groups].concat()).contains("sources by shard"));
+}

@@ -83,6 +83,7 @@ fn step(score: f32) -> Step {
         recovered: false,
         spooled: None,
         choice: None,
+        group: None,
     }))
 }
 

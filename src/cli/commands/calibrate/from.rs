@@ -1,7 +1,7 @@
 //! `pairgate calibrate --from OLD`: the threshold that keeps what another model's threshold kept.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -48,7 +48,8 @@ pub fn run(args: &CalibrateArgs) -> Result<ExitCode, Box<dyn Error>> {
         calibrate(bundle, found.quantiles.clone(), found.swap.threshold)?;
     }
     print(&if args.json { found.json(args) } else { found.table(args) })?;
-    if !args.json {
+    // Of scores in a file, the pairs are not known.
+    if !args.json && !args.input.inputs.iter().any(|path| is_scored(args, path)) {
         tell_next(args, found.swap.threshold)?;
     }
     Ok(code)
@@ -84,10 +85,8 @@ fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>>
     }
     let mut code = ExitCode::SUCCESS;
     recorded.iter().try_for_each(|path| old.scored.read(path))?;
-    // Tables may hold pairs as well as scores: whoever names a model has pairs for it.
-    let is_scored = |path: &&PathBuf| args.input.model.model.is_none() && is_recorded(path);
     let (scored, pairs): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        args.input.inputs.iter().partition(is_scored);
+        args.input.inputs.iter().partition(|path| is_scored(args, path));
     scored.iter().try_for_each(|path| new.read(path))?;
     if !pairs.is_empty() {
         let session = Session::start(&args.input, &args.rules)?;
@@ -97,6 +96,11 @@ fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>>
     new.sort();
     old.scored.sort();
     Ok((old, new, code))
+}
+
+/// Whether an input holds the new scores. Tables may hold pairs as well: whoever names a model has pairs for it.
+fn is_scored(args: &CalibrateArgs, path: &Path) -> bool {
+    args.input.model.model.is_none() && is_recorded(path)
 }
 
 fn score(
@@ -295,6 +299,6 @@ impl Found {
         );
         row("kept by the old model alone", lost.to_string());
         row("kept by the new model alone", gained.to_string());
-        text + "\n"
+        text
     }
 }

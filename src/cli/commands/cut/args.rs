@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::args::headings::{INPUT, OUTPUT, PASSES, SPEED};
+use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES, SPEED};
 use crate::cli::args::{GroupArgs, ImageArgs, LayerArgs, fraction, threshold};
 use crate::cli::commands::filter::OnErrorArg;
 use crate::cli::outputs;
@@ -34,6 +34,8 @@ Examples:
       --keep 15% --group en.wikipedia.org=40%
   pairgate cut scores.jsonl --source 00017.tar --part --threshold 0.28 -o k17
                                         a part of what was scored
+  pairgate cut scores.parquet --source shards/ --select a.pgsel -o chosen
+                                        by what `select fit` has made
   pairgate cut scores.jsonl --source shards/ --keep 15% --dry-run
                                         what would be kept"
 )]
@@ -138,6 +140,18 @@ pub struct CutArgs {
         help_heading = PASSES
     )]
     pub keep: Option<f64>,
+    /// Let a frozen state select among what passes.
+    ///
+    /// It is what `pairgate select fit` has made of the same model's scores; those here must have been
+    /// recorded with --embeddings. Rules and threshold come first. Without --keep and --threshold the
+    /// state's own threshold is taken.
+    #[arg(long, value_name = "FILE", help_heading = PASSES)]
+    pub select: Option<PathBuf>,
+    /// With --select: the model whose tokens its methods read.
+    ///
+    /// Default: the config's, else the model in the binary.
+    #[arg(long, value_name = "BUNDLE", requires = "select", help_heading = MODEL)]
+    pub model: Option<PathBuf>,
     #[command(flatten)]
     pub groups: GroupArgs,
     /// If it could not be judged.

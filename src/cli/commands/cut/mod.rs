@@ -1,6 +1,8 @@
 //! `pairgate cut`: keeps by scores that were made beforehand.
 
 mod args;
+#[cfg_attr(not(feature = "parquet"), path = "no_selection.rs")]
+mod selection;
 mod terms;
 
 use std::error::Error;
@@ -33,6 +35,7 @@ use crate::source::{Inputs, expand_paths, pass_over};
 use crate::store::{Resumed, StoreOptions, StoreSink};
 
 pub use args::CutArgs;
+use selection::Selection;
 use terms::Cut;
 
 /// What the summary says of a run that was stopped.
@@ -43,7 +46,8 @@ const GOES_ON: &str =
 pub fn run(args: &CutArgs) -> Result<ExitCode, Box<dyn Error>> {
     let layers = layers(args)?;
     let config = layers.resolve()?;
-    let goal = goal(&config)?;
+    let selection = Selection::of(&config, args.model.as_deref())?;
+    let goal = goal(&config, selection.as_ref())?;
     let groups = settings::group_rules(&layers)?.map(|groups| groups.with_goal(goal));
     let paths = expand_paths(&args.source)?;
     let stop = Stop::on_signal()?;
@@ -52,11 +56,21 @@ pub fn run(args: &CutArgs) -> Result<ExitCode, Box<dyn Error>> {
     if surveyed.count == 0 {
         return Err("there is no score in what was given".into());
     }
+    if let Some(selection) = &selection {
+        selection.check(&surveyed, groups.is_some())?;
+    }
     let policy = policy(&config, goal, &scores)?;
     let reading = args.images.options().named();
-    let cut = Cut { surveyed: &surveyed, policy, goal, groups: groups.as_ref(), reading };
+    let cut = Cut {
+        surveyed: &surveyed,
+        policy,
+        goal,
+        groups: groups.as_ref(),
+        selection: selection.as_ref().map(Selection::digest),
+        reading,
+    };
     let signals = Signals { stop: stop.asked.clone(), ..Signals::default() };
-    let cutting = Cutting { args, config: &config, paths: &paths, scores, cut, signals };
+    let cutting = Cutting { args, config: &config, paths: &paths, scores, cut, selection, signals };
     cutting.run()
 }
 
@@ -88,12 +102,14 @@ fn layers(args: &CutArgs) -> Result<Layers, Box<dyn Error>> {
     if let Some(workers) = args.workers {
         layers.set("pipeline", "workers", i64::try_from(workers)?, COMMAND_LINE);
     }
+    settings::set_selection(&mut layers, args.select.as_deref());
     settings::set_groups(&mut layers, &args.groups);
     Ok(layers)
 }
 
-fn goal(config: &Config) -> Result<Goal, &'static str> {
-    match (config.policy.threshold, config.policy.keep) {
+fn goal(config: &Config, selection: Option<&Selection>) -> Result<Goal, &'static str> {
+    let own = selection.and_then(Selection::threshold).filter(|_| config.policy.keep.is_none());
+    match (config.policy.threshold.or(own), config.policy.keep) {
         (Some(threshold), _) => Ok(Goal::Threshold(threshold)),
         (None, Some(share)) => Ok(Goal::Share(share)),
         (None, None) => Err("what is to be kept? give --keep 15% or --threshold X"),
@@ -123,6 +139,7 @@ struct Cutting<'a> {
     paths: &'a [PathBuf],
     scores: ScoreFiles,
     cut: Cut<'a>,
+    selection: Option<Selection>,
     signals: Signals,
 }
 
@@ -224,6 +241,15 @@ impl Cutting<'_> {
             None => Bar::One(self.cut.policy),
         };
         let mut decider = self.matched(bar, &resumed, &folder)?;
+        if let Some(selection) = &self.selection {
+            let past = resumed.past(self.cut.terms())?;
+            let mut decider =
+                selection.decider(&self.args.scores, decider, &resumed.decider, past)?;
+            return self
+                .pass(&mut decider, &mut sinks, &resumed, Pass::Keeping)
+                .map(Some)
+                .map_err(Into::into);
+        }
         let outcome = self.pass(&mut decider, &mut sinks, &resumed, Pass::Keeping)?;
         summary.set_groups(decider.bar().groups());
         Ok(Some(outcome))

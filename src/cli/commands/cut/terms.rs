@@ -11,7 +11,7 @@ use crate::journal::{Header, Terms};
 use crate::replay::scores::Surveyed;
 
 /// Settings of a run that scored which say nothing of the scores.
-const APART: [&str; 5] = ["policy.", "follow.", "input.", "groups.", "scores="];
+const APART: [&str; 6] = ["policy.", "follow.", "input.", "groups.", "scores=", "select."];
 
 /// What a cut decides by.
 pub struct Cut<'a> {
@@ -19,6 +19,8 @@ pub struct Cut<'a> {
     pub policy: Policy,
     pub goal: Goal,
     pub groups: Option<&'a GroupRules>,
+    /// The digest of the state that selects, where one does.
+    pub selection: Option<Digest>,
     /// How the sources are read, where that is not the default.
     pub reading: Vec<String>,
 }
@@ -62,6 +64,7 @@ impl Cut<'_> {
         settings.extend(self.policy.threshold.map(|x| format!("policy.threshold={x:?}")));
         settings
             .extend((self.policy.on_error == OnError::Keep).then(|| "policy.on_error=keep".into()));
+        settings.extend(self.selection.map(|state| format!("select.state={state}")));
         settings.sort_by(|one, other| one.split_once('=').cmp(&other.split_once('=')));
         settings
     }

@@ -81,6 +81,11 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(groups) = &groups {
         refuse_shares_of_streams(groups, config, inputs.is_repeatable())?;
     }
+    if groups.is_some() && session.selection.is_some() {
+        return Err("groups (--by) keep shares by the score, and --select by more than that: let the state \
+                    keep shares by source (sources by shard)"
+            .into());
+    }
     let has_shares = groups.as_ref().is_some_and(GroupRules::has_shares);
     let is_in_passes = has_shares || matches!(cut, Cut::Fraction(_));
     if is_in_passes && args.input.shard.is_some() {

@@ -15,6 +15,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 pub use args::SelectCommand;
+#[cfg(feature = "parquet")]
+pub use resources::tokens_of;
 
 /// Runs the command.
 pub fn run(command: &SelectCommand) -> Result<ExitCode, Box<dyn Error>> {
