@@ -190,7 +190,6 @@ pub mod plan;
 pub mod prepare;
 #[doc(hidden)]
 pub mod printable;
-#[cfg(feature = "parquet")]
 #[doc(hidden)]
 pub mod recorded;
 #[doc(hidden)]

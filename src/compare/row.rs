@@ -4,7 +4,7 @@ use pairgate_core::decision::{Class, Facts, Reason, Verdict};
 use pairgate_core::pair::Uid;
 use pairgate_core::policy::{self, OnError, Policy};
 
-use crate::journal::Record;
+use crate::recorded::RecordedRow;
 
 /// A pair as a run left it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +40,14 @@ impl Row {
     }
 }
 
-impl From<Record> for Row {
-    fn from(record: Record) -> Self {
-        let Record { uid, key, shard, verdict, reason, facts, .. } = record;
-        Self { uid, key, shard, verdict, reason, facts }
+impl From<RecordedRow> for Row {
+    fn from(row: RecordedRow) -> Self {
+        let (mut reason, facts) = (row.found(), row.facts());
+        let decided = Policy::default().decide(reason, facts);
+        if row.verdict.is_none() {
+            reason = decided.reason;
+        }
+        let verdict = row.verdict.unwrap_or(decided.verdict);
+        Self { uid: row.uid, key: row.key, shard: row.shard, verdict, reason, facts }
     }
 }

@@ -31,14 +31,18 @@ pub mod subset_file;
 #[cfg(feature = "parquet")]
 pub mod threshold;
 
+#[cfg(feature = "parquet")]
 use std::io;
+#[cfg(feature = "parquet")]
 use std::path::Path;
 
+#[cfg(feature = "parquet")]
 use crate::disk::IoError;
 #[cfg(feature = "parquet")]
 pub use crate::embeddings::{arrays as embeddings, numpy};
 
 /// Names the file in an I/O error of reading.
+#[cfg(feature = "parquet")]
 fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
     move |why| IoError::Read { from: path.display().to_string(), why }
 }

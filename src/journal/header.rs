@@ -72,6 +72,14 @@ impl Terms {
         }
     }
 
+    /// Terms of which nothing is known but the model.
+    pub fn of_model(digest: Digest) -> Self {
+        let name = ModelName { name: String::new(), digest };
+        let terms = Self::new(name, Digest::default(), Vec::new(), None, None);
+        // Without a program's version nobody takes its settings for none.
+        Self { program: String::new(), decision_version: 0, ..terms }
+    }
+
     /// Terms of this program for a model and what a gate on it decides by.
     #[cfg(feature = "model")]
     pub fn of(model: &Model, settings: &GateSettings) -> Self {

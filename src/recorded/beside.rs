@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pairgate_core::pair::{Digest, Uid};
 
-use super::find::{unread, wrong};
+use super::row::RecordedRow;
+use super::{unread, wrong};
 use crate::disk::IoError;
 use crate::embeddings::arrays::{Pairs, Plain, array_names};
 use crate::embeddings::{ByTicket, Covers, Names};
@@ -117,12 +118,7 @@ pub(super) enum Embedded {
 
 impl Embedded {
     /// The embeddings of the next pair.
-    pub fn next(
-        &mut self,
-        uid: Option<Uid>,
-        ticket: u64,
-        stored: Option<u32>,
-    ) -> Result<Option<PairEmbeddings>, IoError> {
+    pub fn next(&mut self, row: &RecordedRow) -> Result<Option<PairEmbeddings>, IoError> {
         match self {
             Self::Nowhere => Ok(None),
             Self::Each(npz) => {
@@ -130,19 +126,21 @@ impl Embedded {
                     let why = format!("it has {} rows, fewer than there are pairs", npz.len());
                     return Err(npz.failed(why));
                 };
-                match (found, uid) {
-                    (Some(found), Some(uid)) if found != uid => {
-                        Err(npz.failed(format!("a row is of the pair {found}, and not of {uid}")))
+                match found {
+                    Some(found) if found != row.uid && !row.is_malformed => {
+                        let why = format!("a row is of the pair {found}, and not of {}", row.uid);
+                        Err(npz.failed(why))
                     }
                     _ => Ok(pair),
                 }
             }
             Self::ByTicket(found) => {
-                let pair = found.of(ticket)?;
+                let pair = found.of(row.ticket)?;
                 Ok(pair.map(|pair| PairEmbeddings::clone(&pair)))
             }
-            Self::Shards(shards) => match (stored, uid) {
-                (Some(shard), Some(uid)) => shards.next(shard, uid),
+            Self::Shards(shards) => match row.stored {
+                // One that was made of a stored sample is out of its order.
+                Some(shard) if !row.is_recovered => shards.next(shard, row.uid),
                 _ => Ok(None),
             },
         }

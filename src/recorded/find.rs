@@ -3,27 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pairgate_core::pair::Digest;
+
 use super::beside::{At, Embedded, Npz, Shards};
-use super::journal::JournalRows;
-use super::table::TableRows;
-use super::text::TextRows;
-use super::{About, Part, ReadAs, RecordedRow, Rows};
-use crate::datacomp::metadata::{Table, tables_in};
+use super::row::ReadAs;
+use super::run::{About, Pairs, Part};
+use super::{Rows, unread, wrong};
+use crate::datacomp::metadata::tables_in;
 use crate::disk::IoError;
 use crate::embeddings::by_ticket::{FOLDER, segments};
 use crate::embeddings::npz::beside;
 use crate::embeddings::{ByTicket, Covers};
 use crate::journal;
-
-/// Names the file in an I/O error of reading.
-pub(super) fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
-    move |why| IoError::Read { from: path.display().to_string(), why }
-}
-
-/// A file whose bytes are not what they should be.
-pub(super) fn wrong(why: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why.into())
-}
 
 /// The files and folders that are read one by one.
 pub(super) fn parts_of(path: &Path) -> Result<Vec<PathBuf>, IoError> {
@@ -51,24 +42,18 @@ fn output_folder(path: &Path) -> PathBuf {
 
 /// Opens a file or folder.
 pub(super) fn open(path: &Path, read: &ReadAs) -> Result<Part, IoError> {
-    if path.is_dir() {
-        return open_folder(path, read);
-    }
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension.unwrap_or_default() {
-        "pairgate" => open_journal(path, read),
-        "parquet" => open_table(path, read),
-        "tar" => open_table(&path.with_extension("parquet"), read),
-        "csv" => open_text(path, read, TextRows::csv),
+        _ if path.is_dir() => open_folder(path, read),
+        "tar" => open_file(&path.with_extension("parquet"), read),
         "npz" => open_npz(path, read),
-        _ => open_text(path, read, TextRows::lines),
+        _ => open_file(path, read),
     }
 }
 
 /// An output folder: a row for each record of its journal.
 fn open_folder(folder: &Path, read: &ReadAs) -> Result<Part, IoError> {
-    let reader = journal::Reader::open(folder)?;
-    let digest = reader.terms().model();
+    let rows = Rows::open(folder, read)?;
     let segments = segments(&folder.join(FOLDER))?;
     let names = read.names.as_ref();
     let first_shard = || -> Result<Option<Npz>, IoError> {
@@ -90,83 +75,45 @@ fn open_folder(folder: &Path, read: &ReadAs) -> Result<Part, IoError> {
             None => (Embedded::Nowhere, None, None),
         },
     };
-    let dimension = first.as_ref().map(Npz::dimension);
-    let model = first.and_then(|npz| npz.model).or_else(|| Some(digest).filter(is_known));
-    let about = About { rows: Covers::All, embeddings: covers, model, dimension };
-    Ok(Part { rows: Box::new(JournalRows::new(reader, embedded)), about })
+    let about = About { embeddings: covers, ..about(first.as_ref(), Some(&rows)) };
+    Ok(Part { pairs: Pairs::Rows(rows, embedded), about })
 }
 
-fn is_known(digest: &pairgate_core::pair::Digest) -> bool {
-    *digest != pairgate_core::pair::Digest::default()
-}
-
-/// A journal in one file: that of `score`, or of a one-to-one output.
-fn open_journal(path: &Path, read: &ReadAs) -> Result<Part, IoError> {
-    let reader = journal::Reader::open(path)?;
-    let digest = Some(reader.terms().model()).filter(is_known);
+/// A file of scores, the table beside a kept shard, DataComp's metadata; the journal of `score`, or of a
+/// one-to-one output.
+fn open_file(path: &Path, read: &ReadAs) -> Result<Part, IoError> {
+    let rows = Rows::open(path, read)?;
     let file = beside(path);
     let npz = Npz::find(&file, read.names.as_ref())?;
-    let about = about(npz.as_ref(), Covers::All, digest);
+    let about = about(npz.as_ref(), Some(&rows));
     let embedded = match npz {
         None => Embedded::Nowhere,
-        Some(npz) if npz.covers == Some(Covers::Kept) => {
+        Some(npz) if rows.is_journal() && npz.covers == Some(Covers::Kept) => {
             Embedded::Shards(Box::new(Shards::new(At::File(file), read.names.as_ref())))
         }
         Some(npz) => Embedded::Each(Box::new(npz)),
     };
-    Ok(Part { rows: Box::new(JournalRows::new(reader, embedded)), about })
-}
-
-/// What a file holds whose rows are `rows`, with the `.npz` beside it.
-fn about(npz: Option<&Npz>, rows: Covers, model: Option<pairgate_core::pair::Digest>) -> About {
-    let embeddings = npz.map(|npz| npz.covers.unwrap_or(rows));
-    let model = npz.and_then(|npz| npz.model).or(model);
-    About { rows, embeddings, model, dimension: npz.map(Npz::dimension) }
-}
-
-fn each(npz: Option<Npz>) -> Embedded {
-    npz.map_or(Embedded::Nowhere, |npz| Embedded::Each(Box::new(npz)))
-}
-
-/// A table of scores, the table beside a kept shard, or DataComp's metadata.
-fn open_table(path: &Path, read: &ReadAs) -> Result<Part, IoError> {
-    let table = Table::open(path)?;
-    let npz = Npz::find(&beside(path), read.names.as_ref())?;
-    // What only the table beside a kept shard has.
-    let is_kept = table.check_text("source_shard").is_ok();
-    let covers = if is_kept { Covers::Kept } else { Covers::All };
-    let model = table.told("pairgate.model").and_then(|text| text.parse().ok()).filter(is_known);
-    let about = about(npz.as_ref(), covers, model);
-    let rows = TableRows::new(path, table, is_kept, read, each(npz))?;
-    Ok(Part { rows: Box::new(rows), about })
-}
-
-fn open_text(
-    path: &Path,
-    read: &ReadAs,
-    rows: impl Fn(&Path, Embedded) -> Result<TextRows, IoError>,
-) -> Result<Part, IoError> {
-    let npz = Npz::find(&beside(path), read.names.as_ref())?;
-    let about = about(npz.as_ref(), Covers::All, None);
-    Ok(Part { rows: Box::new(rows(path, each(npz))?), about })
+    Ok(Part { pairs: Pairs::Rows(rows, embedded), about })
 }
 
 /// Embeddings by themselves.
 fn open_npz(path: &Path, read: &ReadAs) -> Result<Part, IoError> {
     let missing = || unread(path)(io::ErrorKind::NotFound.into());
     let npz = Npz::find(path, read.names.as_ref())?.ok_or_else(missing)?;
-    let covers = npz.covers.unwrap_or(Covers::All);
-    let about = about(Some(&npz), covers, None);
-    Ok(Part { rows: Box::new(Alone(npz)), about })
+    let about = about(Some(&npz), None);
+    Ok(Part { pairs: Pairs::Alone(Box::new(npz)), about })
 }
 
-/// The rows of an `.npz` that nothing tells more of.
-#[derive(Debug)]
-struct Alone(Npz);
-
-impl Rows for Alone {
-    fn next(&mut self) -> Result<Option<RecordedRow>, IoError> {
-        let Some((uid, embeddings)) = self.0.next()? else { return Ok(None) };
-        Ok(Some(RecordedRow { uid: uid.unwrap_or_default(), embeddings, ..RecordedRow::default() }))
+/// What there is of embeddings and of rows.
+fn about(npz: Option<&Npz>, rows: Option<&Rows>) -> About {
+    let told = npz.and_then(|npz| npz.covers).unwrap_or(Covers::All);
+    let covers = rows.map_or(told, Rows::covers);
+    let model = rows.and_then(Rows::terms).map(|terms| terms.model());
+    let model = model.filter(|digest| *digest != Digest::default());
+    About {
+        rows: covers,
+        embeddings: npz.map(|npz| npz.covers.unwrap_or(covers)),
+        model: npz.and_then(|npz| npz.model).or(model),
+        dimension: npz.map(Npz::dimension),
     }
 }

@@ -1,227 +1,54 @@
-//! What runs have recorded, pair by pair, whatever form it has: what selection is fitted on.
+//! What runs have recorded, pair by pair, whatever form it has: what selection is fitted on, what is cut by,
+//! and what is compared.
 //!
-//! ```no_run
-//! use std::path::PathBuf;
-//! use pairgate::embeddings::Covers;
-//! use pairgate::recorded::{ReadAs, RecordedRun};
+//! | file | idea |
+//! |---|---|
+//! | [`row`] | what is recorded of a pair, and which of it is read |
+//! | [`rows`] | the rows of one file or folder: its first bytes tell its form |
+//! | `lines`, `csv`, `table`, `journal` | the forms |
+//! | `cells` | from a row's cells, as texts and tables have them, to the row |
+//! | `run` | rows of several runs with their embeddings |
+//! | `find`, `beside` | what a run's path is, and the embeddings that lie beside it |
+//! | [`scores`] | scores by uid |
 //!
-//! let mut run = RecordedRun::open(&[PathBuf::from("scores.parquet")], &ReadAs::default())?;
-//! assert_eq!(run.embeddings(), Some(Covers::All), "kept pairs alone are no pool");
-//! while let Some(row) = run.next()? {
-//!     if let (Some(score), Some(pair)) = (row.score, &row.embeddings) {
-//!         println!("{} {score} {}", row.uid, pair.image.len());
-//!     }
-//! }
-//! # Ok::<(), pairgate::IoError>(())
-//! ```
-//!
-//! | path | rows | embeddings |
-//! |---|---|---|
-//! | `NAME.parquet`, `NAME.csv`, `NAME.jsonl` of `score` | every pair | `NAME.npz`, a row for each |
-//! | `NAME.pairgate` of `score` | every pair | the same |
-//! | an output folder of `filter`, `serve`, ... | every pair, by its journal | `embeddings/*.npz`, of every scored pair; else `00000.npz` beside each shard, of kept ones |
-//! | a folder of one-to-one outputs | every pair | `NAME.npz`: of every pair where they are scores, else of kept ones |
-//! | a kept shard, `00000.tar` or its table | kept pairs | `00000.npz` |
-//! | DataComp's metadata, files or a folder | every pair | `.npz` beside each, by the names that are asked for |
-//! | `NAME.npz` by itself | uids alone | its own |
+//! Tables and embeddings need the feature `parquet`.
 //!
 //! Rows come in the order in which they were written. Nothing is held but the row that is being read, and
-//! pages of a table. A file that is damaged, or whose rows are not those of the table beside it, is an
-//! error that names it.
+//! pages of a table; a line or row of text has at most [`MAX_ROW`] bytes. A file that is damaged, or whose
+//! rows are not those of the table beside it, is an error that names it and the row.
 
+#[cfg(feature = "parquet")]
 mod beside;
+mod cells;
+mod csv;
+#[cfg(feature = "parquet")]
 mod find;
 mod journal;
+mod lines;
+pub mod row;
+pub mod rows;
+#[cfg(feature = "parquet")]
+mod run;
+pub mod scores;
+#[cfg(feature = "parquet")]
 mod table;
-mod text;
 
-use std::path::{Path, PathBuf};
-
-use pairgate_core::decision::{Reason, Verdict};
-use pairgate_core::pair::{Digest, Uid};
+use std::io;
+use std::path::Path;
 
 use crate::disk::IoError;
-use crate::embeddings::{Covers, Names};
-use crate::score::PairEmbeddings;
 
-/// What is looked for in files that others have made too.
-#[derive(Debug, Clone, Default)]
-pub struct ReadAs {
-    /// What the arrays of embeddings are called; where none is said, pairgate's own are found whatever they
-    /// are called, and others must be `image` and `text`.
-    pub names: Option<Names>,
-    /// The column of a metadata table that holds its scores, such as `clip_l14_similarity_score`; without
-    /// one such rows have none.
-    pub score: Option<String>,
+pub use row::{Field, ReadAs, RecordedRow};
+pub use rows::{MAX_ROW, Rows, check_repeatable};
+#[cfg(feature = "parquet")]
+pub use run::RecordedRun;
+
+/// Names the file in an I/O error of reading.
+fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
+    move |why| IoError::Read { from: path.display().to_string(), why }
 }
 
-/// What is recorded of a pair.
-#[derive(Debug, Clone, PartialEq, Default)]
-#[non_exhaustive]
-pub struct RecordedRow {
-    /// Its identity.
-    pub uid: Uid,
-    /// Its key in its source; empty where that is not recorded.
-    pub key: String,
-    /// The shard, folder or manifest that it came from; empty where that is not recorded.
-    pub shard: String,
-    /// The score; `None` where there is none, or no number.
-    pub score: Option<f32>,
-    /// What speaks against it; `None` where nothing does, or nothing is said.
-    pub reason: Option<Reason>,
-    /// What became of it, where it was decided.
-    pub verdict: Option<Verdict>,
-    /// Its caption, where that is recorded.
-    pub caption: Option<String>,
-    /// Its embeddings, where it has any.
-    pub embeddings: Option<PairEmbeddings>,
-}
-
-/// Reads the rows of runs, one run after the other.
-#[derive(Debug)]
-pub struct RecordedRun {
-    rest: std::vec::IntoIter<PathBuf>,
-    read: ReadAs,
-    current: Option<Part>,
-    rows: Covers,
-    embeddings: Option<Covers>,
-    model: Option<Digest>,
-    dimension: Option<usize>,
-    malformed: u64,
-}
-
-/// One file or folder that is being read.
-trait Rows: std::fmt::Debug + Send {
-    /// The next row; `None` behind the last.
-    fn next(&mut self) -> Result<Option<RecordedRow>, IoError>;
-
-    /// Rows that were passed over because their uid is not 32 hex digits.
-    fn malformed(&self) -> u64 {
-        0
-    }
-}
-
-/// One file or folder, and what it holds.
-#[derive(Debug)]
-struct Part {
-    rows: Box<dyn Rows>,
-    about: About,
-}
-
-/// What a file or folder holds.
-#[derive(Debug, Clone, Copy)]
-struct About {
-    rows: Covers,
-    embeddings: Option<Covers>,
-    model: Option<Digest>,
-    dimension: Option<usize>,
-}
-
-impl RecordedRun {
-    /// Opens what `paths` are; see [the module](self). Each is looked at now, so that nothing is learnt of
-    /// it too late.
-    ///
-    /// # Errors
-    /// [`IoError::Read`] where one is no run, cannot be read, or has another model or another length of
-    /// embeddings than those before it.
-    pub fn open(paths: &[PathBuf], read: &ReadAs) -> Result<Self, IoError> {
-        let mut parts = Vec::new();
-        for path in paths {
-            parts.extend(find::parts_of(path)?);
-        }
-        let mut run = Self {
-            rest: Vec::new().into_iter(),
-            read: read.clone(),
-            current: None,
-            rows: Covers::All,
-            embeddings: None,
-            model: None,
-            dimension: None,
-            malformed: 0,
-        };
-        for (place, path) in parts.iter().enumerate() {
-            let about = find::open(path, read)?.about;
-            run.join(path, about, place == 0)?;
-        }
-        run.rest = parts.into_iter();
-        Ok(run)
-    }
-
-    /// Takes what one more part holds into account.
-    fn join(&mut self, path: &Path, about: About, is_first: bool) -> Result<(), IoError> {
-        let refuse = |why: String| find::unread(path)(find::wrong(why));
-        if let (Some(was), Some(is)) = (self.dimension, about.dimension)
-            && was != is
-        {
-            return Err(refuse(format!(
-                "its embeddings have {is} values, those before {was}: they are of two models"
-            )));
-        }
-        if let (Some(was), Some(is)) = (self.model, about.model)
-            && was != is
-        {
-            return Err(refuse(format!("its model is {is}, that of the runs before is {was}")));
-        }
-        if about.rows == Covers::Kept {
-            self.rows = Covers::Kept;
-        }
-        self.embeddings = match (self.embeddings, about.embeddings) {
-            (found, other) if is_first => other.or(found),
-            (Some(Covers::All), Some(Covers::All)) => Some(Covers::All),
-            (Some(_), Some(_)) => Some(Covers::Kept),
-            // Some have none: they are not those of all pairs.
-            (found, other) => found.or(other).map(|_| Covers::Kept),
-        };
-        self.dimension = self.dimension.or(about.dimension);
-        self.model = self.model.or(about.model);
-        Ok(())
-    }
-
-    /// Whether there is a row for every pair that was read, or for kept pairs alone.
-    pub fn rows(&self) -> Covers {
-        self.rows
-    }
-
-    /// Which pairs' embeddings are recorded; `None` where there are none. What is fitted to a pool needs
-    /// [`Covers::All`].
-    pub fn embeddings(&self) -> Option<Covers> {
-        self.embeddings
-    }
-
-    /// The digest of the model that scored and embedded the pairs, where that is told.
-    pub fn model(&self) -> Option<Digest> {
-        self.model
-    }
-
-    /// Values of an embedding, where there are any.
-    pub fn dimension(&self) -> Option<usize> {
-        self.dimension
-    }
-
-    /// Rows so far that were passed over: their uid is not 32 hex digits.
-    pub fn malformed(&self) -> u64 {
-        self.malformed + self.current.as_ref().map_or(0, |part| part.rows.malformed())
-    }
-
-    /// The next row; `None` behind the last.
-    ///
-    /// # Errors
-    /// [`IoError::Read`] where a file is damaged, or does not belong to what lies beside it.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an error is no row: `?` comes before the end is asked"
-    )]
-    pub fn next(&mut self) -> Result<Option<RecordedRow>, IoError> {
-        loop {
-            if let Some(part) = &mut self.current {
-                if let Some(row) = part.rows.next()? {
-                    return Ok(Some(row));
-                }
-                self.malformed += part.rows.malformed();
-                self.current = None;
-            }
-            let Some(path) = self.rest.next() else { return Ok(None) };
-            self.current = Some(find::open(&path, &self.read)?);
-        }
-    }
+/// A file whose bytes are not what they should be.
+fn wrong(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
 }

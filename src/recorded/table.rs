@@ -1,200 +1,173 @@
 //! The rows of a Parquet table: scores, kept pairs, or DataComp's metadata.
 
-use std::path::{Path, PathBuf};
+use std::borrow::Cow;
+use std::path::Path;
 
+use pairgate_core::decision::Verdict;
+use pairgate_core::pair::{Digest, Size};
 use parquet::data_type::ByteArray;
 
-use super::beside::Embedded;
-use super::text::{reason_of, verdict_of};
-use super::{ReadAs, RecordedRow, Rows};
+use super::cells::Cells;
+use super::row::{Field, ReadAs, RecordedRow};
+use super::rows::{Failed, Form};
 use crate::datacomp::metadata::{Numbers, Table, Texts};
 use crate::disk::IoError;
-use pairgate_core::decision::Verdict;
-use pairgate_core::pair::Uid;
+use crate::embeddings::Covers;
+use crate::journal::Terms;
 
 /// Rows that are read at once.
-const BATCH: u64 = 256;
+const BATCH: u64 = 1024;
 
 /// One row a row of the table.
-#[derive(Debug)]
 pub(super) struct TableRows {
-    columns: Columns,
     table: Table,
-    path: PathBuf,
     is_kept: bool,
-    /// Row groups that are left, by their rows.
-    groups: std::vec::IntoIter<(usize, u64)>,
+    terms: Option<Terms>,
+    /// By [`Field::TEXTS`].
+    texts: Vec<Column<Texts, ByteArray>>,
+    /// By [`Field::NUMBERS`].
+    numbers: Vec<Column<Numbers, f64>>,
+    /// Row groups that are to come, by their rows.
+    groups: std::iter::Enumerate<std::vec::IntoIter<u64>>,
+    /// Rows of the group that are left.
     left: u64,
-    open: Open,
-    batch: Batch,
-    embedded: Embedded,
-    malformed: u64,
-}
-
-/// The names of the columns that are read, as far as the table has them.
-#[derive(Debug)]
-struct Columns {
-    texts: Vec<Option<String>>,
-    score: Option<String>,
-}
-
-/// Places of texts in a batch.
-const UID: usize = 0;
-const KEY: usize = 1;
-const SHARD: usize = 2;
-const REASON: usize = 3;
-const VERDICT: usize = 4;
-const CAPTION: usize = 5;
-
-/// The columns of the row group that is being read.
-#[derive(Default)]
-struct Open {
-    texts: Vec<Option<Texts>>,
-    score: Option<Numbers>,
-}
-
-impl std::fmt::Debug for Open {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open").finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Default)]
-struct Batch {
-    texts: Vec<Vec<Option<ByteArray>>>,
-    scores: Vec<Option<f64>>,
+    /// The next row of the batch.
     next: usize,
     rows: usize,
+    ticket: u64,
+}
+
+/// A column that is read, where it has a name; of it the row group that is open, and some cells.
+struct Column<C, T> {
+    name: Option<String>,
+    open: Option<C>,
+    batch: Vec<Option<T>>,
+}
+
+impl<C, T> Column<C, T> {
+    fn named(name: Option<String>) -> Self {
+        Self { name, open: None, batch: Vec::new() }
+    }
+
+    fn cell(&self, place: usize) -> Option<&T> {
+        self.batch.get(place)?.as_ref()
+    }
 }
 
 impl TableRows {
-    pub fn new(
-        path: &Path,
-        table: Table,
-        is_kept: bool,
-        read: &ReadAs,
-        embedded: Embedded,
-    ) -> Result<Self, IoError> {
-        table.check_text("uid")?;
-        let first = |names: &[&str]| {
-            let found = names.iter().find(|name| table.check_text(name).is_ok());
-            found.map(|name| (*name).to_owned())
+    pub fn open(path: &Path, read: &ReadAs) -> Result<Self, IoError> {
+        let table = Table::open(path)?;
+        // What only the table beside a kept shard has.
+        let is_kept = table.check_text("source_shard").is_ok();
+        let text = |field: Field| {
+            let name = name_of(field, is_kept, read, &|name| table.check_text(name));
+            name.map(Column::named)
         };
-        let (key, shard) = match is_kept {
-            true => (first(&["source_key", "key"]), first(&["source_shard"])),
-            false => (first(&["key"]), first(&["shard"])),
+        let number = |field: Field| {
+            let name = name_of(field, is_kept, read, &|name| table.precision(name).map(|_| ()));
+            name.map(Column::named)
         };
-        let caption = first(&["caption", "text", "metadata_caption"]);
-        let texts = vec![
-            Some("uid".to_owned()),
-            key,
-            shard,
-            first(&["reason"]),
-            first(&["verdict"]),
-            caption,
-        ];
-        let score = match &read.score {
-            // A column that was asked for must be there.
-            Some(name) => {
-                table.precision(name)?;
-                Some(name.clone())
-            }
-            None => table.precision("score").is_ok().then(|| "score".to_owned()),
-        };
-        let groups: Vec<_> = table.groups()?.into_iter().enumerate().collect();
-        Ok(Self {
-            columns: Columns { texts, score },
-            table,
-            path: path.to_owned(),
-            is_kept,
-            groups: groups.into_iter(),
-            left: 0,
-            open: Open::default(),
-            batch: Batch::default(),
-            embedded,
-            malformed: 0,
-        })
+        let texts = Field::TEXTS.into_iter().map(text).collect::<Result<_, _>>()?;
+        let numbers = Field::NUMBERS.into_iter().map(number).collect::<Result<_, _>>()?;
+        let groups = table.groups()?.into_iter().enumerate();
+        let terms = terms(&table);
+        let (left, next, rows, ticket) = (0, 0, 0, 0);
+        Ok(Self { table, is_kept, terms, texts, numbers, groups, left, next, rows, ticket })
     }
 
-    /// Reads the next batch; `false` behind the last.
+    /// Reads the next batch; whether there was one.
     fn fill(&mut self) -> Result<bool, IoError> {
         while self.left == 0 {
             let Some((group, rows)) = self.groups.next() else { return Ok(false) };
             self.left = rows;
-            self.open = self.open_group(group)?;
+            for column in &mut self.texts {
+                let name = column.name.as_ref();
+                column.open = name.map(|name| self.table.texts(group, name)).transpose()?;
+            }
+            for column in &mut self.numbers {
+                let name = column.name.as_ref();
+                column.open = name.map(|name| self.table.numbers(group, name)).transpose()?;
+            }
         }
         let rows = self.left.min(BATCH) as usize;
         self.left -= rows as u64;
-        let batch = &mut self.batch;
-        batch.texts.resize_with(self.open.texts.len(), Vec::new);
-        for (column, out) in self.open.texts.iter_mut().zip(&mut batch.texts) {
-            match column {
-                Some(column) => column.read(rows, out)?,
-                None => out.clear(),
-            }
+        for Column { open, batch, .. } in &mut self.texts {
+            open.as_mut().map_or(Ok(()), |column| column.read(rows, batch))?;
         }
-        match &mut self.open.score {
-            Some(column) => column.read(rows, &mut batch.scores)?,
-            None => batch.scores.clear(),
+        for Column { open, batch, .. } in &mut self.numbers {
+            open.as_mut().map_or(Ok(()), |column| column.read(rows, batch))?;
         }
-        (batch.next, batch.rows) = (0, rows);
+        (self.next, self.rows) = (0, rows);
         Ok(true)
-    }
-
-    fn open_group(&self, group: usize) -> Result<Open, IoError> {
-        let text = |name: &Option<String>| {
-            name.as_ref().map(|name| self.table.texts(group, name)).transpose()
-        };
-        let texts = self.columns.texts.iter().map(text).collect::<Result<_, _>>()?;
-        let score = self.columns.score.as_ref();
-        let score = score.map(|name| self.table.numbers(group, name)).transpose()?;
-        Ok(Open { texts, score })
-    }
-
-    fn take(&mut self) -> Result<Option<RecordedRow>, IoError> {
-        let at = self.batch.next;
-        self.batch.next += 1;
-        let text = |place: usize| -> Option<&str> {
-            let cell = self.batch.texts[place].get(at)?.as_ref()?;
-            str::from_utf8(cell.data()).ok()
-        };
-        let uid: Option<Uid> = text(UID).and_then(|uid| uid.parse().ok());
-        let score = self.batch.scores.get(at).copied().flatten();
-        let owned = |place| text(place).unwrap_or_default().to_owned();
-        let told = text(VERDICT).map(verdict_of(&self.path)).transpose()?;
-        let row = RecordedRow {
-            uid: uid.unwrap_or_default(),
-            key: owned(KEY),
-            shard: owned(SHARD),
-            score: score.map(|score| score as f32).filter(|score| !score.is_nan()),
-            reason: text(REASON).map(reason_of(&self.path)).transpose()?,
-            verdict: told.or_else(|| self.is_kept.then_some(Verdict::Kept)),
-            caption: text(CAPTION).map(str::to_owned),
-            embeddings: None,
-        };
-        let embeddings = self.embedded.next(uid, 0, None)?;
-        if uid.is_none() {
-            self.malformed += 1;
-            return Ok(None);
-        }
-        Ok(Some(RecordedRow { embeddings, ..row }))
     }
 }
 
-impl Rows for TableRows {
-    fn next(&mut self) -> Result<Option<RecordedRow>, IoError> {
-        loop {
-            if self.batch.next == self.batch.rows && !self.fill()? {
-                self.embedded.end()?;
-                return Ok(None);
-            }
-            if let Some(row) = self.take()? {
-                return Ok(Some(row));
+/// What the column of a field is called; `None` where it is not there, or not read.
+fn name_of(
+    field: Field,
+    is_kept: bool,
+    read: &ReadAs,
+    check: &dyn Fn(&str) -> Result<(), IoError>,
+) -> Result<Option<String>, IoError> {
+    if !read.reads(field) {
+        return Ok(None);
+    }
+    let asked = read.score.as_deref().filter(|_| field == Field::Score);
+    let names: &[&str] = match (field, &asked) {
+        (_, Some(asked)) => &[asked],
+        (Field::Key, _) if is_kept => &["source_key", "key"],
+        (Field::Shard, _) if is_kept => &["source_shard"],
+        (Field::Caption, _) => &["caption", "text", "metadata_caption"],
+        _ => &[field.name()],
+    };
+    match names.iter().find(|name| check(name).is_ok()) {
+        None if read.needs.contains(&field) || asked.is_some() => check(names[0]).map(|()| None),
+        found => Ok(found.map(|name| (*name).to_owned())),
+    }
+}
+
+/// The model and the config's digest, which the footer has.
+fn terms(table: &Table) -> Option<Terms> {
+    let digest = |name: &str| table.note(name)?.parse::<Digest>().ok();
+    let config = digest("pairgate.config").unwrap_or_default();
+    Some(Terms { config, ..Terms::of_model(digest("pairgate.model")?) })
+}
+
+impl Form for TableRows {
+    fn next(&mut self) -> Result<Option<RecordedRow>, Failed> {
+        if self.next == self.rows && !self.fill()? {
+            return Ok(None);
+        }
+        let place = self.next;
+        (self.next, self.ticket) = (place + 1, self.ticket + 1);
+        let mut cells = Cells::default();
+        for ((text, column), field) in cells.texts.iter_mut().zip(&self.texts).zip(Field::TEXTS) {
+            let Some(bytes) = column.cell(place) else { continue };
+            *text = str::from_utf8(bytes.data()).ok().map(Cow::Borrowed);
+            // What people write is not always text, and what is no uid is told apart.
+            if text.is_none() && !matches!(field, Field::Uid | Field::Caption) {
+                return Err(format!("its {} is no text", field.name()).into());
             }
         }
+        let number = |field: usize| self.numbers[field].cell(place).copied();
+        let whole = |field: usize| number(field).map_or(0, |number| number as u32);
+        cells.score = number(0).map(|score| score as f32);
+        cells.caption_length = whole(1);
+        cells.size = Size::new(whole(2), whole(3));
+        let mut row = cells.row(self.ticket - 1)?;
+        row.verdict = row.verdict.or(self.is_kept.then_some(Verdict::Kept));
+        Ok(Some(row))
     }
 
-    fn malformed(&self) -> u64 {
-        self.malformed
+    fn place(&self) -> String {
+        format!("row {}", self.ticket)
+    }
+
+    fn terms(&self) -> Option<&Terms> {
+        self.terms.as_ref()
+    }
+
+    fn covers(&self) -> Covers {
+        if self.is_kept { Covers::Kept } else { Covers::All }
     }
 }

@@ -5,6 +5,7 @@
 mod disk;
 mod groups;
 mod odd;
+mod recorded;
 mod recording;
 mod reload;
 mod score;

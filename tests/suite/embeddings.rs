@@ -381,6 +381,7 @@ fn metadata_of_datacomp_is_a_recorded_run() {
     let read = ReadAs {
         names: Some("l14_img,l14_img2".parse().unwrap()),
         score: Some("clip_l14_similarity_score".into()),
+        ..ReadAs::default()
     };
     let found = array_names(&pool.join("00000000.npz")).unwrap();
     let error = RecordedRun::open(std::slice::from_ref(&pool), &read).unwrap_err().to_string();

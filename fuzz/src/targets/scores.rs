@@ -1,21 +1,20 @@
 //! Scores that a run made, and language models.
 
 use pairgate::datacomp::language::fasttext::{FastText, Scratch};
-use pairgate::datacomp::scores::read_lines;
+use pairgate::recorded::scores::scores_by_uid;
 
 use crate::{Target, files};
 
 pub const LINES: Target = Target {
     name: "score_lines",
-    about: "a score a line at most",
+    about: "scores of any form, fewer than bytes",
     seeds: || {
         let line = r#"{"key":"meadow","uid":"00112233445566778899aabbccddeeff","score":0.3281,"#;
         vec![format!("{line}\"reason\":null}}\n\n{line}\"score\":null}}\n").into_bytes()]
     },
     run: |bytes| {
-        let lines = bytes.split(|byte| *byte == b'\n').count();
-        if let Ok(scores) = read_lines(&files::in_file("scores.jsonl", bytes)) {
-            assert!(scores.len() <= lines);
+        if let Ok(scores) = scores_by_uid(&files::in_file("scores.jsonl", bytes)) {
+            assert!(scores.len() <= bytes.len());
         }
     },
 };

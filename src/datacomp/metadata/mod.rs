@@ -169,12 +169,6 @@ impl Table {
         Ok(Numbers { column, at: self.place(name) })
     }
 
-    /// What the table tells under this name of how it was made.
-    pub fn told(&self, name: &str) -> Option<&str> {
-        let told = self.reader.metadata().file_metadata().key_value_metadata()?;
-        told.iter().find(|pair| pair.key == name)?.value.as_deref()
-    }
-
     fn typed<T: parquet::data_type::DataType>(
         &self,
         group: usize,

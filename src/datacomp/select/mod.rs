@@ -18,7 +18,6 @@ use rayon::prelude::*;
 use super::embeddings::{Rows, beside};
 use super::filter::{Ending, Filter, ImageBased, Limit, ScoreSource, ScoreTest};
 use super::metadata::{Precision, Table};
-use super::scores::UidScores;
 use super::threshold::Pool;
 use super::{unread, wrong};
 use crate::disk::IoError;
@@ -232,32 +231,4 @@ fn embeddings(
     range: std::ops::Range<u64>,
 ) -> Result<Rows, IoError> {
     Rows::open(&beside(table), &images.array, rows, images.centroids.size(), range)
-}
-
-/// Reads the scores of a table with the columns `uid` and `score`, as `pairgate score` writes it.
-///
-/// # Errors
-/// [`IoError::Read`] that names the column.
-pub fn scores_in_table(path: &Path) -> Result<UidScores, IoError> {
-    watched(path, || {
-        let table = Table::open(path)?;
-        let mut batch = Batch::default();
-        let (mut scores, mut malformed) = (Vec::new(), 0);
-        for (group, rows) in table.groups()?.into_iter().enumerate() {
-            let mut uids = table.texts(group, "uid")?;
-            let mut numbers = table.numbers(group, "score")?;
-            for rows in batches(rows) {
-                uids.read(rows, &mut batch.uid_texts)?;
-                batch.parse_uids();
-                numbers.read(rows, &mut batch.column)?;
-                for (uid, score) in batch.uids.iter().zip(&batch.column) {
-                    match uid {
-                        Ok(uid) => scores.push((*uid, score.map_or(f32::NAN, |s| s as f32))),
-                        Err(_) => malformed += 1,
-                    }
-                }
-            }
-        }
-        Ok(UidScores::new(scores, malformed))
-    })
 }

@@ -241,7 +241,7 @@ fn what_cannot_be_compared_says_why() {
             "the reason \"magic\" is not known",
         ),
         (write("long.jsonl", &huge), "line 1: it is longer than 8388608 bytes"),
-        (write("a.csv", "uid,key\n1,2\n"), "there is no column score"),
+        (write("a.csv", "uid,key\n1,2\n"), "there is no column \"score\""),
         (
             write("b.csv", &format!("uid,score\n{},high\n", uid(1))),
             "line 2: the score \"high\" is no number",

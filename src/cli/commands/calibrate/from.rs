@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::scored::{Kind, Scored};
+use super::scored::{Scored, is_recorded};
 use super::{CalibrateArgs, quantiles, tell_next};
 use crate::cli::progress::Pass;
 use crate::cli::session::{Session, exit_code, load_bundle, load_model};
@@ -65,7 +65,7 @@ struct Old {
 /// Reads or makes both models' scores of the pairs.
 fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>> {
     let (recorded, bundles): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        args.from.iter().partition(|path| Kind::of(path) != Kind::Other);
+        args.from.iter().partition(|path| is_recorded(path));
     let (mut new, mut old) = (Scored::default(), Old { scored: Scored::default(), bundle: None });
     if !bundles.is_empty() {
         let ([bundle], true) = (&bundles[..], recorded.is_empty()) else {
@@ -100,7 +100,7 @@ fn read(args: &CalibrateArgs) -> Result<(Old, Scored, ExitCode), Box<dyn Error>>
 
 /// Whether an input holds the new scores. Tables may hold pairs as well: whoever names a model has pairs for it.
 fn is_scored(args: &CalibrateArgs, path: &Path) -> bool {
-    args.input.model.model.is_none() && Kind::of(path) != Kind::Other
+    args.input.model.model.is_none() && is_recorded(path)
 }
 
 fn score(

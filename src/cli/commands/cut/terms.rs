@@ -8,7 +8,7 @@ use pairgate_core::policy::{OnError, Policy};
 use crate::decide::groups::{Goal, GroupRules};
 use crate::digest::sha256;
 use crate::journal::{Header, Terms};
-use crate::replay::scores::{Surveyed, of_model};
+use crate::replay::scores::Surveyed;
 
 /// Settings of a run that scored which say nothing of the scores.
 const APART: [&str; 6] = ["policy.", "follow.", "input.", "groups.", "scores=", "select."];
@@ -34,7 +34,7 @@ impl Cut<'_> {
     }
 
     pub fn terms(&self) -> Terms {
-        let unknown = || of_model(Digest::default());
+        let unknown = || Terms::of_model(Digest::default());
         let scored = self.surveyed.terms.clone().unwrap_or_else(unknown);
         let settings = self.settings(&scored);
         let lines: String = settings.iter().map(|setting| format!("{setting}\n")).collect();

@@ -112,7 +112,7 @@ fn targets(path: &Path, args: &FitArgs, dimension: usize) -> Result<Vec<Row>, Bo
         return Ok(values.chunks_exact(columns).map(Row::of_f32).collect());
     }
     let names = args.pool.embedding_names.as_deref().map(str::parse).transpose()?;
-    let read = ReadAs { names, score: None };
+    let read = ReadAs { names, ..ReadAs::default() };
     let mut run = RecordedRun::open(&[path.to_owned()], &read)?;
     if let Some(found) = run.dimension().filter(|found| *found != dimension) {
         return Err(wrong(found));

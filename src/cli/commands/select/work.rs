@@ -30,7 +30,7 @@ pub fn pool(
         None => None,
         Some(names) => Some(names.parse()?),
     };
-    let read = ReadAs { names, score: args.score_column.clone() };
+    let read = ReadAs { names, score: args.score_column.clone(), ..ReadAs::default() };
     let pool = RecordedPool::open(args.runs.clone(), read, threshold, for_fit)?;
     let limits = SampleLimits::default();
     Ok(pool.with_sources(args.source.clone(), args.images.options(), limits))

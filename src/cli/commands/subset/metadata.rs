@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::Found;
 use super::args::{ArchArg, FilterArg, SubsetArgs};
-use crate::cli::commands::journal::journal_at;
 use crate::cli::progress::Steps;
 use crate::datacomp::centroids::Centroids;
 use crate::datacomp::embeddings::{read_matrix, read_places};
@@ -18,8 +17,9 @@ use crate::datacomp::filter::{
 use crate::datacomp::language::Identifier;
 use crate::datacomp::language::fasttext::FastText;
 use crate::datacomp::metadata::tables_in;
-use crate::datacomp::scores::{UidScores, read_journal, read_lines};
-use crate::datacomp::select::{Selection, Tables, scores_in_table};
+use crate::datacomp::scores::UidScores;
+use crate::datacomp::select::{Selection, Tables};
+use crate::recorded::scores::scores_by_uid;
 
 /// Runs all rows through the filters that are asked for.
 pub fn select(args: &SubsetArgs) -> Result<Found, Box<dyn Error>> {
@@ -120,11 +120,7 @@ fn clip_score(args: &SubsetArgs) -> Result<ScoreTest, Box<dyn Error>> {
 
 /// The scores of a run, by what the file is.
 fn scores_of(path: &Path) -> Result<UidScores, Box<dyn Error>> {
-    if let Some(journal) = journal_at(path) {
-        return Ok(read_journal(&journal)?);
-    }
-    let is_table = path.extension().is_some_and(|extension| extension == "parquet");
-    let scores = if is_table { scores_in_table(path)? } else { read_lines(path)? };
+    let scores = scores_by_uid(path)?;
     if scores.is_empty() {
         return Err(format!("{}: there is no score in it", path.display()).into());
     }
