@@ -22,7 +22,7 @@ passed=tests/data/arm_passed.sha256
 # What decides bits, and what tests them; names that are not there do not matter.
 decides=(
     Cargo.lock crates/core/src crates/kernels/src models/default
-    src/decode src/gate src/model src/prepare src/text
+    src/decode src/embeddings src/gate src/model src/prepare src/score src/select src/text
     tests/suite/{bits,decode,gate,jpeg,prepare,support,text}{,.rs} tests/data/bits{,.csv}
 )
 # A digest of those of them that git knows, as they are in the working tree.

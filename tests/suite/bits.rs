@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pairgate::decode::{Rgb8, decode, probe};
 use pairgate::model::bundle::Bundle;
@@ -16,8 +17,13 @@ use pairgate::model::check::golden::Picture;
 use pairgate::model::{Arithmetic, Model, Scorer, score};
 use pairgate::prepare::{Interpolation, Preparation, Preparer, Resize};
 use pairgate::score::{PairEmbeddings, Row};
+use pairgate::select::fit::{Work, frozen};
+use pairgate::select::pool::InMemory;
+use pairgate::select::scorers::Resources;
+use pairgate::select::{About, PoolPair, fit};
+use pairgate::{Digest, Uid};
 use pairgate_core::config::ImageLimits;
-use pairgate_kernels::Isa;
+use pairgate_kernels::{Isa, Team};
 
 use crate::cli::emulated;
 use crate::support::data;
@@ -134,6 +140,48 @@ fn recorded_digest(scorer: &mut Scorer, pairs: &[Pair]) -> u64 {
     digest(bytes)
 }
 
+/// Digest of a state that is fitted on all pairs, and of what it decides of each of them.
+const SELECTED: u64 = 0;
+
+fn selected_digest(scorer: &mut Scorer, pairs: &[Pair]) -> u64 {
+    let recorded = |(place, pair): (usize, &Pair)| {
+        let image = scorer.embed_image(&pair.prepared).unwrap().to_vec();
+        let ids = scorer.tokenize(&pair.caption).unwrap();
+        let text = scorer.embed_tokens(&ids).unwrap();
+        PoolPair {
+            uid: Uid((place as u128).to_be_bytes()),
+            key: pair.picture.clone(),
+            shard: "bits".into(),
+            score: score(&image, text),
+            embeddings: PairEmbeddings::of(&image, text),
+            caption: Some(pair.caption.clone()),
+            tokens: ids,
+            metadata: None,
+        }
+    };
+    let mut pool = InMemory(pairs.iter().enumerate().map(recorded).collect());
+    let about = About {
+        program: "1".into(),
+        model_name: "model".into(),
+        model: Digest::default(),
+        dimension: scorer.model().manifest().embedding_size as u32,
+        seed: 1234,
+        calibration: Digest::default(),
+        pairs: 0,
+        threshold: Some(-1.0),
+        expression: "all(contrast bank 40 keep 70%, clusters k 5 keep 70%, duplicates k 5 eps 0.1)"
+            .into(),
+    };
+    let (stop, resources) = (AtomicBool::new(false), Resources::default());
+    let mut tell = |_| {};
+    let work = Work { team: &Team::ALONE, stop: &stop, tell: &mut tell };
+    let state = fit(&mut pool, about, &resources, work).unwrap().state;
+    let bytes = state.to_bytes();
+    let work = Work { team: &Team::ALONE, stop: &stop, tell: &mut tell };
+    let reasons = frozen(&mut pool, &Arc::new(state), work).unwrap();
+    digest(bytes.into_iter().chain(reasons.into_iter().map(|reason| reason as u8)))
+}
+
 #[test]
 fn scores_have_the_pinned_bits() {
     let model = |isa| {
@@ -151,6 +199,8 @@ fn scores_have_the_pinned_bits() {
     };
     let recorded = recorded_digest(&mut Scorer::new(model(Isa::chosen())), &pairs);
     assert_eq!(recorded, RECORDED, "{recorded:#018x}");
+    let selected = selected_digest(&mut Scorer::new(model(Isa::chosen())), &pairs);
+    assert_eq!(selected, SELECTED, "{selected:#018x}");
     let file = data("bits.csv");
     if std::env::var_os(WRITE).is_some() {
         fs::write(&file, lines_on(Isa::SCALAR, 1).join("\n") + "\n").unwrap();

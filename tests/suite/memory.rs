@@ -186,7 +186,7 @@ fn least_ceiling(config: &str, workers: usize, start: impl Fn(&str) -> Output) -
 }
 
 fn under(config: &str, ceiling: u64, workers: usize) -> String {
-    let config = config.replace("\"112 MiB\"", &ceiling.to_string());
+    let config = config.replace("\"116 MiB\"", &ceiling.to_string());
     config.replace("workers = 1", &format!("workers = {workers}"))
 }
 

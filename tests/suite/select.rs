@@ -67,7 +67,8 @@ fn refused(folder: &Path, args: &[&str]) -> String {
 
 #[track_caller]
 fn fit(folder: &Path, method: &str) {
-    of(folder, &["select", "fit", "s.parquet", "-m", method, "-t", "-0.4", "-o", "a.pgsel"]);
+    let args = ["select", "fit", "s.parquet", "-m", method, "-t", "-0.4", "-o", "a.pgsel"];
+    of(folder, &[&args[..], &["--source", "in", "more"]].concat());
 }
 
 const FILTER: [&str; 8] =
@@ -350,8 +351,7 @@ fn a_cut_selects_as_filter_does() {
         "perplexity order 2 within 10% 90%",
     ];
     for (place, method) in methods.into_iter().enumerate() {
-        let args = ["select", "fit", "s.parquet", "-m", method, "-t", "-0.4", "-o", "a.pgsel"];
-        of(folder, &[&args[..], &["--source", "in", "more"]].concat());
+        fit(folder, method);
         let (filtered, cut) = (format!("f{place}"), format!("c{place}"));
         filter(folder, &filtered, &[]);
         let args =

@@ -32,7 +32,7 @@ pub struct PoolArgs {
     /// What the arrays of embeddings are called.
     ///
     /// Such as l14_img,l14_txt. Default: as pairgate has written them.
-    #[arg(long, value_name = "IMAGE,TEXT", help_heading = INPUT)]
+    #[arg(long, value_name = "IMAGE,TEXT", help_heading = MODEL)]
     pub embedding_names: Option<String>,
     /// The column that holds the scores of a metadata table.
     #[arg(long, value_name = "NAME", help_heading = INPUT)]
