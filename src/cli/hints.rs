@@ -85,6 +85,16 @@ pub const fn of(reason: Reason) -> Option<Hint> {
         Reason::CaptionTooManyWords => {
             over_half("rules.max_words (--max-words) sets the limit; 0 lifts it")
         }
+        Reason::NotSelected
+        | Reason::OverQuota
+        | Reason::NearDuplicate
+        | Reason::NotDrawn
+        | Reason::UnsafeConcept => Some(Hint {
+            // A state may keep one of a hundred, and mean it.
+            above: 0.995,
+            text: "the state of --select was fitted on other pairs than these, or keeps very\n\
+                   few: `pairgate select inspect` tells",
+        }),
         Reason::PathOutside => {
             over_half("--image-root DIR permits images below DIR, not only below the manifest")
         }

@@ -18,7 +18,9 @@ pub const FORMAT_VERSION: u16 = 3;
 pub const DECISION_VERSION: u32 = 2;
 
 /// Settings that change the score of a pair, or what it is selected by, as far as to the `=`.
-const SCORING: [&str; 3] = ["arithmetic=", "image.decode=", "select.state="];
+const SCORING: [&str; 3] = ["arithmetic=", "image.decode=", SELECTION];
+/// The setting that names a frozen state, as far as to the `=`.
+const SELECTION: &str = "select.state=";
 /// Settings that decide beside those of a gate.
 const BESIDE: [&str; 2] = ["groups.", "scores="];
 
@@ -150,6 +152,11 @@ impl Terms {
             found.push("the threshold followed the scores in another way".to_owned());
         }
         found
+    }
+
+    /// Whether a frozen state selects among what passes.
+    pub fn selects(&self) -> bool {
+        self.settings.iter().any(|setting| setting.starts_with(SELECTION))
     }
 
     /// Whether a threshold that followed the scores under these terms goes on under `now`: the same

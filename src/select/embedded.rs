@@ -24,6 +24,20 @@ pub struct Embedded {
     selecting: Selecting,
 }
 
+/// Opens runs that hold embeddings.
+///
+/// # Errors
+/// [`IoError::Read`] where they cannot be read, or hold none.
+pub fn open(runs: &[PathBuf]) -> Result<RecordedRun, IoError> {
+    let run = RecordedRun::open(runs, &ReadAs::default())?;
+    if run.embeddings().is_some() {
+        return Ok(run);
+    }
+    let why =
+        "they hold no embeddings, which --select decides by: score the pairs with --embeddings";
+    Err(IoError::Read { from: "the scores".into(), why: io::Error::other(why) })
+}
+
 impl Embedded {
     /// Decides by `selecting`, whose state is `state`, on pairs of `runs`. `tokenize` gives captions' token
     /// ids, which some methods need.
@@ -36,12 +50,7 @@ impl Embedded {
         tokenize: Option<Tokenize>,
         selecting: Selecting,
     ) -> Result<Self, IoError> {
-        let run = RecordedRun::open(runs, &ReadAs::default())?;
-        if run.embeddings().is_none() {
-            let why = "they hold no embeddings, which --select decides by: score the pairs with --embeddings";
-            return Err(IoError::Read { from: "the scores".into(), why: io::Error::other(why) });
-        }
-        Ok(Self { run, state, tokenize, selecting })
+        Ok(Self { run: open(runs)?, state, tokenize, selecting })
     }
 
     /// Goes on to what is recorded of a pair.

@@ -184,10 +184,8 @@ impl Decider for Selecting {
     }
 
     fn state(&mut self) -> Vec<u8> {
+        // Never nothing: a checkpoint then tells that all before it was taken in, also where that was nothing.
         let learnt = Learnt { first: self.first.decider().state(), chooser: self.chooser.saved() };
-        if learnt.first.is_empty() && learnt.chooser.is_empty() {
-            return Vec::new();
-        }
         postcard::to_allocvec(&learnt).unwrap_or_default()
     }
 

@@ -186,8 +186,9 @@ impl StoreSink {
         let segments = journal::segments(&journal).map_err(failed(&journal))?;
         let Some((last, _)) = segments.split_last() else { return Ok(()) };
         // A run that goes on has to know what its decider has learnt.
-        let is_tracked = self.journal.header().terms.tracker.is_some();
-        if is_tracked && Checkpoint::beside(last).is_none_or(|found| found.decider().is_empty()) {
+        let terms = &self.journal.header().terms;
+        let learns = terms.tracker.is_some() || terms.selects();
+        if learns && Checkpoint::beside(last).is_none_or(|found| found.decider().is_empty()) {
             return Ok(());
         }
         let below = self.ledger.gone.below;

@@ -12,6 +12,9 @@ use pairgate_core::policy::TrackerRule;
 const KEYS: &[(&str, &str, bool)] = &[
     ("agent.max_stall_ms", "'2 min'", false),
     ("agent.thumbnails", "3", false),
+    ("select.method", "'score keep 5%'", false),
+    // The digest of what is in the file can: whoever loads it puts it into the settings.
+    ("select.state", "'a.pgsel'", false),
     ("capture.caption", "'a door'", false),
     ("capture.interval_ms", "7", false),
     ("capture.max_silence_ms", "7", false),

@@ -103,7 +103,7 @@ pub enum Command {
     /// Configs: check one, show it resolved, pack it for firmware.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Select by more than one score: fit methods, apply them, look into a state.
+    /// Selection: fit methods, apply them, look into a state.
     #[command(subcommand)]
     Select(SelectCommand),
     #[cfg(feature = "manual")]

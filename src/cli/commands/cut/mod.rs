@@ -57,7 +57,7 @@ pub fn run(args: &CutArgs) -> Result<ExitCode, Box<dyn Error>> {
         return Err("there is no score in what was given".into());
     }
     if let Some(selection) = &selection {
-        selection.check(&surveyed, groups.is_some())?;
+        selection.check(&args.scores, &surveyed, groups.is_some())?;
     }
     let policy = policy(&config, goal, &scores)?;
     let reading = args.images.options().named();

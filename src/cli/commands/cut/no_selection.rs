@@ -35,7 +35,12 @@ impl Selection {
         match self.0 {}
     }
 
-    pub fn check(&self, _scores: &Surveyed, _has_groups: bool) -> Result<(), String> {
+    pub fn check(
+        &self,
+        _runs: &[PathBuf],
+        _scores: &Surveyed,
+        _has_groups: bool,
+    ) -> Result<(), Box<dyn Error>> {
         match self.0 {}
     }
 

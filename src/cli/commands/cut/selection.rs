@@ -15,7 +15,7 @@ use crate::disk::IoError;
 use crate::model::bundle::Bundle;
 use crate::replay::scores::Surveyed;
 use crate::select::State;
-use crate::select::embedded::Embedded;
+use crate::select::embedded::{self, Embedded};
 use crate::select::scorers::needs_tokens;
 use crate::select::selecting::{First, Selecting};
 use crate::store::Step;
@@ -59,8 +59,13 @@ impl Selection {
         self.state.about().threshold
     }
 
-    /// Refuses scores of another model, and groups.
-    pub fn check(&self, scores: &Surveyed, has_groups: bool) -> Result<(), String> {
+    /// Refuses scores of another model or without embeddings, and groups.
+    pub fn check(
+        &self,
+        runs: &[PathBuf],
+        scores: &Surveyed,
+        has_groups: bool,
+    ) -> Result<(), Box<dyn Error>> {
         if has_groups {
             return Err(
                 "groups (--by) keep shares by the score, and --select by more than that: let the \
@@ -72,7 +77,9 @@ impl Selection {
         let model = scores.terms.as_ref().map_or(about.model, |terms| terms.model());
         self.state
             .check_model("that of the scores", model, about.dimension as usize)
-            .map_err(|why| format!("{}: {why}", self.path.display()))
+            .map_err(|why| format!("{}: {why}", self.path.display()))?;
+        // Before an output is begun.
+        Ok(embedded::open(runs).map(drop)?)
     }
 
     /// Decides by `first`, and selects among what that keeps; it goes on from what an earlier part of the
