@@ -1,11 +1,13 @@
 //! Scores as JSON lines.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
 use pairgate_core::pair::Size;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -22,36 +24,55 @@ pub(super) struct Lines {
     ticket: u64,
 }
 
-/// What may be read of a line. What is not asked for may be anything.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// What is asked for of a line. All else is passed over, whatever it is.
+#[derive(Default)]
 struct Line<'a> {
-    #[serde(borrow)]
-    uid: Cell<'a>,
-    #[serde(borrow)]
-    key: Cell<'a>,
-    #[serde(borrow)]
-    shard: Cell<'a>,
-    #[serde(borrow)]
-    reason: Cell<'a>,
-    #[serde(borrow)]
-    verdict: Cell<'a>,
-    #[serde(borrow)]
-    sha256: Cell<'a>,
-    #[serde(borrow)]
-    caption: Cell<'a>,
-    #[serde(borrow)]
+    /// By [`Field`].
+    cells: [Cell<'a>; ALL],
+    // Where captions are, too.
     text: Cell<'a>,
-    #[serde(borrow)]
     metadata: Cell<'a>,
-    #[serde(borrow)]
-    score: Cell<'a>,
-    #[serde(borrow)]
-    caption_length: Cell<'a>,
-    #[serde(borrow)]
-    width: Cell<'a>,
-    #[serde(borrow)]
-    height: Cell<'a>,
+}
+
+const ALL: usize = Field::TEXTS.len() + Field::NUMBERS.len();
+
+impl<'a> Line<'a> {
+    /// Where the value of `name` goes, where it is asked for.
+    fn place(&mut self, name: &str, read: &ReadAs) -> Option<&mut Cell<'a>> {
+        let mut fields = Field::TEXTS.into_iter().chain(Field::NUMBERS);
+        match fields.find(|field| field.name() == name) {
+            Some(field) => Some(&mut self.cells[field as usize]).filter(|_| read.reads(field)),
+            None if !read.reads(Field::Caption) => None,
+            None => match name {
+                "text" => Some(&mut self.text),
+                "metadata" => Some(&mut self.metadata),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Reads a line.
+struct Asked<'r>(&'r ReadAs);
+
+impl<'de> Visitor<'de> for Asked<'_> {
+    type Value = Line<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Line<'de>, M::Error> {
+        let mut line = Line::default();
+        while let Some(Text(name)) = map.next_key()? {
+            match line.place(&name, self.0) {
+                None => _ = map.next_value::<IgnoredAny>()?,
+                Some(cell @ Cell::Missing) => *cell = map.next_value()?,
+                Some(_) => return Err(M::Error::custom(format!("duplicate field `{name}`"))),
+            }
+        }
+        Ok(line)
+    }
 }
 
 /// A value as it is written. A missing field is not null: whoever leaves it out has lost it.
@@ -113,8 +134,10 @@ impl Form for Lines {
                 continue;
             }
             let not_one = |why: String| format!("not a score with its uid: {why}");
-            let line: Line =
-                serde_json::from_slice(line).map_err(|why| not_one(why.to_string()))?;
+            let mut json = serde_json::Deserializer::from_slice(line);
+            let line = json.deserialize_map(Asked(&self.read));
+            let line = line.and_then(|line| json.end().map(|()| line));
+            let line = line.map_err(|why| not_one(why.to_string()))?;
             let cells = line.cells(&self.read).map_err(not_one)?;
             self.ticket += 1;
             return Ok(Some(cells.row(self.ticket - 1)?));
@@ -129,24 +152,10 @@ impl Form for Lines {
 impl<'a> Line<'a> {
     /// The value of a field, where it is read.
     fn cell(&self, field: Field, read: &ReadAs) -> Result<Cell<'a>, String> {
-        let cell = match field {
-            Field::Uid => self.uid,
-            Field::Key => self.key,
-            Field::Shard => self.shard,
-            Field::Reason => self.reason,
-            Field::Verdict => self.verdict,
-            Field::Sha256 => self.sha256,
-            Field::Caption => self.caption,
-            Field::Score => self.score,
-            Field::CaptionLength => self.caption_length,
-            Field::Width => self.width,
-            Field::Height => self.height,
-        };
-        match cell {
+        match self.cells[field as usize] {
             Cell::Missing if read.needs.contains(&field) => {
                 Err(format!("missing field `{}`", field.name()))
             }
-            _ if !read.reads(field) => Ok(Cell::Missing),
             cell => Ok(cell),
         }
     }
@@ -178,7 +187,10 @@ impl<'a> Line<'a> {
     /// Where anybody may have put it.
     fn caption(&self) -> Option<String> {
         let text = |value: Value| Some(value.as_str()?.to_owned());
-        let own = self.caption.any().and_then(text).or_else(|| self.text.any().and_then(text));
+        let own = self.cells[Field::Caption as usize]
+            .any()
+            .and_then(text)
+            .or_else(|| self.text.any().and_then(text));
         own.or_else(|| {
             let metadata = self.metadata.any()?;
             let told = |name| metadata.get(name)?.as_str();
