@@ -34,7 +34,7 @@ pub struct PoolArgs {
     /// Such as l14_img,l14_txt. Default: as pairgate has written them.
     #[arg(long, value_name = "IMAGE,TEXT", help_heading = MODEL)]
     pub embedding_names: Option<String>,
-    /// The column that holds the scores of a metadata table.
+    /// The column of scores in a metadata table.
     #[arg(long, value_name = "NAME", help_heading = INPUT)]
     pub score_column: Option<String>,
     /// Lowest score of the pool, -1 to 1.
