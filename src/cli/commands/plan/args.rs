@@ -46,9 +46,9 @@ pub struct PlanArgs {
     /// The budget as passes over the whole pool.
     #[arg(short, long, value_name = "E", conflicts_with = "samples", value_parser = epochs)]
     pub epochs: Option<f64>,
-    /// When the error that no training undercuts is added.
+    /// When the floor is added.
     ///
-    /// last: as the published formula has it. before: as the published code
+    /// It is the error that no training undercuts. last: as the published formula has it. before: as the published code
     /// has it, before the passes from the second on. Where the two choose
     /// otherwise, both are told.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = FloorArg::Last)]

@@ -142,7 +142,7 @@ pub struct ApplyArgs {
     /// The state.
     #[arg(long, value_name = "FILE", help_heading = PASSES)]
     pub state: PathBuf,
-    /// The model of the state, for the tokens of captions.
+    /// The state's model, for captions' tokens.
     ///
     /// `perplexity` and `color` look at them. Default: the model in the binary.
     #[arg(long, value_name = "BUNDLE", help_heading = MODEL)]
