@@ -32,23 +32,6 @@ pub mod subset_file;
 pub mod threshold;
 
 #[cfg(feature = "parquet")]
-use std::io;
-#[cfg(feature = "parquet")]
-use std::path::Path;
-
-#[cfg(feature = "parquet")]
-use crate::disk::IoError;
+use crate::disk::{unread, wrong};
 #[cfg(feature = "parquet")]
 pub use crate::embeddings::{arrays as embeddings, numpy};
-
-/// Names the file in an I/O error of reading.
-#[cfg(feature = "parquet")]
-fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
-    move |why| IoError::Read { from: path.display().to_string(), why }
-}
-
-/// A file whose bytes are not what they should be.
-#[cfg(feature = "parquet")]
-fn wrong(why: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why.into())
-}

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 
 pub use clock::{Clock, SystemClock};
 pub use error::IoError;
+pub(crate) use error::{unread, wrong};
 pub use lock::FolderLock;
 pub(crate) use lock::{FileLock, LOCK_NAME};
 pub(crate) use partial::{

@@ -23,25 +23,8 @@ pub mod numpy;
 pub mod recording;
 pub mod rows;
 
-#[cfg(feature = "parquet")]
-use std::io;
-#[cfg(feature = "parquet")]
-use std::path::Path;
-
 pub use by_ticket::ByTicket;
 pub use recording::{Covers, Names, Recording};
 
 #[cfg(feature = "parquet")]
-use crate::disk::IoError;
-
-/// Names the file in an I/O error of reading.
-#[cfg(feature = "parquet")]
-fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
-    move |why| IoError::Read { from: path.display().to_string(), why }
-}
-
-/// A file whose bytes are not what they should be.
-#[cfg(feature = "parquet")]
-fn wrong(why: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why.into())
-}
+use crate::disk::{unread, wrong};

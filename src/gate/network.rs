@@ -14,7 +14,7 @@ use super::{
 };
 use crate::language;
 use crate::model::{Model, ModelError, Scorer, score};
-use crate::score::{Measure, PairEmbeddings, Row, Scored};
+use crate::score::{Measure, PairEmbeddings, measured};
 
 /// Asks the network. It owns its buffers and its share of the engine's memory.
 #[derive(Debug)]
@@ -138,7 +138,8 @@ impl Gate {
                 let (embeds, measures) = (self.embeds, &self.measures);
                 if embeds || !measures.is_empty() {
                     let embeddings = PairEmbeddings::of(&asked.image, caption);
-                    evidence.measures = measured(measures, similarity, &embeddings, asked);
+                    evidence.measures =
+                        measured(measures, similarity, &embeddings, &asked.caption, &asked.ids);
                     evidence.embeddings = embeds.then(|| Arc::new(embeddings));
                 }
             }
@@ -230,23 +231,6 @@ impl Gate {
         facts.caption_length = u32::try_from(caption.chars().count()).unwrap_or(u32::MAX);
         Ok(caption)
     }
-}
-
-/// What pure scorers give of a pair.
-fn measured(
-    measures: &[Arc<dyn Measure>],
-    similarity: f32,
-    embeddings: &PairEmbeddings,
-    asked: &Asked,
-) -> Vec<f32> {
-    if measures.is_empty() {
-        return Vec::new();
-    }
-    let (image, text) = (&Row::of(&embeddings.image), &Row::of(&embeddings.text));
-    let pair = Scored { similarity, image, text, caption: &asked.caption, tokens: &asked.ids };
-    let mut values = Vec::with_capacity(measures.iter().map(|scorer| scorer.width()).sum());
-    measures.iter().for_each(|scorer| scorer.measure_into(&pair, &mut values));
-    values
 }
 
 /// A pair that the rules let pass, or only note.

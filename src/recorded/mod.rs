@@ -33,22 +33,9 @@ pub mod scores;
 #[cfg(feature = "parquet")]
 mod table;
 
-use std::io;
-use std::path::Path;
-
-use crate::disk::IoError;
+use crate::disk::{unread, wrong};
 
 pub use row::{Field, ReadAs, RecordedRow};
 pub use rows::{MAX_ROW, Rows, check_repeatable};
 #[cfg(feature = "parquet")]
 pub use run::RecordedRun;
-
-/// Names the file in an I/O error of reading.
-fn unread(path: &Path) -> impl Fn(io::Error) -> IoError + '_ {
-    move |why| IoError::Read { from: path.display().to_string(), why }
-}
-
-/// A file whose bytes are not what they should be.
-fn wrong(why: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why.into())
-}

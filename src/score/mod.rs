@@ -15,6 +15,7 @@ pub mod subspace;
 pub mod targets;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 pub use array::{Array, Arrays, StateError, Values};
 pub use contrast::{Contrast, ContrastOptions};
@@ -54,4 +55,22 @@ pub trait Measure: Send + Sync + Debug {
     fn measure_into(&self, pair: &Scored<'_>, values: &mut Vec<f32>) {
         values.push(self.measure(pair));
     }
+}
+
+/// All values that `measures` give of a pair, one measure's after the other's.
+pub fn measured(
+    measures: &[Arc<dyn Measure>],
+    similarity: f32,
+    embeddings: &PairEmbeddings,
+    caption: &str,
+    tokens: &[i64],
+) -> Vec<f32> {
+    if measures.is_empty() {
+        return Vec::new();
+    }
+    let (image, text) = (&Row::of(&embeddings.image), &Row::of(&embeddings.text));
+    let pair = Scored { similarity, image, text, caption, tokens };
+    let mut values = Vec::with_capacity(measures.iter().map(|measure| measure.width()).sum());
+    measures.iter().for_each(|measure| measure.measure_into(&pair, &mut values));
+    values
 }

@@ -13,13 +13,14 @@ use crate::decide::{Decider, Examined, Noted, Tracker};
 use crate::disk::IoError;
 use crate::journal::Choice;
 use crate::recorded::{ReadAs, RecordedRow, RecordedRun};
+use crate::score::{Measure, measured};
 use crate::source::caption_of;
 
 /// Decides by a state on what runs have recorded. Pairs must come in the runs' order; recorded ones that do
 /// not come are passed over.
 pub struct Embedded {
     run: RecordedRun,
-    state: Arc<State>,
+    measures: Vec<Arc<dyn Measure>>,
     tokenize: Option<Tokenize>,
     selecting: Selecting,
 }
@@ -46,11 +47,11 @@ impl Embedded {
     /// [`IoError::Read`] where the runs cannot be read, or hold no embeddings.
     pub fn open(
         runs: &[PathBuf],
-        state: Arc<State>,
+        state: &State,
         tokenize: Option<Tokenize>,
         selecting: Selecting,
     ) -> Result<Self, IoError> {
-        Ok(Self { run: open(runs)?, state, tokenize, selecting })
+        Ok(Self { run: open(runs)?, measures: state.measures(), tokenize, selecting })
     }
 
     /// Goes on to what is recorded of a pair.
@@ -76,7 +77,7 @@ impl Embedded {
         let caption = caption_of(&pair.sample.members, &pair.sample.metadata());
         let caption = caption.unwrap_or_default();
         let tokens = self.tokenize.as_ref().map(|tokenize| tokenize(&caption));
-        self.state.measure(score, embeddings, &caption, &tokens.unwrap_or_default())
+        measured(&self.measures, score, embeddings, &caption, &tokens.unwrap_or_default())
     }
 }
 

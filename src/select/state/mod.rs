@@ -12,7 +12,7 @@ use super::expression::Expression;
 use super::parts::{Frozen, Node, Part, Slot, lay_out};
 use super::sources::By;
 use crate::disk::{Disk, IoError};
-use crate::score::{Measure, PairEmbeddings, Row, Scored};
+use crate::score::Measure;
 
 pub use file::{FORMAT_VERSION, MAGIC, StateError};
 
@@ -123,21 +123,6 @@ impl State {
     /// What workers compute of each pair, in this order.
     pub fn measures(&self) -> Vec<Arc<dyn Measure>> {
         self.parts.iter().filter_map(Part::measure).collect()
-    }
-
-    /// What workers compute, of a pair whose embeddings are recorded.
-    pub fn measure(
-        &self,
-        score: f32,
-        embeddings: &PairEmbeddings,
-        caption: &str,
-        tokens: &[i64],
-    ) -> Vec<f32> {
-        let (image, text) = (Row::of(&embeddings.image), Row::of(&embeddings.text));
-        let pair = Scored { similarity: score, image: &image, text: &text, caption, tokens };
-        let mut values = Vec::with_capacity(self.width);
-        self.measures().iter().for_each(|measure| measure.measure_into(&pair, &mut values));
-        values
     }
 
     /// How many values that comes to.

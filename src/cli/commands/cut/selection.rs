@@ -94,6 +94,6 @@ impl Selection {
         let mut selecting = Selecting::new(First::Other(Box::new(first)), self.state.clone());
         selecting.catch_up(checkpoint, past)?;
         let tokenize = self.bundle.as_ref().map(tokens_of).transpose()?;
-        Ok(Embedded::open(runs, self.state.clone(), tokenize, selecting)?)
+        Ok(Embedded::open(runs, &self.state, tokenize, selecting)?)
     }
 }
