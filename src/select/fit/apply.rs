@@ -1,5 +1,6 @@
 //! A state's rules for pools, applied to one.
 
+use pairgate_core::decision::Reason;
 use pairgate_core::pair::Uid;
 
 use super::passes::Index;
@@ -15,6 +16,8 @@ pub struct Applied {
     pub uids: Vec<Uid>,
     /// Places of those that are kept, rising.
     pub kept: Vec<u32>,
+    /// What speaks against each pair, the first method that left it out; [`Reason::Passed`] of kept ones.
+    pub reasons: Vec<Reason>,
     /// The methods, in the order of evaluation.
     pub steps: Vec<Step>,
 }
@@ -27,12 +30,13 @@ pub struct Applied {
 pub fn apply(pool: &mut dyn Pool, state: &State, work: Work<'_>) -> Result<Applied, SelectError> {
     let index = Index::of(pool)?;
     let parts = state.parts().iter().cloned().map(Some).collect();
-    let all = index.all();
+    let (all, reasons) = (index.all(), index.no_reasons());
     let mut walk = Walk {
         pool,
         slots: state.slots(),
         parts,
         index,
+        reasons,
         resources: None,
         seed: state.about().seed,
         dimension: state.about().dimension as usize,
@@ -40,5 +44,5 @@ pub fn apply(pool: &mut dyn Pool, state: &State, work: Work<'_>) -> Result<Appli
         steps: Vec::new(),
     };
     let kept = walk.node(state.root(), all)?;
-    Ok(Applied { uids: walk.index.uids, kept, steps: walk.steps })
+    Ok(Applied { uids: walk.index.uids, kept, reasons: walk.reasons, steps: walk.steps })
 }

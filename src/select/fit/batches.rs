@@ -1,27 +1,25 @@
 //! Pairs measured together, on all threads.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pairgate_kernels::Team;
 
 use super::passes::visit;
 use super::walk::Walk;
-use super::{SelectError, Told, captionless};
+use super::{SelectError, Told, Work, captionless};
 use crate::score::{Measure, measured};
-use crate::select::pool::PoolPair;
+use crate::select::pool::{Pool, PoolPair};
 use crate::select::scorers;
+use crate::select::state::State;
 
 /// Pairs whose values are computed together.
-pub(super) const BATCH: usize = 512;
+const BATCH: usize = 512;
 /// Pairs that a thread takes at a time.
 const GRAIN: usize = 8;
 
 /// What `measures` give of each pair, in the pairs' order.
-pub(super) fn measured_all(
-    measures: &[Arc<dyn Measure>],
-    pairs: &[PoolPair],
-    team: &Team,
-) -> Vec<Vec<f32>> {
+fn measured_all(measures: &[Arc<dyn Measure>], pairs: &[PoolPair], team: &Team) -> Vec<Vec<f32>> {
     let parts = Mutex::new(Vec::new());
     team.split(pairs.len(), GRAIN, |range| {
         let start = range.start;
@@ -35,6 +33,44 @@ pub(super) fn measured_all(
     let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
     parts.sort_unstable_by_key(|(start, _)| *start);
     parts.into_iter().flat_map(|(_, values)| values).collect()
+}
+
+/// Hands every pair of a pool, in its order, to `each`, with what workers would give of it by `state`.
+///
+/// # Errors
+/// [`SelectError`], and the error of `each`.
+pub fn measure_pool(
+    pool: &mut dyn Pool,
+    state: &State,
+    work: Work<'_>,
+    each: &mut dyn FnMut(&PoolPair, Vec<f32>) -> Result<(), SelectError>,
+) -> Result<(), SelectError> {
+    let Work { team, stop, tell } = work;
+    let measures = state.measures();
+    let needs_caption =
+        state.slots().iter().map(|slot| slot.name()).find(|method| scorers::needs_caption(method));
+    let mut batch: Vec<PoolPair> = Vec::with_capacity(BATCH);
+    let mut read = 0;
+    let mut hand_on = |batch: &mut Vec<PoolPair>| {
+        let values = measured_all(&measures, batch, team);
+        batch.drain(..).zip(values).try_for_each(|(pair, values)| each(&pair, values))
+    };
+    pool.read(&mut |pair| {
+        if stop.load(Ordering::SeqCst) {
+            return Err(SelectError::Stopped);
+        }
+        if let Some(method) = needs_caption.filter(|_| pair.caption.is_none()) {
+            return Err(captionless(method));
+        }
+        batch.push(pair);
+        read += 1;
+        if batch.len() == BATCH {
+            hand_on(&mut batch)?;
+            tell(Told::Read(read));
+        }
+        Ok(())
+    })?;
+    hand_on(&mut batch)
 }
 
 impl Walk<'_, '_> {

@@ -2,7 +2,7 @@
 //!
 //! Both go through the expression in the same way. A part is fitted on the pairs that come to it, its values
 //! of each are computed in one pass over the pool, and its rule for pools says which are kept. What is held
-//! are 24 bytes a pair, the values of one part, and at most as many embeddings as a part's `points` say; so
+//! are 25 bytes a pair, the values of one part, and at most as many embeddings as a part's `points` say; so
 //! a pool of any size is gone through in bounded memory, in a few passes a part.
 //!
 //! | file | idea |
@@ -30,6 +30,7 @@ mod walk;
 
 use std::sync::atomic::AtomicBool;
 
+use pairgate_core::pair::{Digest, Uid};
 use pairgate_kernels::Team;
 
 use super::expression::{Expression, MethodKind, spec_of};
@@ -41,9 +42,10 @@ use passes::Index;
 use walk::Walk;
 
 pub use apply::{Applied, apply};
+pub use batches::measure_pool;
 pub use error::SelectError;
 pub(super) use error::captionless;
-pub use frozen::frozen;
+pub use frozen::{frozen, frozen_choices};
 
 /// What is being done, for whoever waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,16 @@ pub fn is_high_good(method: &str) -> bool {
     )
 }
 
+/// The uids of a pool's pairs, and the digest over uids and scores that a state fitted on it has as
+/// [`About::calibration`].
+///
+/// # Errors
+/// [`SelectError`].
+pub fn calibration_of(pool: &mut dyn Pool) -> Result<(Vec<Uid>, Digest), SelectError> {
+    let Index { uids, digest, .. } = Index::of(pool)?;
+    Ok((uids, digest))
+}
+
 /// Fits the expression of `about` on `pool`; the pool's digest and size are put into it.
 ///
 /// # Errors
@@ -119,11 +131,12 @@ pub fn fit(
     let about = About { calibration: index.digest, pairs: index.uids.len() as u64, ..about };
     let (seed, dimension) = (about.seed, about.dimension as usize);
     let parts = slots.iter().map(|_| None).collect();
-    let all = index.all();
+    let (all, reasons) = (index.all(), index.no_reasons());
     let slots = &slots[..];
     let resources = Some(resources);
     let steps = Vec::new();
-    let mut walk = Walk { pool, slots, parts, index, resources, seed, dimension, work, steps };
+    let mut walk =
+        Walk { pool, slots, parts, index, reasons, resources, seed, dimension, work, steps };
     let kept = walk.node(&root, all)?.len() as u64;
     let (parts, steps) = (walk.parts.into_iter().flatten().collect(), walk.steps);
     Ok(Fit { state: State::new(about, parts)?, steps, kept })

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pairgate_core::decision::Reason;
 use pairgate_core::pair::{Digest, Uid};
 use sha2::{Digest as _, Sha256};
 
@@ -34,6 +35,11 @@ impl Index {
             }
         })?;
         Ok(Self { uids, scores, digest: Digest(hash.finalize().into()) })
+    }
+
+    /// Nothing speaks against any pair yet.
+    pub fn no_reasons(&self) -> Vec<Reason> {
+        vec![Reason::Passed; self.uids.len()]
     }
 
     /// The places of all pairs.

@@ -1,9 +1,11 @@
 //! The walk through an expression over a pool: each part in its turn, on the pairs that come to it.
 
+use pairgate_core::decision::Reason;
+
 use super::passes::Index;
 use super::{SelectError, Step, Told, Work};
 use crate::select::expression::{Atom, Ending};
-use crate::select::parts::{Frozen, Node, Part, RANKS, Slot};
+use crate::select::parts::{Frozen, Node, Part, RANKS, Slot, reason_of};
 use crate::select::pool::Pool;
 use crate::select::scorers::Resources;
 
@@ -14,6 +16,8 @@ pub(super) struct Walk<'a, 'w> {
     /// Those that are fitted already; all of them where nothing is to be fitted.
     pub parts: Vec<Option<Part>>,
     pub index: Index,
+    /// What speaks against each pair so far: the first method that left it out.
+    pub reasons: Vec<Reason>,
     /// Where parts are fitted.
     pub resources: Option<&'a Resources>,
     pub seed: u64,
@@ -34,7 +38,10 @@ impl Walk<'_, '_> {
                         kept[place as usize] = true;
                     }
                 }
-                Ok(came.into_iter().filter(|place| kept[*place as usize]).collect())
+                let came: Vec<u32> =
+                    came.into_iter().filter(|place| kept[*place as usize]).collect();
+                came.iter().for_each(|place| self.reasons[*place as usize] = Reason::Passed);
+                Ok(came)
             }
             Node::Leaf(place) => {
                 let slot = self.slots[*place].clone();
@@ -61,7 +68,17 @@ impl Walk<'_, '_> {
     ) -> Vec<u32> {
         let counts = (came.len() as u64, kept.len() as u64);
         self.steps.push(Step { method, came: counts.0, kept: counts.1, flags: ending.flags });
-        if ending.flags { came } else { kept }
+        if ending.flags {
+            return came;
+        }
+        let mut stays = kept.iter().peekable();
+        for place in &came {
+            let reason = &mut self.reasons[*place as usize];
+            if stays.next_if_eq(&place).is_none() && *reason == Reason::Passed {
+                *reason = reason_of(method);
+            }
+        }
+        kept
     }
 
     fn leaf(
