@@ -315,10 +315,8 @@ pub fn selection_of(config: &Config, model: &Model) -> Result<Option<Arc<State>>
     }
     let path = Path::new(config.select.state.as_str());
     let state = State::load(path)?;
-    let manifest = model.manifest();
-    let name = format!("{} {}", manifest.name, manifest.version);
     state
-        .check_model(&name, model.digest(), manifest.embedding_size)
+        .check_manifest(model.manifest(), model.digest())
         .map_err(|why| format!("{}: {why}", path.display()))?;
     Ok(Some(Arc::new(state)))
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::State;
 use super::duplicates::{Rings, SavedRing};
-use super::parts::{Frozen, Node, Scorer};
+use super::parts::{Frozen, Node, Scorer, reason_of};
 use super::random::draw_share;
 use super::ranks;
 use super::sources::{By, Followed};
@@ -169,10 +169,7 @@ impl Chooser {
         let unless = |holds: bool, reason: Reason| if holds { Ok(()) } else { Err(reason) };
         match &state.parts()[part].frozen {
             Frozen::Scorer(scorer) => {
-                let reason = match state.parts()[part].name.as_str() {
-                    "unsafe" => Reason::UnsafeConcept,
-                    _ => Reason::NotSelected,
-                };
+                let reason = reason_of(&state.parts()[part].name);
                 unless(scorer.band.holds(value_of(scorer, first, seen)), reason)
             }
             Frozen::Ranks(_) => Ok(()),

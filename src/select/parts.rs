@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pairgate_core::decision::Reason;
+
 use super::clusters::{Clusters, InCluster};
 use super::duplicates::{Duplicates, InClusters, ring_bytes};
 use super::entries::{Balance, Entries};
@@ -29,6 +31,17 @@ impl Band {
     /// Whether a value passes; what is no number does not.
     pub fn holds(self, value: f32) -> bool {
         value >= self.low && value <= self.high
+    }
+}
+
+/// Why a pair is left out that a method does not keep.
+pub(super) fn reason_of(method: &str) -> Reason {
+    match method {
+        "unsafe" => Reason::UnsafeConcept,
+        "clusters" | "sources" => Reason::OverQuota,
+        "duplicates" => Reason::NearDuplicate,
+        "entries" => Reason::NotDrawn,
+        _ => Reason::NotSelected,
     }
 }
 
@@ -135,6 +148,19 @@ impl Part {
             Frozen::Entries(entries) => Some(Arc::new(Balance(entries.clone()))),
             Frozen::Ranks(_) | Frozen::Sources(_) => None,
         }
+    }
+
+    /// What tables call each of its values in the workers, in their order; none where it needs none.
+    pub fn value_names(&self) -> Vec<String> {
+        let name = self.name.as_str();
+        let suffixes: &[&str] = match &self.frozen {
+            Frozen::Scorer(scorer) if scorer.measure.is_some() => &[""],
+            Frozen::Clusters(_) => &["", "_distance"],
+            Frozen::Duplicates(_) => &["", "_distance", "_second"],
+            Frozen::Entries(_) => &[""],
+            Frozen::Scorer(_) | Frozen::Ranks(_) | Frozen::Sources(_) => &[],
+        };
+        suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
     }
 
     /// Bytes that a run takes for it beyond what is loaded: full rings and sketches, and a copy that is

@@ -39,6 +39,38 @@ pub trait Pool {
     ) -> Result<(), SelectError>;
 }
 
+/// Those pairs of a pool that have these uids, which come in the same order.
+pub struct SamePairs<P> {
+    /// The pool.
+    pub pool: P,
+    /// The uids.
+    pub uids: Vec<Uid>,
+}
+
+impl<P: Pool> Pool for SamePairs<P> {
+    fn read(
+        &mut self,
+        each: &mut dyn FnMut(PoolPair) -> Result<(), SelectError>,
+    ) -> Result<(), SelectError> {
+        let mut wanted = self.uids.iter();
+        let mut next = wanted.next();
+        self.pool.read(&mut |pair| {
+            if next != Some(&pair.uid) {
+                return Ok(());
+            }
+            next = wanted.next();
+            each(pair)
+        })?;
+        let Some(missing) = next else { return Ok(()) };
+        let why = format!(
+            "{missing} and {} pairs behind it are not in the new runs, in the old ones' order: score the same pairs \
+             under the same rules, with --embeddings",
+            wanted.len()
+        );
+        Err(SelectError::Pool { method: "select", why })
+    }
+}
+
 /// A pool in memory.
 #[derive(Debug, Clone, Default)]
 pub struct InMemory(pub Vec<PoolPair>);

@@ -63,6 +63,8 @@ pub struct Resources {
     pub targets: Vec<Row>,
     /// Marked pairs of the pool.
     pub marks: HashMap<Uid, Mark>,
+    /// Pairs of the pool that are examples of base classes, which those of few examples are calibrated by.
+    pub base: HashMap<Uid, Mark>,
     /// Embeddings of unsafe phrases, as captions.
     pub phrases: Vec<Row>,
     /// The model's logit scale, where it is known.
@@ -132,7 +134,7 @@ pub fn fit(
         "score" => Ok((None, Vec::new())),
         "contrast" => contrast(atom, resources, seed, pairs),
         "targets" | "vas" => targets(atom, resources, seed, team),
-        "prototypes" => prototypes(resources, pairs),
+        "prototypes" => prototypes(atom, resources, pairs),
         "linear" => linear(atom, resources, pairs),
         "unsafe" => unsafe_phrases(resources, pairs),
         "perplexity" => {
@@ -219,17 +221,36 @@ fn targets(
     Ok((Some(Arc::new(fitted)), arrays))
 }
 
-fn prototypes(resources: &Resources, pairs: &mut Pairs<'_>) -> Result<Fitted, SelectError> {
-    let mut examples = Vec::new();
+fn prototypes(
+    atom: &Atom,
+    resources: &Resources,
+    pairs: &mut Pairs<'_>,
+) -> Result<Fitted, SelectError> {
+    let says_how = ["tau", "alpha"].iter().any(|name| atom.said_number(name).is_some());
+    if says_how && resources.base.is_empty() {
+        return Err(unfit("prototypes", "tau and alpha are of base classes: --base-labels FILE"));
+    }
+    let (mut examples, mut base) = (Vec::new(), Vec::new());
     pairs(None, &mut |pair| {
-        if let Some(mark) = resources.marks.get(&pair.uid).filter(|mark| mark.is_good) {
+        let example = |mark: &Mark| {
             let class = mark.class.clone().unwrap_or_else(|| "good".to_owned());
-            examples.push((class, Row::of(&pair.embeddings.image)));
-        }
+            (class, Row::of(&pair.embeddings.image))
+        };
+        let of = |marks: &HashMap<Uid, Mark>| {
+            marks.get(&pair.uid).filter(|mark| mark.is_good).map(example)
+        };
+        examples.extend(of(&resources.marks));
+        base.extend(of(&resources.base));
         Ok(())
     })?;
     let none = "no pair of the pool is marked good: --labels FILE";
-    let fitted = Prototypes::fit(examples, Side::Image).ok_or_else(|| unfit("prototypes", none))?;
+    let mut fitted =
+        Prototypes::fit(examples, Side::Image).ok_or_else(|| unfit("prototypes", none))?;
+    if !resources.base.is_empty() {
+        let none = "no pair of the pool is an example of a base class: --base-labels FILE";
+        let base = Prototypes::fit(base, Side::Image).ok_or_else(|| unfit("prototypes", none))?;
+        fitted = fitted.calibrated(&base, atom.number("tau"), atom.number("alpha"));
+    }
     let arrays = fitted.to_arrays();
     Ok((Some(Arc::new(fitted)), arrays))
 }

@@ -9,7 +9,8 @@
 //! give the same 32-bit float again. `metadata` is the sample's own `.json` member, or its
 //! manifest's line; the field is not there where the sample has none, or where that is no object
 //! or has more than [`MAX_METADATA`] bytes. Where a threshold decides, `verdict` follows `reason`:
-//! `kept`, `rejected` or `failed`. Each line of a stream is handed over as it is made.
+//! `kept`, `rejected` or `failed`. Where a state selects, what its scorers gave follows `sha256`, each under its
+//! own name, `null` where the pair did not come to selection or has no such value. Each line of a stream is handed over as it is made.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 use pairgate_core::decision::Reason;
 use pairgate_core::pair::Digest;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::disk::IoError;
 use crate::disk::failed;
@@ -37,6 +38,8 @@ pub struct ScoresSink {
     path: PathBuf,
     /// Whether lines say the verdict.
     verdicts: bool,
+    /// What the scorers' values are called.
+    measures: Vec<String>,
 }
 
 impl ScoresSink {
@@ -56,12 +59,18 @@ impl ScoresSink {
 
     fn into_target(target: Target) -> Self {
         let path = target.path().to_owned();
-        Self { target: Some(target), path, verdicts: false }
+        Self { target: Some(target), path, verdicts: false, measures: Vec::new() }
     }
 
     /// The same with the verdict in each line.
     pub fn with_verdicts(self) -> Self {
         Self { verdicts: true, ..self }
+    }
+
+    /// The same with what a state's scorers gave in each line, under these names
+    /// ([`State::value_names`](crate::select::State::value_names)).
+    pub fn with_measures(self, measures: Vec<String>) -> Self {
+        Self { measures, ..self }
     }
 }
 
@@ -69,6 +78,10 @@ impl Sink for ScoresSink {
     fn accept(&mut self, judged: &Judged) -> Result<(), IoError> {
         let mut line = Line::from(judged);
         line.verdict = line.verdict.filter(|_| self.verdicts);
+        let values = judged.choice.as_ref().map_or(&[][..], |choice| &choice.measures);
+        let value = |place: usize| values.get(place).map_or(Value::Null, |value| shortest(*value));
+        let named = self.measures.iter().enumerate();
+        line.measures = named.map(|(place, name)| (name.clone(), value(place))).collect();
         let line = serde_json::to_string(&line).map_err(io::Error::from);
         let written = line.and_then(|line| {
             let target = self.target.as_mut().ok_or_else(closed)?;
@@ -100,6 +113,8 @@ struct Line<'a> {
     width: u32,
     height: u32,
     sha256: Option<String>,
+    #[serde(flatten)]
+    measures: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<Box<RawValue>>,
 }
@@ -119,6 +134,7 @@ impl<'a> From<&'a Judged> for Line<'a> {
             width: facts.size.width,
             height: facts.size.height,
             sha256: (facts.content != Digest::default()).then(|| facts.content.to_string()),
+            measures: Map::new(),
             metadata: sample.json(MAX_METADATA),
         }
     }

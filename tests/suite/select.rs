@@ -1,5 +1,8 @@
 //! Selection from end to end: scored once, fitted, applied over a pool, and deciding in a stream.
 
+#[cfg(feature = "parquet")]
+mod tables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -100,7 +100,10 @@ pub const METHODS: &[Spec] = &[
         name: "prototypes",
         about: "the nearest mean of a few good examples",
         kind: GOOD,
-        parameters: &[],
+        parameters: &[
+            number("tau", 0.0, 1e3, Some(crate::score::prototypes::SHARPNESS)),
+            number("alpha", 0.0, 1.0, Some(crate::score::prototypes::SHARE)),
+        ],
     },
     Spec {
         name: "linear",

@@ -12,6 +12,7 @@ use super::expression::Expression;
 use super::parts::{Frozen, Node, Part, Slot, lay_out};
 use super::sources::By;
 use crate::disk::{Disk, IoError};
+use crate::model::bundle::manifest::Manifest;
 use crate::score::Measure;
 
 pub use file::{FORMAT_VERSION, MAGIC, StateError};
@@ -130,6 +131,18 @@ impl State {
         self.width
     }
 
+    /// What tables call each of these values: a method's name, with `_2` behind it the second time.
+    pub fn value_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::with_capacity(self.width);
+        for name in self.parts.iter().flat_map(Part::value_names) {
+            let is_free = |name: &String| !names.contains(name);
+            let again = (2..).map(|place| format!("{name}_{place}"));
+            let free = std::iter::once(name.clone()).chain(again).find(is_free);
+            names.push(free.unwrap_or(name));
+        }
+        names
+    }
+
     /// Whether decisions need the embeddings, beside what workers compute of them.
     pub fn needs_embeddings(&self) -> bool {
         self.parts.iter().any(|part| matches!(part.frozen, Frozen::Duplicates(_)))
@@ -186,6 +199,15 @@ impl State {
             return Err(StateError::Dimension { was: self.about.dimension, is: dimension });
         }
         Ok(())
+    }
+
+    /// Refuses another model than the one that `manifest` tells of.
+    ///
+    /// # Errors
+    /// [`StateError::Model`], [`StateError::Dimension`].
+    pub fn check_manifest(&self, manifest: &Manifest, digest: Digest) -> Result<(), StateError> {
+        let name = format!("{} {}", manifest.name, manifest.version);
+        self.check_model(&name, digest, manifest.embedding_size)
     }
 
     /// Reads the state at `path`.

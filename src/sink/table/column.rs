@@ -6,8 +6,8 @@ use crate::table::{Column, Kind};
 pub(super) const REST: &str = "metadata_other";
 
 /// The columns of every table, but for [`REST`], which is the last one; the verdict where a threshold
-/// decides.
-pub(super) fn fixed(with_verdict: bool) -> Vec<Column> {
+/// decides, and what a state's scorers gave, under the names `measures`.
+pub(super) fn fixed(with_verdict: bool, measures: &[String]) -> Vec<Column> {
     let column = |name: &str, kind, nullable, repeats| Column {
         name: name.to_owned(),
         kind,
@@ -28,5 +28,6 @@ pub(super) fn fixed(with_verdict: bool) -> Vec<Column> {
         column("caption_length", Kind::Uint32, false, true),
         column("sha256", Kind::Text, true, false),
     ];
-    before.into_iter().chain(verdict).chain(behind).collect()
+    let measures = measures.iter().map(|name| column(name, Kind::Float32, true, false));
+    before.into_iter().chain(verdict).chain(behind).chain(measures).collect()
 }

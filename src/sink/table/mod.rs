@@ -10,6 +10,7 @@
 //! | `width`, `height` | uint32 | pixels; 0 where the header was not read |
 //! | `caption_length` | uint32 | code points |
 //! | `sha256` | string | of the image file; null where there is none |
+//! | one for each scorer of a state that selects | float32 | null where the pair did not come to selection |
 //! | one for each field of the samples' metadata | | by the names of the fields |
 //! | `metadata_other` | string | JSON: the metadata that no other column holds |
 //!
@@ -101,6 +102,8 @@ pub struct TableSink {
     path: PathBuf,
     /// Whether rows say the verdict.
     verdicts: bool,
+    /// What scorers' values are called.
+    measures: Vec<String>,
     /// Values of metadata that are in the last column.
     unfitted: u64,
     /// Rows whose metadata were too large.
@@ -144,7 +147,13 @@ impl TableSink {
         let verdicts = terms.threshold.is_some();
         let waiting = Waiting { target, format, terms, rows: Vec::new(), bytes: 0 };
         let state = State::Waiting(Box::new(waiting));
-        Ok(Self { state, path, verdicts, unfitted: 0, left_out: 0 })
+        Ok(Self { state, path, verdicts, measures: Vec::new(), unfitted: 0, left_out: 0 })
+    }
+
+    /// The same with columns of what a state's scorers gave, under these names
+    /// ([`State::value_names`](crate::select::State::value_names)).
+    pub fn with_measures(self, measures: Vec<String>) -> Self {
+        Self { measures, ..self }
     }
 
     fn take(&mut self, row: Row) -> io::Result<()> {
@@ -156,7 +165,7 @@ impl TableSink {
                 if full { self.begin().map(drop) } else { Ok(()) }
             }
             State::Writing(writing) => {
-                self.unfitted += writing.add(&row)?;
+                self.unfitted += writing.add(&row, self.measures.len())?;
                 Ok(())
             }
             State::Closed => Err(closed()),
@@ -175,11 +184,11 @@ impl TableSink {
             };
         let mut survey = Survey::default();
         rows.iter().for_each(|row| survey.see(&row.metadata()));
-        let (columns, fields) = survey.columns(self.verdicts);
+        let (columns, fields) = survey.columns(self.verdicts, &self.measures);
         let writer = start(target, format, &columns, &terms)?;
         let mut writing = Writing { columns, fields, rows: writer };
         for row in &rows {
-            self.unfitted += writing.add(row)?;
+            self.unfitted += writing.add(row, self.measures.len())?;
         }
         self.state = State::Writing(writing);
         Ok(())
@@ -209,9 +218,9 @@ impl TableSink {
 }
 
 impl Writing {
-    fn add(&mut self, row: &Row) -> io::Result<u64> {
+    fn add(&mut self, row: &Row, measures: usize) -> io::Result<u64> {
         let mut cells = Vec::with_capacity(self.columns.len());
-        let unfitted = row.cells(&self.columns, &self.fields, &mut cells);
+        let unfitted = row.cells(&self.columns, &self.fields, measures, &mut cells);
         self.rows.add(&cells)?;
         Ok(unfitted)
     }

@@ -26,13 +26,15 @@ pub(super) struct Row {
     /// Where a threshold decides.
     verdict: Option<Verdict>,
     facts: Facts,
+    /// What a state's scorers gave; none where none did.
+    measures: Vec<f32>,
     json: Vec<u8>,
 }
 
 impl Row {
     /// The row of a pair, and whether its metadata were too large to be carried.
     pub fn of(judged: &Judged, with_verdict: bool) -> (Self, bool) {
-        let Judged { sample, uid, decision, .. } = judged;
+        let Judged { sample, uid, decision, choice, .. } = judged;
         let json = sample.member("json").unwrap_or_default();
         let fits = json.len() <= MAX_METADATA;
         let row = Self {
@@ -42,6 +44,7 @@ impl Row {
             reason: decision.reason,
             verdict: with_verdict.then_some(decision.verdict),
             facts: decision.facts,
+            measures: choice.as_ref().map(|choice| choice.measures.clone()).unwrap_or_default(),
             json: if fits { json.to_vec() } else { Vec::new() },
         };
         (row, !fits)
@@ -49,7 +52,7 @@ impl Row {
 
     /// Bytes that the row takes, about.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.key.len() + self.json.len()
+        size_of::<Self>() + self.key.len() + 4 * self.measures.len() + self.json.len()
     }
 
     /// The metadata; empty where there are none, or they are no object.
@@ -57,17 +60,22 @@ impl Row {
         json_object(&self.json).unwrap_or_default()
     }
 
-    /// The row's cells, one for each of `columns`; `fields` are those that the columns behind the
+    /// The row's cells, one for each of `columns`, of which so many as `measures` are for scorers' values; `fields` are those that the columns behind the
     /// fixed ones are for. Gives the number of values that went to the last column, because no
     /// other one holds them.
     pub fn cells<'a>(
         &'a self,
         columns: &[Column],
         fields: &[String],
+        measures: usize,
         cells: &mut Vec<Cell<'a>>,
     ) -> u64 {
         cells.clear();
         self.add_fixed_cells(cells);
+        let value = |place: usize| self.measures.get(place).filter(|value| value.is_finite());
+        let measured =
+            (0..measures).map(|place| value(place).map_or(Cell::Null, |v| Cell::Score(*v)));
+        cells.extend(measured);
         let fixed = cells.len();
         let mut metadata = self.metadata();
         for (field, column) in fields.iter().zip(&columns[fixed..]) {

@@ -43,8 +43,8 @@ impl Survey {
 
     /// The columns, in the order in which they are written, and the field that each of them behind
     /// the fixed ones is for; the last column, [`REST`], is for none.
-    pub fn columns(&self, with_verdict: bool) -> (Vec<Column>, Vec<String>) {
-        let mut columns = fixed(with_verdict);
+    pub fn columns(&self, with_verdict: bool, measures: &[String]) -> (Vec<Column>, Vec<String>) {
+        let mut columns = fixed(with_verdict, measures);
         let mut taken: BTreeSet<String> = columns.iter().map(|c| c.name.clone()).collect();
         taken.insert(REST.to_owned());
         for (field, seen) in &self.fields {

@@ -41,10 +41,8 @@ impl Selection {
             false => None,
         };
         if let Some(bundle) = &bundle {
-            let manifest = &bundle.manifest;
-            let name = format!("{} {}", manifest.name, manifest.version);
             state
-                .check_model(&name, bundle.digest, manifest.embedding_size)
+                .check_manifest(&bundle.manifest, bundle.digest)
                 .map_err(|why| format!("{}: {why}", path.display()))?;
         }
         Ok(Some(Self { state, path, bundle }))

@@ -91,7 +91,8 @@ pub struct ScoreArgs {
     pub threshold: Option<f32>,
     /// Let a frozen state select among what passes.
     ///
-    /// It is what `pairgate select fit` has made with the same model; reasons say what it leaves out.
+    /// It is what `pairgate select fit` has made with the same model; reasons say what it leaves out,
+    /// and columns or fields what its scorers gave of each pair.
     #[arg(long, value_name = "FILE", conflicts_with = "caption", help_heading = PASSES)]
     pub select: Option<PathBuf>,
     #[command(flatten)]

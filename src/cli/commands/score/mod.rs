@@ -73,7 +73,8 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode, Box<dyn Error>> {
     let mut terms = Terms::of(&session.model, &settings);
     terms.read_as(args.input.options().named());
     let header = Header::new(terms, names.collect());
-    let mut sink = sink(output, header)?;
+    let measures = session.selection.as_ref().map(|state| state.value_names());
+    let mut sink = sink(output, header, measures.unwrap_or_default())?;
     if let Some(recording) = recording {
         sink = Box::new(EmbeddingsSink::around(sink, output, recording)?);
     }
@@ -158,17 +159,22 @@ fn next(args: &ScoreArgs, output: &Path, inputs: &[PathBuf]) -> Option<Command> 
 }
 
 /// The form of the output, by its name.
-fn sink(output: &Path, header: Header) -> Result<Box<dyn Sink>, IoError> {
+fn sink(output: &Path, header: Header, measures: Vec<String>) -> Result<Box<dyn Sink>, IoError> {
     if let Some(format) = Format::of(output) {
-        return Ok(Box::new(TableSink::create(output, format, header.terms)?));
+        return Ok(Box::new(
+            TableSink::create(output, format, header.terms)?.with_measures(measures),
+        ));
     }
     Ok(match output.extension() {
         Some(extension) if extension == "pairgate" => {
             Box::new(JournalSink::create(output, &header)?)
         }
-        _ if header.terms.threshold.is_some() => {
-            Box::new(ScoresSink::create(output)?.with_verdicts())
+        _ => {
+            let lines = ScoresSink::create(output)?.with_measures(measures);
+            match header.terms.threshold {
+                Some(_) => Box::new(lines.with_verdicts()),
+                None => Box::new(lines),
+            }
         }
-        _ => Box::new(ScoresSink::create(output)?),
     })
 }

@@ -2,29 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use pairgate_core::config::Config;
 use pairgate_core::decision::Reason;
-use pairgate_core::pair::Uid;
 use serde_json::json;
 
 use super::args::ApplyArgs;
+use super::output::{ChosenTable, is_table, write};
 use super::resources::tokens_of;
 use super::work::{Crew, pool, steps_json, table};
 use crate::cli::args::ArithmeticArg;
 use crate::cli::outputs::check_file;
 use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
-use crate::datacomp::subset_file::{self, Form};
-use crate::score_text::shortest;
-use crate::select::fit::{SelectError, frozen};
+use crate::journal::Choice;
+use crate::select::fit::{Step, frozen_choices, measure_pool};
 use crate::select::scorers::needs_tokens;
-use crate::select::{Pool, State, apply};
+use crate::select::{Applied, Pool, State, apply};
 
 /// Runs the command.
 pub fn run(args: &ApplyArgs) -> Result<ExitCode, Box<dyn Error>> {
@@ -37,31 +33,72 @@ pub fn run(args: &ApplyArgs) -> Result<ExitCode, Box<dyn Error>> {
     state.check_model("that of the runs", model, about.dimension)?;
     if state.slots().iter().any(|slot| needs_tokens(slot.name())) {
         let bundle = load_bundle(&Config::default(), args.model.as_deref(), ArithmeticArg::Int8)?;
-        let manifest = &bundle.manifest;
-        let name = format!("{} {}", manifest.name, manifest.version);
-        state.check_model(&name, bundle.digest, manifest.embedding_size)?;
+        state.check_manifest(&bundle.manifest, bundle.digest)?;
         pool = pool.with_tokens(tokens_of(&bundle)?);
     }
     let mut crew = Crew::new(&args.pool)?;
-    let (kept, pairs, told) = if args.frozen {
-        let chosen = frozen(&mut pool, &state, crew.work())?;
-        let kept = (0..).zip(&chosen).filter(|(_, reason)| **reason == Reason::Passed);
-        let kept: Vec<u32> = kept.map(|(place, _)| place).collect();
-        let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
-        chosen.iter().for_each(|reason| *reasons.entry(*reason).or_default() += 1);
-        (kept, chosen.len(), Told::Reasons(reasons))
-    } else {
-        let applied = apply(&mut pool, &state, crew.work())?;
-        (applied.kept, applied.uids.len(), Told::Steps(applied.steps))
+    let (kept, pairs, told) = match args.frozen {
+        true => choose_frozen(args, &mut pool, &state, &mut crew)?,
+        false => choose(args, &mut pool, &state, &mut crew)?,
     };
-    write(&mut pool, &kept, &args.output)?;
-    print(&told.text(args, kept.len(), pairs))?;
+    print(&told.text(args, kept, pairs))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Decides over the whole pool, and writes it: how many are kept of how many pairs.
+fn choose(
+    args: &ApplyArgs,
+    pool: &mut dyn Pool,
+    state: &State,
+    crew: &mut Crew,
+) -> Result<(usize, usize, Told), Box<dyn Error>> {
+    let Applied { uids, kept, reasons, steps } = apply(pool, state, crew.work())?;
+    if is_table(&args.output) {
+        let mut table = ChosenTable::create(&args.output, state, false)?;
+        let mut reasons = reasons.into_iter();
+        measure_pool(pool, state, crew.work(), &mut |pair, measures| {
+            let reason = reasons.next().unwrap_or(Reason::NotJudged);
+            let choice = Choice { measures, ..Choice::default() };
+            Ok(table.add(pair, reason, &choice)?)
+        })?;
+        table.finish()?;
+    } else {
+        write(pool, &kept, &args.output)?;
+    }
+    Ok((kept.len(), uids.len(), Told::Steps(steps)))
+}
+
+/// The same pair by pair, as a stream decides.
+fn choose_frozen(
+    args: &ApplyArgs,
+    pool: &mut dyn Pool,
+    state: &Arc<State>,
+    crew: &mut Crew,
+) -> Result<(usize, usize, Told), Box<dyn Error>> {
+    let mut table = match is_table(&args.output) {
+        true => Some(ChosenTable::create(&args.output, state, true)?),
+        false => None,
+    };
+    let (mut kept, mut pairs) = (Vec::new(), 0);
+    let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
+    frozen_choices(pool, state, crew.work(), &mut |pair, reason, choice| {
+        if reason == Reason::Passed {
+            kept.push(pairs);
+        }
+        pairs += 1;
+        *reasons.entry(reason).or_default() += 1;
+        Ok(table.as_mut().map_or(Ok(()), |table| table.add(pair, reason, choice))?)
+    })?;
+    match table {
+        Some(table) => table.finish()?,
+        None => write(pool, &kept, &args.output)?,
+    }
+    Ok((kept.len(), pairs as usize, Told::Reasons(reasons)))
 }
 
 /// What is told of what was left out.
 enum Told {
-    Steps(Vec<crate::select::fit::Step>),
+    Steps(Vec<Step>),
     Reasons(BTreeMap<Reason, u64>),
 }
 
@@ -87,49 +124,4 @@ impl Told {
         };
         format!("{table}\n{kept} of {pairs} pairs kept\nwrote {}\n", args.output.display())
     }
-}
-
-/// Writes what is kept, in the form that the file's name asks for.
-fn write(pool: &mut dyn Pool, kept: &[u32], path: &Path) -> Result<(), Box<dyn Error>> {
-    if let Some(form) = Form::of(path) {
-        let mut uids: Vec<Uid> = Vec::with_capacity(kept.len());
-        each_kept(pool, kept, &mut |pair| {
-            uids.push(pair.uid);
-            Ok(())
-        })?;
-        uids.sort_unstable();
-        return Ok(subset_file::write(path, form, &uids)?);
-    }
-    let as_json = path.extension().is_some_and(|extension| extension == "jsonl");
-    let failed = |why| crate::disk::IoError::Write { to: path.display().to_string(), why };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    each_kept(pool, kept, &mut |pair| {
-        let line = if as_json {
-            json!({
-                "uid": pair.uid.to_string(),
-                "key": pair.key,
-                "shard": pair.shard,
-                "score": shortest(pair.score),
-            })
-            .to_string()
-        } else {
-            pair.key.clone()
-        };
-        Ok(writeln!(file, "{line}").map_err(failed)?)
-    })?;
-    Ok(file.flush().map_err(failed)?)
-}
-
-fn each_kept(
-    pool: &mut dyn Pool,
-    kept: &[u32],
-    each: &mut dyn FnMut(&crate::select::PoolPair) -> Result<(), SelectError>,
-) -> Result<(), SelectError> {
-    let mut kept = kept.iter().peekable();
-    let mut place = 0;
-    pool.read(&mut |pair| {
-        let is_kept = kept.next_if_eq(&&place).is_some();
-        place += 1;
-        if is_kept { each(&pair) } else { Ok(()) }
-    })
 }

@@ -10,6 +10,7 @@ use crate::cli::args::{ImageArgs, threshold};
 #[derive(Debug, Subcommand)]
 pub enum SelectCommand {
     Fit(FitArgs),
+    Refresh(RefreshArgs),
     Apply(ApplyArgs),
     Inspect(InspectArgs),
 }
@@ -58,6 +59,44 @@ pub struct PoolArgs {
     pub json: bool,
 }
 
+/// What methods are fitted with beside the pool.
+#[derive(Debug, ClapArgs)]
+pub struct ReferenceArgs {
+    /// Entries for `entries`, a line each.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub entries: Option<PathBuf>,
+    /// Pictures' embeddings of a target, for `targets`.
+    ///
+    /// Rows of a .npy, or a recorded run, of the same model.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub targets: Option<PathBuf>,
+    /// Marked pairs, for `linear`, `prototypes`, `color`.
+    ///
+    /// JSON lines with uid and mark, which is good or bad, as the report exports them; a class, where
+    /// prototypes are to be told apart.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub labels: Option<PathBuf>,
+    /// Examples of base classes, for `prototypes`.
+    ///
+    /// Lines as of --labels: pairs of the pool, good ones of well-known classes. Prototypes of few
+    /// examples are calibrated by them (TEEN).
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub base_labels: Option<PathBuf>,
+    /// Phrases for `unsafe`, a line each.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub phrases: Option<PathBuf>,
+    /// A language model of all captions (ARPA).
+    ///
+    /// Over the model's own tokens. Default: one that is learnt from the pool.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub prior: Option<PathBuf>,
+    /// A language model of wanted captions (ARPA).
+    ///
+    /// Default: one that is learnt from pairs that are marked good.
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub cond: Option<PathBuf>,
+}
+
 /// Fit methods on a recorded pool: a frozen state.
 ///
 /// The state decides offline over a pool (`select apply`) and pair by pair (`filter --select`).
@@ -95,34 +134,48 @@ pub struct FitArgs {
     /// What all that is drawn is drawn by.
     #[arg(long, value_name = "N", default_value_t = crate::select::SEED, help_heading = PASSES)]
     pub seed: u64,
-    /// Entries for `entries`, a line each.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub entries: Option<PathBuf>,
-    /// Pictures' embeddings of a target, for `targets`.
-    ///
-    /// Rows of a .npy, or a recorded run, of the same model.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub targets: Option<PathBuf>,
-    /// Marked pairs, for `linear`, `prototypes`, `color`.
-    ///
-    /// JSON lines with uid and mark, which is good or bad, as the report exports them; a class, where
-    /// prototypes are to be told apart.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub labels: Option<PathBuf>,
-    /// Phrases for `unsafe`, a line each.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub phrases: Option<PathBuf>,
-    /// A language model of all captions (ARPA).
-    ///
-    /// Over the model's own tokens. Default: one that is learnt from the pool.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub prior: Option<PathBuf>,
-    /// A language model of wanted captions (ARPA).
-    ///
-    /// Default: one that is learnt from pairs that are marked good.
-    #[arg(long, value_name = "FILE", help_heading = INPUT)]
-    pub cond: Option<PathBuf>,
+    #[command(flatten)]
+    pub references: ReferenceArgs,
     /// The model that scored the runs.
+    ///
+    /// Default: the model in the binary.
+    #[arg(long, value_name = "BUNDLE", help_heading = MODEL)]
+    pub model: Option<PathBuf>,
+}
+
+/// Fit a state again under a new model, on the same pairs.
+///
+/// RUN is what the new model has recorded of the pairs that the state was fitted on; --from what the
+/// old one had. Methods, seed and entries are the state's; targets, labels, phrases and language
+/// models are given again, as for `fit`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "\
+Example: pairgate select refresh new.parquet --state a.pgsel --from old.parquet \\
+             --model new -o b.pgsel",
+    after_long_help = "\
+Examples:
+  pairgate score shards/ --model new --embeddings -o new.parquet
+  pairgate calibrate new.parquet --from old.parquet --threshold 0.21
+                                          the threshold for -t
+  pairgate select refresh new.parquet --state a.pgsel --from old.parquet \\
+      --model new -t 0.18 -o b.pgsel"
+)]
+pub struct RefreshArgs {
+    #[command(flatten)]
+    pub pool: PoolArgs,
+    /// The state.
+    #[arg(long, value_name = "FILE", help_heading = PASSES)]
+    pub state: PathBuf,
+    /// The runs that the state was fitted on.
+    #[arg(long, value_name = "OLD", num_args = 1.., required = true, help_heading = INPUT)]
+    pub from: Vec<PathBuf>,
+    #[command(flatten)]
+    pub references: ReferenceArgs,
+    /// The new state's file, NAME.pgsel.
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
+    pub output: PathBuf,
+    /// The new model.
     ///
     /// Default: the model in the binary.
     #[arg(long, value_name = "BUNDLE", help_heading = MODEL)]
@@ -150,10 +203,11 @@ pub struct ApplyArgs {
     /// Decide pair by pair, as a stream does.
     #[arg(long, help_heading = PASSES)]
     pub frozen: bool,
-    /// .npy, .txt, .jsonl: what is kept.
+    /// .npy, .txt, .jsonl: what is kept; .parquet: all.
     ///
     /// NAME.npy is a subset file of uids for DataComp's resharder (.bin, .raw, .memmap: the same
-    /// without a header); NAME.jsonl has a line with uid, key, shard and score; all else is keys.
+    /// without a header); NAME.jsonl has a line with uid, key, shard and score; all else is keys. NAME.parquet
+    /// is a table of all pairs of the pool: whether each is kept, why not, and what its scorers gave.
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: PathBuf,
 }

@@ -7,6 +7,10 @@ mod args;
 mod fit;
 mod inspect;
 #[cfg(feature = "parquet")]
+mod output;
+#[cfg(feature = "parquet")]
+mod refresh;
+#[cfg(feature = "parquet")]
 mod resources;
 #[cfg(feature = "parquet")]
 mod work;
@@ -24,9 +28,11 @@ pub fn run(command: &SelectCommand) -> Result<ExitCode, Box<dyn Error>> {
         #[cfg(feature = "parquet")]
         SelectCommand::Fit(args) => fit::run(args),
         #[cfg(feature = "parquet")]
+        SelectCommand::Refresh(args) => refresh::run(args),
+        #[cfg(feature = "parquet")]
         SelectCommand::Apply(args) => apply::run(args),
         #[cfg(not(feature = "parquet"))]
-        SelectCommand::Fit(_) | SelectCommand::Apply(_) => {
+        SelectCommand::Fit(_) | SelectCommand::Refresh(_) | SelectCommand::Apply(_) => {
             Err("this pairgate is built without the feature `parquet`, and reads no embeddings"
                 .into())
         }

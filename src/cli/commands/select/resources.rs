@@ -11,7 +11,7 @@ use pairgate_core::config::{ImageLimits, SampleLimits};
 use pairgate_core::pair::Uid;
 use serde::Deserialize;
 
-use super::args::FitArgs;
+use super::args::ReferenceArgs;
 use crate::embeddings::arrays::read_matrix;
 use crate::gate::Embedder;
 use crate::model::bundle::Bundle;
@@ -31,9 +31,12 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Most phrases.
 const MOST_PHRASES: usize = 4096;
 
-/// What the methods of `expression` need; the tokenizer where one looks at tokens.
+/// What the methods of `expression` need; the tokenizer where one looks at tokens. `known_entries` are those
+/// that were kept, where none are given; `names` those of arrays of embeddings.
 pub fn of(
-    args: &FitArgs,
+    args: &ReferenceArgs,
+    known_entries: Option<Vec<String>>,
+    names: Option<&str>,
     expression: &Expression,
     bundle: &Bundle,
 ) -> Result<(Resources, Option<CaptionTokenizer>), Box<dyn Error>> {
@@ -42,14 +45,19 @@ pub fn of(
     let mut found = Resources { logit_scale: bundle.manifest.logit_scale, ..Resources::default() };
     if let Some(path) = &args.entries {
         found.entries = lines(path, MOST_ENTRIES)?;
+    } else if let Some(known) = known_entries {
+        found.entries = known;
     } else if has("entries") {
         return Err("entries needs the entries: --entries FILE".into());
     }
     if let Some(path) = &args.targets {
-        found.targets = targets(path, args, dimension)?;
+        found.targets = targets(path, names, dimension)?;
     }
     if let Some(path) = &args.labels {
         found.marks = marks(path)?;
+    }
+    if let Some(path) = &args.base_labels {
+        found.base = marks(path)?;
     }
     if let Some(path) = args.phrases.as_ref().filter(|_| has("unsafe")) {
         found.phrases = phrases(path, bundle)?;
@@ -100,7 +108,7 @@ fn lines(path: &Path, most: usize) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 /// The pictures' embeddings of a target: rows of a `.npy`, or those of a recorded run.
-fn targets(path: &Path, args: &FitArgs, dimension: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+fn targets(path: &Path, names: Option<&str>, dimension: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let wrong = |found: usize| {
         unread(path, format!("its embeddings have {found} values, and the model's {dimension}"))
     };
@@ -111,7 +119,7 @@ fn targets(path: &Path, args: &FitArgs, dimension: usize) -> Result<Vec<Row>, Bo
         }
         return Ok(values.chunks_exact(columns).map(Row::of_f32).collect());
     }
-    let names = args.pool.embedding_names.as_deref().map(str::parse).transpose()?;
+    let names = names.map(str::parse).transpose()?;
     let read = ReadAs { names, ..ReadAs::default() };
     let mut run = RecordedRun::open(&[path.to_owned()], &read)?;
     if let Some(found) = run.dimension().filter(|found| *found != dimension) {
