@@ -224,7 +224,6 @@ fn what_cannot_be_is_refused_by_name() {
         refused(folder, &[&["filter", "in", "--select", "a.pgsel", "-o", "kept"], more].concat())
     };
     assert!(filter(&["--one-to-one", "--threshold", "0.1"]).contains("duplicates"));
-    assert!(filter(&["--keep", "15%"]).contains("score keep"));
     assert!(filter(&["--select", "a.pgsel"]).contains("--select"));
     let state = State::load(&folder.join("a.pgsel")).unwrap();
     let mut about = state.about().clone();
