@@ -377,7 +377,4 @@ fn a_cut_that_cannot_select_says_why() {
     of(folder, &["score", "in", "more", "--rules", "none", "-o", "bare.parquet"]);
     assert!(cut("bare.parquet", &["in", "more"]).contains("--embeddings"));
     assert!(cut("s.parquet", &["more", "in"]).contains("order of the scores"));
-    assert!(cut("s.parquet", &["in", "more", "--by", "shard"]).contains("sources by shard"));
-    let groups = ["a.pgsel", "--by", "shard", "-o", "k"];
-    assert!(refused(folder, &[&FILTER[..], &groups].concat()).contains("sources by shard"));
 }

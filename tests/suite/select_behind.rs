@@ -59,7 +59,7 @@ fn assert_counts(summary: &Value, records: &[Value], by_shard: bool) {
 #[test]
 fn what_the_thresholds_keep_and_the_state_chooses_is_kept() {
     let shards = scored();
-    fit(&shards, "clusters k 3 keep 50%");
+    fit(&shards, "clusters k 3 keep 30%");
     let all = ["filter", "in", "--threshold=-0.9", "-o", "chosen"];
     shards.run(&[&all[..], &SELECT].concat(), 0);
     let chosen = keys(&shards.records("chosen"), is_kept);

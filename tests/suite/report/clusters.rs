@@ -14,11 +14,11 @@ use crate::browser::Tab;
 use crate::cut::shards;
 use crate::support::shards::Shards;
 
-/// Shards, their scores with embeddings, and a state of three clusters that selects half.
+/// Shards, their scores with embeddings, and a state of three clusters that leaves some out.
 fn fitted() -> Shards {
     let shards = shards();
     shards.run(&["score", "in", "--embeddings", "-o", "s.parquet"], 0);
-    fit(&shards, "clusters k 3 keep 50%");
+    fit(&shards, "clusters k 3 keep 30%");
     shards
 }
 
