@@ -17,6 +17,8 @@ mod progress;
 mod reload;
 #[doc(hidden)]
 pub mod repeats;
+#[cfg_attr(not(feature = "parquet"), path = "no_selection.rs")]
+mod selection;
 mod session;
 mod settings;
 mod signals;

@@ -116,6 +116,23 @@ impl Session {
         Ok(decider)
     }
 
+    /// `first`, and behind it the state that selects, where there is one; it goes on from what an earlier
+    /// run under `terms` has learnt.
+    ///
+    /// # Errors
+    /// [`IoError::Read`] if the earlier run's journal cannot be read.
+    pub fn selected(
+        &self,
+        first: Box<dyn Decider>,
+        terms: Terms,
+        resumed: &Resumed,
+    ) -> Result<Box<dyn Decider>, IoError> {
+        let Some(state) = &self.selection else { return Ok(first) };
+        let mut selecting = Selecting::new(First::Other(first), state.clone());
+        selecting.catch_up(&resumed.decider, resumed.past(terms)?)?;
+        Ok(Box::new(selecting))
+    }
+
     /// What decides by these settings, and has learnt nothing yet.
     pub fn new_decider(&self, settings: &GateSettings) -> SessionDecider {
         let selection = self.selection.as_ref();

@@ -8,7 +8,8 @@ use pairgate_core::policy::TrackerRule;
 use pairgate_core::rules::Rules;
 
 use crate::cli::args::{
-    DecodeArg, GroupArgs, InputArgs, LayerArgs, PolicyArgs, RuleArgs, RulesArg,
+    DecodeArg, GroupArgs, InputArgs, LayerArgs, OutputArgs, PolicyArgs, RuleArgs, RulesArg,
+    ThresholdArgs,
 };
 use crate::config::Layers;
 use crate::decide::groups::GroupRules;
@@ -109,18 +110,11 @@ pub fn of_input(input: &InputArgs) -> Result<Layers, Box<dyn Error>> {
 /// What the options say of what passes. A threshold or a share that was said outweighs either of a file; a
 /// threshold stands, whatever a file says of following the scores.
 pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
-    let PolicyArgs { threshold, keep, follow, first_threshold, ref select, ref rules } = *args;
+    let PolicyArgs { cut, follow, first_threshold, ref select, ref rules } = *args;
     set_selection(layers, select.as_deref());
-    if threshold.is_some() || keep.is_some() {
-        layers.unset("policy", "threshold");
-        layers.unset("policy", "keep");
-    }
-    if let Some(threshold) = threshold {
-        layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+    set_threshold(layers, cut);
+    if cut.threshold.is_some() {
         layers.set("follow", "enabled", false, COMMAND_LINE);
-    }
-    if let Some(keep) = keep {
-        layers.set("policy", "keep", keep, COMMAND_LINE);
     }
     if follow {
         layers.set("follow", "enabled", true, COMMAND_LINE);
@@ -129,6 +123,31 @@ pub fn set_policy(layers: &mut Layers, args: &PolicyArgs) {
         layers.set("follow", "first_threshold", f64::from(first), COMMAND_LINE);
     }
     set_rules(layers, rules);
+}
+
+/// The threshold or the share that options say.
+pub fn set_threshold(layers: &mut Layers, args: ThresholdArgs) {
+    if args.threshold.is_some() || args.keep.is_some() {
+        layers.unset("policy", "threshold");
+        layers.unset("policy", "keep");
+    }
+    if let Some(threshold) = args.threshold {
+        layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
+    }
+    if let Some(keep) = args.keep {
+        layers.set("policy", "keep", keep, COMMAND_LINE);
+    }
+}
+
+/// What the options say of the output and of what goes into it.
+pub fn set_output(layers: &mut Layers, args: &OutputArgs) -> Result<(), Box<dyn Error>> {
+    if let Some(on_error) = args.on_error {
+        layers.set("policy", "on_error", on_error.name(), COMMAND_LINE);
+    }
+    if let Some(pairs) = args.shard_size {
+        layers.set("storage", "shard_pairs", i64::try_from(pairs)?, COMMAND_LINE);
+    }
+    Ok(())
 }
 
 /// The state that an option says selects.

@@ -36,6 +36,8 @@ use crate::gate::Evidence;
 use crate::journal::Choice;
 use crate::source::Sample;
 
+use groups::GroupBar;
+
 /// A pair and what a gate found of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
@@ -51,13 +53,15 @@ pub struct Examined {
     pub evidence: Evidence,
 }
 
-/// What is noted beside a decision.
+/// What is noted beside a decision: what it rested on beside evidence and one threshold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Noted {
     /// The threshold that decided, where it is the pair's group's.
     pub threshold: Option<f32>,
     /// The group, where a field of the pair's metadata names it.
     pub group: Option<Arc<str>>,
+    /// What a selection rested on, where one was made.
+    pub choice: Option<Box<Choice>>,
 }
 
 /// Says what becomes of pairs, which come in the source's order.
@@ -68,21 +72,24 @@ pub trait Decider: Send {
     /// [`IoError::Read`] where the pair is not the one that was recorded; the run then ends.
     fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError>;
 
-    /// What the last decision rested on beside evidence and threshold, for the journal; `None` where
-    /// there is no such thing. It is told once.
-    fn choice(&mut self) -> Option<Box<Choice>> {
-        None
-    }
-
     /// The threshold that the next pair is decided by, where it moves; `None` where one threshold
     /// decides.
     fn moving_threshold(&self) -> Option<f32> {
         None
     }
 
-    /// What is noted beside the decision that was made last, where not all pairs are decided alike.
-    fn noted(&self) -> Noted {
+    /// What is noted beside the decision that was made last, for the journal; nothing where evidence and
+    /// one threshold tell all. It is told once.
+    fn noted(&mut self) -> Noted {
         Noted::default()
+    }
+
+    /// Takes in that the pair which it kept last is not kept after all: what stands behind it said so.
+    fn overruled(&mut self) {}
+
+    /// What groups have come to, where each has a threshold of its own.
+    fn groups(&self) -> Option<&GroupBar> {
+        None
     }
 
     /// What it has learnt, for a run that goes on later; nothing where it learns nothing.

@@ -5,7 +5,7 @@ use std::io;
 use pairgate_core::decision::Decision;
 use pairgate_core::policy::Policy;
 
-use super::groups::Bar;
+use super::groups::{Bar, GroupBar};
 use super::{Decider, Examined, Noted};
 use crate::disk::IoError;
 use crate::journal::Record;
@@ -52,8 +52,16 @@ impl<I: Iterator<Item = Result<Record, IoError>> + Send> Decider for Recorded<I>
         Ok(self.bar.decide(sample, record.reason, record.facts))
     }
 
-    fn noted(&self) -> Noted {
+    fn noted(&mut self) -> Noted {
         self.bar.noted()
+    }
+
+    fn overruled(&mut self) {
+        self.bar.overruled();
+    }
+
+    fn groups(&self) -> Option<&GroupBar> {
+        self.bar.groups()
     }
 
     fn end(&mut self) -> Result<(), IoError> {

@@ -171,9 +171,8 @@ impl<'s> Drain<'s> {
         let decider = self.decider();
         let moving = decider.moving_threshold();
         let decision = decider.decide(&pair)?;
-        let Noted { threshold, group } = decider.noted();
+        let Noted { threshold, group, choice } = decider.noted();
         let threshold = threshold.or(moving);
-        let choice = decider.choice();
         let Examined { ticket, position, sample, uid, evidence } = pair;
         let Evidence { broken, embeddings, .. } = evidence;
         let judged = Judged {

@@ -5,7 +5,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
-use pairgate_core::pair::Size;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -18,7 +17,10 @@ use super::rows::{Failed, Form, MAX_ROW, without_mark};
 /// One row a line; empty lines are passed over.
 pub(super) struct Lines {
     reader: BufReader<File>,
-    read: ReadAs,
+    needs: &'static [Field],
+    /// Those that are read.
+    fields: Vec<Field>,
+    names: Vec<Name>,
     line: Vec<u8>,
     number: u64,
     ticket: u64,
@@ -27,33 +29,28 @@ pub(super) struct Lines {
 /// What is asked for of a line. All else is passed over, whatever it is.
 #[derive(Default)]
 struct Line<'a> {
-    /// By [`Field`].
-    cells: [Cell<'a>; ALL],
-    // Where captions are, too.
-    text: Cell<'a>,
-    metadata: Cell<'a>,
+    /// By [`Field`]; behind these, by [`TEXT`] and [`METADATA`].
+    cells: [Cell<'a>; METADATA + 1],
 }
 
-const ALL: usize = Field::TEXTS.len() + Field::NUMBERS.len();
+// Where captions are, too.
+const TEXT: usize = Field::TEXTS.len() + Field::NUMBERS.len();
+const METADATA: usize = TEXT + 1;
 
-impl<'a> Line<'a> {
-    /// Where the value of `name` goes, where it is asked for.
-    fn place(&mut self, name: &str, read: &ReadAs) -> Option<&mut Cell<'a>> {
-        let mut fields = Field::TEXTS.into_iter().chain(Field::NUMBERS);
-        match fields.find(|field| field.name() == name) {
-            Some(field) => Some(&mut self.cells[field as usize]).filter(|_| read.reads(field)),
-            None if !read.reads(Field::Caption) => None,
-            None => match name {
-                "text" => Some(&mut self.text),
-                "metadata" => Some(&mut self.metadata),
-                _ => None,
-            },
-        }
+/// A name that is asked for, and the place of its value in a line.
+type Name = (&'static str, usize);
+
+/// The names that fields are asked for by: few, as most names of a line are none of them.
+fn names_of(fields: &[Field]) -> Vec<Name> {
+    let mut names: Vec<Name> = fields.iter().map(|field| (field.name(), *field as usize)).collect();
+    if fields.contains(&Field::Caption) {
+        names.extend([("text", TEXT), ("metadata", METADATA)]);
     }
+    names
 }
 
 /// Reads a line.
-struct Asked<'r>(&'r ReadAs);
+struct Asked<'r>(&'r [Name]);
 
 impl<'de> Visitor<'de> for Asked<'_> {
     type Value = Line<'de>;
@@ -65,7 +62,8 @@ impl<'de> Visitor<'de> for Asked<'_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Line<'de>, M::Error> {
         let mut line = Line::default();
         while let Some(Text(name)) = map.next_key()? {
-            match line.place(&name, self.0) {
+            let place = self.0.iter().find(|(asked, _)| *asked == name);
+            match place.map(|(_, place)| &mut line.cells[*place]) {
                 None => _ = map.next_value::<IgnoredAny>()?,
                 Some(cell @ Cell::Missing) => *cell = map.next_value()?,
                 Some(_) => return Err(M::Error::custom(format!("duplicate field `{name}`"))),
@@ -103,6 +101,15 @@ impl<'a> Cell<'a> {
         value.map_err(|why| format!("{}: {why}", field.name()))
     }
 
+    /// A text. One without escapes, as most are, is there as it is.
+    fn text(self, field: Field) -> Result<Option<Cow<'a, str>>, String> {
+        let plain = self.written().and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        match plain.filter(|text| !text.contains('\\')) {
+            Some(text) => Ok(Some(Cow::Borrowed(text))),
+            None => Ok(self.read::<Text>(field)?.map(|text| text.0)),
+        }
+    }
+
     /// A value that may be anything.
     fn any(self) -> Option<Value> {
         serde_json::from_str(self.written()?).ok()
@@ -114,7 +121,10 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Lines {
     pub fn new(reader: BufReader<File>, read: &ReadAs) -> Self {
-        Self { reader, read: read.clone(), line: Vec::new(), number: 0, ticket: 0 }
+        let fields = Field::TEXTS.into_iter().chain(Field::NUMBERS);
+        let fields: Vec<Field> = fields.filter(|field| read.reads(*field)).collect();
+        let (names, line) = (names_of(&fields), Vec::new());
+        Self { reader, needs: read.needs, fields, names, line, number: 0, ticket: 0 }
     }
 }
 
@@ -134,11 +144,13 @@ impl Form for Lines {
                 continue;
             }
             let not_one = |why: String| format!("not a score with its uid: {why}");
-            let mut json = serde_json::Deserializer::from_slice(line);
-            let line = json.deserialize_map(Asked(&self.read));
-            let line = line.and_then(|line| json.end().map(|()| line));
+            // Checked at once, texts cost less than one by one; what is passed over may be no UTF-8.
+            let line = match str::from_utf8(line) {
+                Ok(text) => Line::read(serde_json::Deserializer::from_str(text), &self.names),
+                Err(_) => Line::read(serde_json::Deserializer::from_slice(line), &self.names),
+            };
             let line = line.map_err(|why| not_one(why.to_string()))?;
-            let cells = line.cells(&self.read).map_err(not_one)?;
+            let cells = line.cells(&self.fields, self.needs).map_err(not_one)?;
             self.ticket += 1;
             return Ok(Some(cells.row(self.ticket - 1)?));
         }
@@ -150,37 +162,31 @@ impl Form for Lines {
 }
 
 impl<'a> Line<'a> {
-    /// The value of a field, where it is read.
-    fn cell(&self, field: Field, read: &ReadAs) -> Result<Cell<'a>, String> {
-        match self.cells[field as usize] {
-            Cell::Missing if read.needs.contains(&field) => {
-                Err(format!("missing field `{}`", field.name()))
-            }
-            cell => Ok(cell),
-        }
+    fn read<R: serde_json::de::Read<'a>>(
+        mut json: serde_json::Deserializer<R>,
+        asked: &[Name],
+    ) -> serde_json::Result<Self> {
+        let line = json.deserialize_map(Asked(asked))?;
+        json.end().map(|()| line)
     }
 
-    fn cells(&self, read: &ReadAs) -> Result<Cells<'a>, String> {
+    /// What `fields` have; those that a line `needs` must be there.
+    fn cells(&self, fields: &[Field], needs: &[Field]) -> Result<Cells<'a>, String> {
         let mut cells = Cells::default();
-        for (field, text) in Field::TEXTS.into_iter().zip(&mut cells.texts) {
-            let cell = self.cell(field, read)?;
-            *text = match field {
-                Field::Caption => None,
-                _ => cell.read::<Text>(field)?.map(|text| text.0),
-            };
+        for &field in fields {
+            let cell = self.cells[field as usize];
+            if matches!(cell, Cell::Missing) && needs.contains(&field) {
+                return Err(format!("missing field `{}`", field.name()));
+            }
+            match field {
+                Field::Caption => cells.texts[field as usize] = self.caption().map(Cow::Owned),
+                Field::Score => cells.score = cell.written().map(score).transpose()?,
+                Field::CaptionLength => cells.caption_length = cell.read(field)?.unwrap_or(0),
+                Field::Width => cells.size.width = cell.read(field)?.unwrap_or(0),
+                Field::Height => cells.size.height = cell.read(field)?.unwrap_or(0),
+                _ => cells.texts[field as usize] = cell.text(field)?,
+            }
         }
-        if read.reads(Field::Caption) {
-            cells.texts[Field::Caption as usize] = self.caption().map(Cow::Owned);
-        }
-        // From its digits: by way of 64 bits it would be rounded twice.
-        let score = self.cell(Field::Score, read)?.written();
-        let parsed = score.map(str::parse).transpose();
-        let wrong = |_| format!("the score {} is no number", score.unwrap_or_default());
-        cells.score = parsed.map_err(wrong)?;
-        let whole =
-            |field: Field| Ok::<u32, String>(self.cell(field, read)?.read(field)?.unwrap_or(0));
-        cells.caption_length = whole(Field::CaptionLength)?;
-        cells.size = Size::new(whole(Field::Width)?, whole(Field::Height)?);
         Ok(cells)
     }
 
@@ -190,11 +196,16 @@ impl<'a> Line<'a> {
         let own = self.cells[Field::Caption as usize]
             .any()
             .and_then(text)
-            .or_else(|| self.text.any().and_then(text));
+            .or_else(|| self.cells[TEXT].any().and_then(text));
         own.or_else(|| {
-            let metadata = self.metadata.any()?;
+            let metadata = self.cells[METADATA].any()?;
             let told = |name| metadata.get(name)?.as_str();
             told("caption").or_else(|| told("text")).map(str::to_owned)
         })
     }
+}
+
+/// From its digits: by way of 64 bits it would be rounded twice.
+fn score(text: &str) -> Result<f32, String> {
+    text.parse().map_err(|_| format!("the score {text} is no number"))
 }

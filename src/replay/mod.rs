@@ -1,6 +1,7 @@
 //! Decisions again, from what a journal recorded of them.
 
 pub mod scores;
+mod thresholds;
 
 use pairgate_core::decision::{Class, Decision, Reason, Verdict};
 use pairgate_core::policy::{self, OnError, Policy};
@@ -8,6 +9,8 @@ use pairgate_core::policy::{self, OnError, Policy};
 use crate::disk::IoError;
 use crate::journal::{Record, Terms};
 use crate::sink::{Judged, RunEnd, Sink};
+
+pub use thresholds::RecordedThresholds;
 
 /// How many pairs went from each verdict to each, and some of those whose verdict changed.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -14,6 +14,9 @@ pub(super) struct Card {
     pub uid: String,
     pub key: String,
     pub shard: String,
+    /// The number of its cluster, where it is in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<u32>,
     pub score: Option<f32>,
     pub verdict: &'static str,
     pub reason: &'static str,
@@ -56,6 +59,7 @@ impl Card {
             uid: record.uid.to_string(),
             key: record.key.clone(),
             shard: record.shard.clone(),
+            cluster: None,
             score: facts.score,
             verdict: record.verdict.name(),
             reason: record.reason.name(),
@@ -82,6 +86,7 @@ impl Card {
             uid: pair.uid.to_string(),
             key: pair.key.clone(),
             shard: pair.shard.clone(),
+            cluster: None,
             score: new.score,
             verdict: new.verdict.name(),
             reason: new.reason.name(),

@@ -1,17 +1,21 @@
 //! What a report says of the run above all else: who decided, by what, on which inputs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pairgate_core::pair::Digest;
 use serde::Serialize;
 
 use super::sums::Sums;
+use crate::embeddings::by_ticket;
+use crate::embeddings::npz::beside;
 use crate::journal::parts;
 
 /// Inputs that are named.
 const MOST_INPUTS: usize = 12;
+/// Settings that commands say otherwise, or that say nothing of how pairs are scored.
+const KNOWN: [&str; 5] = ["policy.", "select.", "groups.", "scores=", "embeddings="];
 /// Stands for the threshold in a command.
 const MARK: &str = "{threshold}";
 
@@ -39,6 +43,10 @@ pub(super) struct Head {
     /// Settings that are not the default, as `name=value`.
     settings: Vec<String>,
     threshold: Option<f32>,
+    /// The digest of the state that selected, where one did.
+    state: Option<String>,
+    /// What groups with thresholds of their own are told by, where there are such.
+    by: Option<String>,
     /// The share to keep, where the threshold followed the scores.
     follows: Option<f64>,
     calibration: Option<Calibration>,
@@ -57,7 +65,12 @@ struct Command {
 }
 
 impl Head {
-    pub fn of(journals: &[PathBuf], sums: &Sums, calibration: Option<Calibration>) -> Self {
+    pub fn of(
+        journals: &[PathBuf],
+        sums: &Sums,
+        calibration: Option<Calibration>,
+        state: Option<&Path>,
+    ) -> Self {
         let terms = sums.terms.as_ref();
         let model = terms.map(|terms| terms.model()).unwrap_or_default();
         let inputs = sums.header.as_ref().map_or(&[][..], |header| &header.inputs);
@@ -72,8 +85,10 @@ impl Head {
             inputs: inputs.iter().take(MOST_INPUTS).cloned().collect(),
             settings: settings.to_vec(),
             threshold: sums.threshold,
+            state: value_of(settings, "select.state="),
+            by: value_of(settings, "groups.by="),
             follows: terms.and_then(|terms| terms.tracker).map(|rule| rule.keep),
-            commands: commands(journals, inputs, settings, calibration.as_ref(), model),
+            commands: commands(journals, inputs, settings, calibration.as_ref(), model, state),
             calibration: calibration.filter(|calibration| calibration.model == model),
             written: written(journals),
             digest: sums.digest.to_string(),
@@ -87,6 +102,7 @@ fn commands(
     settings: &[String],
     built_in: Option<&Calibration>,
     model: Digest,
+    state: Option<&Path>,
 ) -> Vec<Command> {
     let named = || match inputs.len() {
         1..=MOST_INPUTS => inputs.iter().map(|input| quoted(input)).collect::<Vec<_>>().join(" "),
@@ -98,7 +114,8 @@ fn commands(
         filter += " --arithmetic float";
     }
     let is_option = |setting: &&String| {
-        !setting.starts_with("policy.") && setting.as_str() != "arithmetic=float"
+        let is_known = KNOWN.iter().any(|known| setting.starts_with(known));
+        !is_known && setting.as_str() != "arithmetic=float"
     };
     if settings.iter().any(|setting| is_option(&setting)) {
         // What set them is not known: options, a config, a board.
@@ -107,15 +124,38 @@ fn commands(
     if built_in.is_none_or(|built_in| built_in.model != model) {
         filter += " --model BUNDLE";
     }
-    filter += &format!(" --threshold {MARK} -o kept");
+    let select = value_of(settings, "select.state=").map_or_else(String::new, |_| {
+        let state = state.map_or("STATE".into(), |state| quoted(&state.display().to_string()));
+        format!(" --select {state}")
+    });
+    filter += &format!(" --threshold {MARK}{select} -o kept");
     let mut commands = vec![Command { what: "judge again", line: filter }];
-    if let [journal] = journals {
+    // A state selects by embeddings: without any beside the journal it must be judged again.
+    let is_cut = |journal: &Path| select.is_empty() || has_embeddings(journal);
+    if let [journal] = journals
+        && is_cut(journal)
+    {
         let journal = quoted(&journal.display().to_string());
-        let line =
-            format!("pairgate cut {journal} --source {} --threshold {MARK} -o kept", named());
+        let line = format!(
+            "pairgate cut {journal} --source {} --threshold {MARK}{select} -o kept",
+            named()
+        );
         commands.insert(0, Command { what: "without judging again", line });
     }
     commands
+}
+
+/// Whether embeddings of all pairs lie beside a journal.
+fn has_embeddings(journal: &Path) -> bool {
+    match journal.is_dir() {
+        true => journal.join(by_ticket::FOLDER).is_dir(),
+        false => beside(journal).is_file(),
+    }
+}
+
+/// What a setting says, where it is there.
+fn value_of(settings: &[String], name: &str) -> Option<String> {
+    settings.iter().find_map(|setting| setting.strip_prefix(name)).map(str::to_owned)
 }
 
 /// A word as a shell reads it, and as no option.

@@ -4,6 +4,9 @@
 //! What a slider at the threshold needs is in it as numbers (`sums`), and some of the pairs with small
 //! pictures (`gallery`). Keys, captions and names come from strangers: they are text wherever they go.
 
+#[cfg(feature = "parquet")]
+mod assign;
+mod clusters;
 mod comparison;
 mod gallery;
 mod head;
@@ -22,6 +25,7 @@ use gallery::Gallery;
 use head::Head;
 use sums::Sums;
 
+pub use clusters::Clusters;
 pub use head::Calibration;
 pub use page::Page;
 pub use thumbnails::thumbnail;
@@ -37,20 +41,25 @@ pub struct Report<'a> {
     pub pairs: usize,
     /// What a model was calibrated with: told where it is the journal's model.
     pub calibration: Option<Calibration>,
+    /// The clusters that pairs are in, where a state was named; else the journals tell them, if at all.
+    pub clusters: Option<Clusters>,
+    /// The state's file, for commands.
+    pub state: Option<PathBuf>,
 }
 
 impl Report<'_> {
-    /// Reads journals three times, and pictures once, and makes the page. Memory: 24 bytes a scored pair.
+    /// Reads journals three times, and pictures once, and makes the page. Memory: 28 bytes a scored
+    /// pair, and 4 a pair where pairs are in clusters.
     ///
     /// # Errors
     /// [`IoError`] if a journal or the source cannot be read.
     pub fn page(self, pictures: &mut dyn Source) -> Result<Page, IoError> {
-        let sums = Sums::read(self.journals)?;
+        let sums = Sums::read(self.journals, self.clusters)?;
         let mut shown = select::choose(self.journals, &sums, self.pairs)?;
         let mut changed = self.compared.map(|(_, compared)| Gallery::of_changed(&compared.picks));
         let galleries = std::iter::once(&mut shown).chain(changed.as_mut());
         thumbnails::fill(&mut galleries.collect::<Vec<_>>(), pictures)?;
-        let head = Head::of(self.journals, &sums, self.calibration);
+        let head = Head::of(self.journals, &sums, self.calibration, self.state.as_deref());
         let comparison = self.compared.zip(changed).map(|((paths, compared), changed)| {
             comparison::Comparison::of(paths, compared, changed.into_cards())
         });

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use pairgate_core::decision::Reason;
 
+use super::clusters::Clusters;
 use super::gallery::{Card, Gallery};
-use super::sums::{MOST_SOURCES, Sums};
+use super::sums::{MOST_GROUPS, Sums};
 use crate::disk::IoError;
 use crate::journal::{Reader, Record};
 use crate::replay::pooled_score;
@@ -16,11 +17,13 @@ use crate::replay::pooled_score;
 const PART: usize = 16;
 /// Pairs for each other reason.
 const PER_REASON: usize = 8;
-/// Pairs at least of each named source.
-const PER_SOURCE: usize = 6;
+/// Pairs at least of each named source, and of each named cluster.
+const PER_GROUP: usize = 6;
 
-/// A scored pair: its score, its source's number, its place among the records.
-type Scored = (f32, u32, usize);
+/// A scored pair: its score, the numbers of its source and of its cluster, its place among the records.
+type Scored = (f32, [u8; 2], usize);
+/// The number of what is not named.
+const OTHER: u8 = u8::MAX;
 
 /// Chooses among the records of journals: `most` from all over the scores, and some of each reason and
 /// source. Memory: 16 bytes a scored pair.
@@ -28,14 +31,19 @@ type Scored = (f32, u32, usize);
 /// # Errors
 /// [`IoError`] if a journal cannot be read.
 pub(super) fn choose(journals: &[PathBuf], sums: &Sums, most: usize) -> Result<Gallery, IoError> {
-    let named = sums.sources.iter().take(MOST_SOURCES);
-    let numbers: HashMap<&str, u32> = named.map(|source| source.name.as_str()).zip(0..).collect();
+    let named = sums.sources.iter().take(MOST_GROUPS);
+    let sources: HashMap<&str, u8> = named.map(|source| source.name.as_str()).zip(0..).collect();
+    let (clusters, groups) = sums.clusters.as_ref().map(|(of, groups)| (of, &groups[..])).unzip();
+    let named = groups.unwrap_or_default().iter().take(MOST_GROUPS);
+    let numbers: HashMap<u32, u8> = named.filter_map(|group| group.number).zip(0..).collect();
+    let cluster = |place| clusters.and_then(|clusters: &Clusters| clusters.of(place));
     let mut scored: Vec<Scored> = Vec::with_capacity(sums.scores.len());
     let mut reasons: BTreeMap<Reason, Vec<usize>> = BTreeMap::new();
     each(journals, |place, record| match pooled_score(record) {
         Some(score) => {
-            let number = numbers.get(record.shard.as_str()).copied().unwrap_or(u32::MAX);
-            scored.push((score, number, place));
+            let source = sources.get(record.shard.as_str()).copied();
+            let cluster = cluster(place).and_then(|cluster| numbers.get(&cluster).copied());
+            scored.push((score, [source, cluster].map(|number| number.unwrap_or(OTHER)), place));
         }
         None => {
             let some = reasons.entry(record.reason).or_default();
@@ -47,8 +55,8 @@ pub(super) fn choose(journals: &[PathBuf], sums: &Sums, most: usize) -> Result<G
     let mut chosen = even.clone();
     chosen.extend(reasons.into_values().flatten());
     chosen.extend(at_the_ends(&scored, sums.threshold, most.div_ceil(PART)));
-    chosen.extend(of_each_source(&scored));
-    read(journals, &chosen, &even)
+    chosen.extend((0..2).flat_map(|grouping| of_each_group(&scored, grouping)));
+    read(journals, &chosen, &even, cluster)
 }
 
 /// Reads the chosen records.
@@ -56,11 +64,13 @@ fn read(
     journals: &[PathBuf],
     chosen: &BTreeSet<usize>,
     even: &BTreeSet<usize>,
+    cluster: impl Fn(usize) -> Option<u32>,
 ) -> Result<Gallery, IoError> {
     let mut gallery = Gallery::default();
     each(journals, |place, record| {
         if chosen.contains(&place) {
-            let card = Card { even: even.contains(&place), ..Card::of(record) };
+            let (even, cluster) = (even.contains(&place), cluster(place));
+            let card = Card { even, cluster, ..Card::of(record) };
             gallery.add(card, record.facts.content);
         }
     })?;
@@ -85,17 +95,17 @@ fn at_the_ends(scored: &[Scored], threshold: Option<f32>, count: usize) -> Vec<u
     parts.into_iter().flatten().map(|(.., place)| *place).collect()
 }
 
-/// Some of each named source, at equal ranks of its scores.
-fn of_each_source(scored: &[Scored]) -> Vec<usize> {
-    let mut totals = [0; MOST_SOURCES];
-    for (_, number, _) in scored {
-        totals.get_mut(*number as usize).into_iter().for_each(|total| *total += 1);
+/// Some of each named source or cluster, at equal ranks of its scores.
+fn of_each_group(scored: &[Scored], grouping: usize) -> Vec<usize> {
+    let mut totals = [0; MOST_GROUPS];
+    for (_, numbers, _) in scored {
+        totals.get_mut(usize::from(numbers[grouping])).into_iter().for_each(|total| *total += 1);
     }
-    let (mut seen, mut chosen) = ([0; MOST_SOURCES], Vec::new());
-    for (_, number, place) in scored {
-        let number = *number as usize;
+    let (mut seen, mut chosen) = ([0; MOST_GROUPS], Vec::new());
+    for (_, numbers, place) in scored {
+        let number = usize::from(numbers[grouping]);
         let Some((seen, total)) = seen.get_mut(number).zip(totals.get(number)) else { continue };
-        let part = |seen: usize| seen * PER_SOURCE / total;
+        let part = |seen: usize| seen * PER_GROUP / total;
         if *seen == 0 || part(*seen) != part(*seen - 1) {
             chosen.push(*place);
         }

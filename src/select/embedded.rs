@@ -9,9 +9,9 @@ use pairgate_core::decision::Decision;
 use super::recorded::Tokenize;
 use super::selecting::Selecting;
 use super::state::State;
+use crate::decide::groups::GroupBar;
 use crate::decide::{Decider, Examined, Noted, Tracker};
 use crate::disk::IoError;
-use crate::journal::Choice;
 use crate::recorded::{ReadAs, RecordedRow, RecordedRun};
 use crate::score::{Measure, measured};
 use crate::source::caption_of;
@@ -88,12 +88,12 @@ impl Decider for Embedded {
         self.selecting.decide_by(pair, &measures, row.embeddings.as_ref())
     }
 
-    fn choice(&mut self) -> Option<Box<Choice>> {
-        self.selecting.choice()
+    fn noted(&mut self) -> Noted {
+        self.selecting.noted()
     }
 
-    fn noted(&self) -> Noted {
-        self.selecting.noted()
+    fn groups(&self) -> Option<&GroupBar> {
+        self.selecting.groups()
     }
 
     fn moving_threshold(&self) -> Option<f32> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::chooser::{Chooser, Seen};
 use super::state::State;
+use crate::decide::groups::GroupBar;
 use crate::decide::{Decider, Examined, Fixed, Noted, Tracker};
 use crate::disk::IoError;
 use crate::gate::Evidence;
@@ -154,7 +155,11 @@ impl Selecting {
             });
         };
         self.choice = Some(Box::new(choice));
-        Ok(decided(decision, reason))
+        let decision = decided(decision, reason);
+        if decision.verdict != Verdict::Kept {
+            self.first.decider().overruled();
+        }
+        Ok(decision)
     }
 }
 
@@ -164,15 +169,15 @@ impl Decider for Selecting {
         self.decide_by(pair, measures, embeddings.as_deref())
     }
 
-    fn noted(&self) -> Noted {
-        match &self.first {
-            First::Fixed(_) | First::Tracker(_) => Noted::default(),
-            First::Other(other) => other.noted(),
-        }
+    fn noted(&mut self) -> Noted {
+        Noted { choice: self.choice.take(), ..self.first.decider().noted() }
     }
 
-    fn choice(&mut self) -> Option<Box<Choice>> {
-        self.choice.take()
+    fn groups(&self) -> Option<&GroupBar> {
+        match &self.first {
+            First::Fixed(_) | First::Tracker(_) => None,
+            First::Other(other) => other.groups(),
+        }
     }
 
     fn moving_threshold(&self) -> Option<f32> {

@@ -247,6 +247,26 @@ fn each_pair_is_decided_by_its_groups_threshold_and_it_is_noted() {
     assert_eq!(counts, [("0".to_owned(), 2), ("1".to_owned(), 3)]);
 }
 
+/// What stands behind the thresholds may leave a pair out: its group has then not kept it.
+#[test]
+fn a_pair_that_is_left_out_behind_the_threshold_is_not_counted_as_kept() {
+    let rules = GroupRules::new("set".parse().unwrap(), Vec::new()).unwrap();
+    let rules = rules.with_goal(Goal::Threshold(0.05));
+    let policy = Policy { threshold: Some(0.05), ..Policy::default() };
+    let mut decider = ByGroup(GroupBar::new(rules, policy));
+    for number in 0..10 {
+        let decision = decider.decide(&pair(number)).unwrap();
+        if decision.verdict == Verdict::Kept && number >= 8 {
+            decider.overruled();
+        }
+    }
+    let groups = decider.groups().unwrap().counts();
+    let counts: Vec<_> =
+        groups.iter().map(|count| (count.scored, count.kept, count.kept_scored)).collect();
+    // Of 0, 2, ... 8 and of 1, 3, ... 9 the scores from 0.05 on, without the last of each.
+    assert_eq!(counts, [(5, 1, 1), (5, 2, 2)]);
+}
+
 /// Scores in memory.
 struct List(Vec<u8>);
 

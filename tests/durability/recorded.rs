@@ -92,6 +92,28 @@ fn what_is_not_asked_for_is_not_looked_at() {
     }
 }
 
+/// A text is what its escapes say; bytes that nobody asks for need be no text.
+#[test]
+fn texts_have_escapes_and_what_is_passed_over_any_bytes() {
+    let files = Files::new();
+    let uid = UID.replacen('0', "\\u0030", 1);
+    let line = |more: &[u8]| {
+        let front = format!("{{\"uid\":\"{uid}\",\"score\":0.5,\"key\":\"a\\\"b\\\\\",\"more\":\"");
+        [front.as_bytes(), more, b"\"}"].concat()
+    };
+    let path = files.0.path().join("escapes");
+    let read = ReadAs::fields(SCORES, &[Field::Key]);
+    for more in [&b"plain"[..], b"\xff\xfe"] {
+        fs::write(&path, line(more)).unwrap();
+        let found = rows(&path, &read).unwrap();
+        assert_eq!((found[0].uid.to_string(), found[0].key.as_str()), (UID.into(), "a\"b\\"));
+    }
+    let broken =
+        [format!("{{\"uid\":\"{UID}\",\"score\":1,\"key\":\"").as_bytes(), b"\xff\"}"].concat();
+    fs::write(&path, broken).unwrap();
+    assert!(rows(&path, &read).is_err(), "what is asked for is text");
+}
+
 /// Whoever leaves a field out has lost it; null says that there is none.
 #[test]
 fn what_is_wrong_is_named_with_its_line() {

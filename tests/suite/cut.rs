@@ -3,133 +3,54 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 
-use crate::cli::{pairgate, run};
-use crate::support::data;
+use crate::support::shards::{Members, Shards, pair, pictures, tar};
 
 /// Pairs in all shards together.
 const SIZES: [usize; 3] = [17, 9, 14];
 
-/// Shards of the pairs of tests/data/pairs with metadata, in a folder `in`.
-struct Shards {
-    folder: TempDir,
+/// Shards of the pairs of tests/data/pairs with metadata.
+pub fn shards() -> Shards {
+    Shards::of(SIZES.into_iter().enumerate().map(|(shard, pairs)| members(shard, pairs)))
 }
 
-impl Shards {
-    fn new() -> Self {
-        let folder = tempdir().unwrap();
-        fs::create_dir(folder.path().join("in")).unwrap();
-        let made = Self { folder };
-        for (shard, pairs) in SIZES.into_iter().enumerate() {
-            fs::write(made.input(shard), tar(&members(shard, pairs))).unwrap();
-        }
-        made
+/// The same, scored in every form.
+fn scored() -> Shards {
+    let made = shards();
+    for form in ["jsonl", "parquet", "csv", "pairgate"] {
+        made.run(&["score", "in", "-o", &format!("scores.{form}")], 0);
     }
-
-    /// The same, scored in every form.
-    fn scored() -> Self {
-        let made = Self::new();
-        for form in ["jsonl", "parquet", "csv", "pairgate"] {
-            made.run(&["score", "in", "-o", &format!("scores.{form}")], 0);
-        }
-        made.run(&["score", "in", "--one-to-one", "-o", "scores"], 0);
-        made
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn input(&self, shard: usize) -> PathBuf {
-        self.at("in").join(format!("{shard:05}.tar"))
-    }
-
-    fn program(&self, args: &[&str]) -> std::process::Command {
-        let mut command = pairgate(args);
-        command.current_dir(self.folder.path());
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> String {
-        String::from_utf8(run(self.program(args), code).stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn refused(&self, args: &[&str]) -> String {
-        String::from_utf8(run(self.program(args), 2).stderr).unwrap()
-    }
-
-    #[track_caller]
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.run(&[args, &["--json"]].concat(), 0)).unwrap()
-    }
-
-    /// Records of a journal, as `journal cat` shows them.
-    fn records(&self, folder: &str) -> Vec<Value> {
-        let lines = self.run(&["journal", "cat", folder], 0);
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    /// The shards of a folder, by their names.
-    fn shards(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(self.at(folder)).unwrap().map(|entry| entry.unwrap().path());
-        let tars = entries.filter(|path| path.extension().is_some_and(|e| e == "tar"));
-        tars.map(|path| {
-            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
-        })
-        .collect()
-    }
-
-    /// Lines of scores.
-    fn lines(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.at("scores.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+    made.run(&["score", "in", "--one-to-one", "-o", "scores"], 0);
+    made
 }
 
-type Members = Vec<(String, Vec<u8>)>;
+/// Lines of scores.
+fn lines(shards: &Shards) -> Vec<Value> {
+    let text = fs::read_to_string(shards.at("scores.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
 
 fn members(shard: usize, pairs: usize) -> Members {
-    let mut images: Vec<PathBuf> =
-        fs::read_dir(data("pairs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    images.retain(|path| path.extension().is_some_and(|e| e == "jpg" || e == "png"));
-    images.sort();
+    let pictures = pictures();
     let hosts = ["https://a.example/", "http://B.example:80/x", "//c.example", "no url"];
     let mut members = Members::new();
-    for pair in 0..pairs {
-        let image = &images[(shard * 5 + pair) % images.len()];
-        let caption = fs::read_to_string(image.with_extension("txt")).unwrap();
-        let caption = format!("{} {}", caption.trim(), "very ".repeat(shard + pair));
-        let key = format!("s{shard:02}n{pair:03}");
-        let kind = image.extension().unwrap().to_str().unwrap();
+    for number in 0..pairs {
+        let picture = &pictures[(shard * 5 + number) % pictures.len()];
+        let key = format!("s{shard:02}n{number:03}");
         let about = json!({
-            "url": hosts[(pair + shard) % hosts.len()], "source": {"name": format!("set {}", pair % 2)},
+            "url": hosts[(number + shard) % hosts.len()], "source": {"name": format!("set {}", number % 2)},
         });
-        members.push((format!("{key}.{kind}"), fs::read(image).unwrap()));
-        members.push((format!("{key}.txt"), caption.into_bytes()));
-        if pair % 7 != 6 {
+        members.extend(pair(&key, picture, &"very ".repeat(shard + number)));
+        if number % 7 != 6 {
             members.push((format!("{key}.json"), about.to_string().into_bytes()));
         }
     }
     members
-}
-
-fn tar(members: &Members) -> Vec<u8> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (name, data) in members {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(data.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, &data[..]).unwrap();
-    }
-    tar.into_inner().unwrap()
 }
 
 /// What two runs must have in common of a record: all but the scores of pairs that break a rule, which
@@ -148,7 +69,7 @@ fn common(records: &[Value]) -> Vec<Value> {
 }
 
 #[track_caller]
-fn assert_alike(shards: &Shards, one: &str, other: &str) {
+pub fn assert_alike(shards: &Shards, one: &str, other: &str) {
     assert_eq!(common(&shards.records(one)), common(&shards.records(other)), "{one}, {other}");
     let (one, other) = (shards.shards(one), shards.shards(other));
     assert!(!one.is_empty());
@@ -157,7 +78,7 @@ fn assert_alike(shards: &Shards, one: &str, other: &str) {
 
 #[test]
 fn scores_then_a_cut_are_what_filter_keeps_in_every_form() {
-    let shards = Shards::scored();
+    let shards = scored();
     let size = ["--shard-size", "5"];
     let filter = ["filter", "in", "-o", "whole", "--keep", "30%"];
     let whole = shards.json(&[&filter[..], &size].concat());
@@ -185,7 +106,7 @@ fn scores_then_a_cut_are_what_filter_keeps_in_every_form() {
         assert!(verified.contains(" 0 differ"), "{verified}");
     }
     // What passed through another program, in part: the fields that are needed.
-    let lines = shards.lines().into_iter().map(|mut line| {
+    let lines = lines(&shards).into_iter().map(|mut line| {
         line.as_object_mut().unwrap().retain(|name, _| {
             ["uid", "key", "shard", "sha256", "score", "reason"].contains(&name.as_str())
         });
@@ -200,7 +121,7 @@ fn scores_then_a_cut_are_what_filter_keeps_in_every_form() {
 
 #[test]
 fn annotated_and_rejected_pairs_are_those_of_filter() {
-    let shards = Shards::scored();
+    let shards = scored();
     let options = ["--keep", "30%", "--annotate", "--rejected"];
     shards.run(&[&["filter", "in", "-o", "one"][..], &options, &["one-why"]].concat(), 0);
     let cut = ["cut", "scores.jsonl", "--source", "in", "-o", "two"];
@@ -212,7 +133,7 @@ fn annotated_and_rejected_pairs_are_those_of_filter() {
 
 #[test]
 fn pairs_in_another_order_are_looked_up() {
-    let shards = Shards::scored();
+    let shards = scored();
     let (a, b, c) = ("in/00000.tar", "in/00001.tar", "in/00002.tar");
     shards.run(&["score", a, b, c, "-o", "abc.jsonl"], 0);
     shards.run(&["filter", c, a, b, "--keep", "30%", "-o", "whole"], 0);
@@ -240,7 +161,7 @@ fn pairs_in_another_order_are_looked_up() {
 
 #[test]
 fn what_is_not_as_it_was_scored_is_named() {
-    let shards = Shards::scored();
+    let shards = scored();
     let cut =
         ["cut", "scores.jsonl", "--source", "in", "--keep", "30%", "-o", "out", "--overwrite"];
     let all = members(1, SIZES[1]);
@@ -285,7 +206,7 @@ fn what_is_not_as_it_was_scored_is_named() {
 
 #[test]
 fn what_cannot_be_cut_is_refused() {
-    let shards = Shards::scored();
+    let shards = scored();
     let refused = |args: &[&str], wanted: &str| {
         let why = shards.refused(&[&["cut"], args, &["--source", "in", "-o", "out"]].concat());
         assert!(why.contains(wanted), "{args:?}: {why}");
@@ -365,12 +286,12 @@ fn assert_groups(summary: &Value, wanted: &BTreeMap<String, (Vec<f64>, usize)>, 
 
 #[test]
 fn each_shard_keeps_its_share_in_cut_and_in_filter() {
-    let shards = Shards::scored();
+    let shards = scored();
     let goals = ["--keep", "30%", "--by", "shard", "--group", "00001.tar=60%"];
     let filter = shards.json(&[&["filter", "in", "-o", "whole"], &goals[..]].concat());
     let share = |name: &str| if name.ends_with("00001.tar") { 0.6 } else { 0.3 };
     let shard = |line: &Value| line["shard"].as_str().unwrap().to_owned();
-    let wanted = brute_force(&shards.lines(), shard, share);
+    let wanted = brute_force(&lines(&shards), shard, share);
     assert_eq!(wanted.len(), SIZES.len());
     assert_groups(&filter, &wanted, 0.3);
     for form in ["scores.jsonl", "scores.parquet", "scores"] {
@@ -399,7 +320,7 @@ fn each_shard_keeps_its_share_in_cut_and_in_filter() {
 
 #[test]
 fn each_host_keeps_its_share_and_pairs_without_one_are_others() {
-    let shards = Shards::scored();
+    let shards = scored();
     let goals =
         ["--keep", "40%", "--by", "url:host", "--group", "b.example=100%", "--group", "gone=1%"];
     let filter = shards.json(&[&["filter", "in", "-o", "whole"], &goals[..]].concat());
@@ -410,7 +331,7 @@ fn each_host_keeps_its_share_and_pairs_without_one_are_others() {
         found.map_or("other", |(host, _)| host).to_owned()
     };
     let share = |name: &str| if name == "b.example" { 1.0 } else { 0.4 };
-    let wanted = brute_force(&shards.lines(), host, share);
+    let wanted = brute_force(&lines(&shards), host, share);
     assert_eq!(wanted.len(), 4);
     assert_groups(&filter, &wanted, 0.4);
     assert_eq!(filter["groups"]["unseen"], json!(["gone"]));
@@ -432,7 +353,7 @@ fn each_host_keeps_its_share_and_pairs_without_one_are_others() {
 
 #[test]
 fn groups_have_thresholds_in_one_pass_and_by_a_config() {
-    let shards = Shards::scored();
+    let shards = scored();
     let config = "[policy]\nthreshold = 0.2\n[groups]\nby = \"source.name\"\n\
                   [groups.goals]\n\"set 1\" = 0.25\n";
     fs::write(shards.at("groups.toml"), config).unwrap();
@@ -480,7 +401,7 @@ fn groups_have_thresholds_in_one_pass_and_by_a_config() {
 
 #[test]
 fn groups_are_refused_where_they_cannot_be() {
-    let shards = Shards::new();
+    let shards = shards();
     let refused = |args: &[&str], wanted: &str| {
         let why = shards.refused(&[&["filter"], args, &["-o", "out"]].concat());
         assert!(why.contains(wanted), "{args:?}: {why}");
@@ -518,7 +439,7 @@ fn with_stdin(shards: &Shards, args: &[&str], bytes: &[u8]) -> String {
 /// Killed in the middle, in the order of the scores and in another one.
 #[test]
 fn a_cut_that_was_killed_goes_on() {
-    let shards = Shards::new();
+    let shards = shards();
     let all = [members(0, 17), members(1, 9), members(2, 14)].concat();
     let tar = tar(&all);
     with_stdin(&shards, &["score", "-", "-o", "same.jsonl"], &tar);
@@ -560,7 +481,7 @@ fn a_cut_that_was_killed_goes_on() {
 /// A stream's threshold is by the calibration: the summary says what it kept.
 #[test]
 fn a_stream_says_what_share_it_kept_and_why() {
-    let shards = Shards::new();
+    let shards = shards();
     let tar = tar(&[members(0, 17), members(1, 9), members(2, 14)].concat());
     let filter = ["filter", "-", "--keep", "1%", "--dry-run"];
     let text = with_stdin(&shards, &filter, &tar);

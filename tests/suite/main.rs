@@ -47,6 +47,7 @@ mod rooms;
 mod score_text;
 #[cfg(feature = "parquet")]
 mod select;
+mod select_behind;
 #[cfg(feature = "serve")]
 mod serve;
 mod settings;

@@ -2,91 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
 
-use crate::cli::{pairgate, run};
+use crate::cli::run;
 use crate::support::data;
+use crate::support::shards::{Members, Shards, pair, pictures, tar};
 
-/// Shards of the pairs of tests/data/pairs, each key unique, in a folder `in`.
-struct Shards {
-    folder: TempDir,
+/// Shards of the pairs of tests/data/pairs, each key unique.
+fn shards(shards: usize, pairs: usize) -> Shards {
+    Shards::of((0..shards).map(|shard| members(shard, pairs)))
 }
 
-impl Shards {
-    fn new(shards: usize, pairs: usize) -> Self {
-        let folder = tempdir().unwrap();
-        fs::create_dir(folder.path().join("in")).unwrap();
-        let made = Self { folder };
-        for shard in 0..shards {
-            fs::write(made.input(shard), tar(shard, pairs)).unwrap();
-        }
-        made
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn input(&self, shard: usize) -> PathBuf {
-        self.at("in").join(format!("{shard:05}.tar"))
-    }
-
-    /// The program, in the folder: inputs are named alike wherever it is.
-    fn program(&self, args: &[&str]) -> std::process::Command {
-        let mut command = pairgate(args);
-        command.current_dir(self.folder.path());
-        command
-    }
-
-    /// Its standard output.
-    #[track_caller]
-    fn run(&self, args: &[&str], code: i32) -> String {
-        String::from_utf8(run(self.program(args), code).stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn refused(&self, args: &[&str]) -> String {
-        String::from_utf8(run(self.program(args), 2).stderr).unwrap()
-    }
-
-    #[track_caller]
-    fn rows(&self, args: &[&str], code: i32) -> Vec<Value> {
-        let args = [args, &["--one-to-one", "--json"]].concat();
-        self.run(&args, code).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    #[track_caller]
-    fn json(&self, args: &[&str], code: i32) -> Value {
-        serde_json::from_str(&self.run(&[args, &["--json"]].concat(), code)).unwrap()
-    }
-}
-
-fn tar(shard: usize, pairs: usize) -> Vec<u8> {
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(data("pairs")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.retain(|path| path.extension().is_some_and(|e| e == "jpg" || e == "png"));
-    names.sort();
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut add = |name: String, data: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(data.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, data).unwrap();
-    };
-    for pair in 0..pairs {
-        let image = &names[(shard * 5 + pair) % names.len()];
-        let kind = image.extension().unwrap().to_str().unwrap();
+fn members(shard: usize, pairs: usize) -> Members {
+    let pictures = pictures();
+    let number = |number: usize| {
         // Captions differ, and so do the scores.
-        let caption = fs::read_to_string(image.with_extension("txt")).unwrap();
-        let caption = format!("{} {}", caption.trim(), "very ".repeat(pair / names.len()));
-        let key = format!("s{shard:02}n{pair:03}");
-        add(format!("{key}.{kind}"), &fs::read(image).unwrap());
-        add(format!("{key}.txt"), caption.as_bytes());
-    }
-    tar.into_inner().unwrap()
+        let more = "very ".repeat(number / pictures.len());
+        let picture = &pictures[(shard * 5 + number) % pictures.len()];
+        pair(&format!("s{shard:02}n{number:03}"), picture, &more)
+    };
+    (0..pairs).flat_map(number).collect()
+}
+
+/// The lines that a command prints, one for each input.
+#[track_caller]
+fn rows_of(shards: &Shards, args: &[&str], code: i32) -> Vec<Value> {
+    let args = [args, &["--one-to-one", "--json"]].concat();
+    shards.run(&args, code).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Files of a folder by their names, those of attempts left out.
@@ -100,9 +44,8 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Keys of the kept samples, by the journals.
 fn kept(shards: &Shards, folder: &str) -> BTreeSet<String> {
-    let lines = shards.run(&["journal", "cat", folder], 0);
-    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let kept = records.filter(|record| record["verdict"] == "kept");
+    let records = shards.records(folder);
+    let kept = records.iter().filter(|record| record["verdict"] == "kept");
     kept.map(|record| record["key"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -117,10 +60,10 @@ fn keys(shard: &Path) -> BTreeSet<String> {
 
 #[test]
 fn each_input_has_its_output_and_a_rerun_leaves_it() {
-    let shards = Shards::new(3, 14);
-    let rows = shards.rows(&["filter", "in", "-o", "out"], 0);
+    let shards = shards(3, 14);
+    let rows = rows_of(&shards, &["filter", "in", "-o", "out"], 0);
     assert_eq!(rows.len(), 3);
-    let whole = shards.json(&["filter", "in", "-o", "one"], 0);
+    let whole = shards.json_of(&["filter", "in", "-o", "one"], 0);
     let sum = |key: &str| rows.iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
     assert_eq!(Value::from(sum("read")), whole["in"]);
     for key in ["kept", "rejected", "failed"] {
@@ -141,7 +84,7 @@ fn each_input_has_its_output_and_a_rerun_leaves_it() {
     }
     assert_eq!(kept(&shards, "out"), kept(&shards, "one"));
     let before = files(&shards.at("out"));
-    let again = shards.rows(&["filter", "in", "-o", "out"], 0);
+    let again = rows_of(&shards, &["filter", "in", "-o", "out"], 0);
     for (row, again) in rows.iter().zip(&again) {
         assert_eq!(again["skipped"], true);
         assert_eq!((&row["sha256"], &row["kept"]), (&again["sha256"], &again["kept"]));
@@ -157,15 +100,15 @@ fn keys_of_row(row: &Value) -> u64 {
 /// Whatever the workers, the parts, and the calls.
 #[test]
 fn the_bytes_are_those_of_the_input() {
-    let shards = Shards::new(4, 13);
-    shards.rows(&["filter", "in", "-o", "a", "-w", "1", "--batch", "1"], 0);
-    shards.rows(&["filter", "in", "-o", "b", "-w", "4", "--batch", "3", "--queue", "9"], 0);
+    let shards = shards(4, 13);
+    rows_of(&shards, &["filter", "in", "-o", "a", "-w", "1", "--batch", "1"], 0);
+    rows_of(&shards, &["filter", "in", "-o", "b", "-w", "4", "--batch", "3", "--queue", "9"], 0);
     for part in ["1/2", "0/2"] {
-        shards.rows(&["filter", "in", "-o", "c", "--shard", part], 0);
+        rows_of(&shards, &["filter", "in", "-o", "c", "--shard", part], 0);
     }
     for shard in [2, 0, 3, 1] {
         let input = format!("in/{shard:05}.tar");
-        shards.rows(&["filter", &input, "-o", "d"], 0);
+        rows_of(&shards, &["filter", &input, "-o", "d"], 0);
     }
     let wanted = files(&shards.at("a"));
     assert_eq!(wanted.len(), 4 * if cfg!(feature = "parquet") { 5 } else { 4 });
@@ -185,24 +128,24 @@ fn the_bytes_are_those_of_the_input() {
 
 #[test]
 fn other_settings_are_refused_by_name_until_one_is_said() {
-    let shards = Shards::new(2, 8);
-    shards.rows(&["filter", "in/00000.tar", "-o", "out", "-t", "0.1"], 0);
+    let shards = shards(2, 8);
+    rows_of(&shards, &["filter", "in/00000.tar", "-o", "out", "-t", "0.1"], 0);
     let why = shards.refused(&["filter", "in", "-o", "out", "-t", "0.2", "--one-to-one"]);
     assert!(why.contains("threshold was 0.1, it is 0.2") && why.contains("--overwrite"), "{why}");
     assert!(!shards.at("out/00001_stats.json").exists(), "nothing goes on");
     let accept = ["filter", "in", "-o", "out", "-t", "0.2", "--accept-new-decisions"];
-    let rows = shards.rows(&accept, 0);
+    let rows = rows_of(&shards, &accept, 0);
     assert_eq!((&rows[0]["skipped"], &rows[1]["skipped"]), (&true.into(), &false.into()));
-    let merged = shards.json(&["merge", "out"], 1);
+    let merged = shards.json_of(&["merge", "out"], 1);
     assert!(merged["wrong"][0].as_str().unwrap().contains("decided otherwise"), "{merged}");
-    shards.rows(&["filter", "in", "-o", "out", "-t", "0.2", "--overwrite"], 0);
-    shards.rows(&["filter", "in", "-o", "new", "-t", "0.2"], 0);
+    rows_of(&shards, &["filter", "in", "-o", "out", "-t", "0.2", "--overwrite"], 0);
+    rows_of(&shards, &["filter", "in", "-o", "new", "-t", "0.2"], 0);
     assert!(files(&shards.at("out")) == files(&shards.at("new")));
 }
 
 #[test]
 fn what_cannot_be_one_to_one_is_refused_with_what_can() {
-    let shards = Shards::new(2, 3);
+    let shards = shards(2, 3);
     let told = |args: &[&str], what: &str| {
         let why = shards.refused(&[&["filter", "--one-to-one"], args].concat());
         assert!(why.contains(what), "{args:?}: {why}");
@@ -218,7 +161,7 @@ fn what_cannot_be_one_to_one_is_refused_with_what_can() {
     fs::create_dir_all(shards.at("other")).unwrap();
     fs::copy(shards.input(0), shards.at("other/00000.tar")).unwrap();
     told(&["in/00000.tar", "other/00000.tar", "-o", "out"], "different folders");
-    shards.rows(&["filter", "in/00000.tar", "-o", "out"], 0);
+    rows_of(&shards, &["filter", "in/00000.tar", "-o", "out"], 0);
     told(&["other/00000.tar", "-o", "out"], "the input was in/00000.tar, it is other/00000.tar");
     fs::write(shards.at("in/more.jsonl"), "{}\n").unwrap();
     told(&["in", "-o", "out"], "name the shards");
@@ -233,7 +176,7 @@ fn what_cannot_be_one_to_one_is_refused_with_what_can() {
 /// A cut shard gives what there was; what cannot be read has no marker, and the others go on.
 #[test]
 fn damaged_and_unreadable_inputs() {
-    let shards = Shards::new(3, 10);
+    let shards = shards(3, 10);
     let whole = fs::read(shards.input(0)).unwrap();
     fs::write(shards.input(0), &whole[..whole.len() / 2]).unwrap();
     fs::remove_file(shards.input(1)).unwrap();
@@ -252,21 +195,21 @@ fn damaged_and_unreadable_inputs() {
     assert!(rows[0]["kept"].as_u64().unwrap() > 0);
     assert!(!shards.at("out/00001_stats.json").exists());
     let merged = shards
-        .json(&["merge", "out", "--inputs", "in/00000.tar", "in/00001.tar", "in/00002.tar"], 1);
+        .json_of(&["merge", "out", "--inputs", "in/00000.tar", "in/00001.tar", "in/00002.tar"], 1);
     assert_eq!(merged["missing"], serde_json::json!(["in/00001.tar"]));
     assert_eq!(merged["wrong"], serde_json::json!([]));
     // Whole again, it is another input, and said to be.
     fs::write(shards.input(0), &whole).unwrap();
     let why = shards.refused(&["filter", "in/00000.tar", "-o", "out", "--one-to-one"]);
     assert!(why.contains("the input had") && why.contains("--overwrite"), "{why}");
-    shards.rows(&["filter", "in/00000.tar", "-o", "out", "--overwrite"], 0);
+    rows_of(&shards, &["filter", "in/00000.tar", "-o", "out", "--overwrite"], 0);
 }
 
 #[test]
 fn merge_adds_up_and_finds_what_is_wrong() {
-    let shards = Shards::new(3, 9);
-    let rows = shards.rows(&["filter", "in", "-o", "out"], 0);
-    let merged = shards.json(&["merge", "out", "--inputs", "in"], 0);
+    let shards = shards(3, 9);
+    let rows = rows_of(&shards, &["filter", "in", "-o", "out"], 0);
+    let merged = shards.json_of(&["merge", "out", "--inputs", "in"], 0);
     let sum = |key: &str| rows.iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
     for (merged_key, row_key) in [("in", "read"), ("kept", "kept"), ("bytes", "bytes")] {
         assert_eq!(merged[merged_key], sum(row_key), "{merged_key}");
@@ -275,48 +218,50 @@ fn merge_adds_up_and_finds_what_is_wrong() {
     assert!(shards.run(&["merge", "out"], 0).contains("all is whole"));
     fs::write(shards.at("list"), "in/00000.tar\nin/00001.tar\n\nin/00002.tar\nin/00003.tar\n")
         .unwrap();
-    let listed = shards.json(&["merge", "out", "--list", "list"], 1);
+    let listed = shards.json_of(&["merge", "out", "--list", "list"], 1);
     assert_eq!(listed["missing"], serde_json::json!(["in/00003.tar"]));
-    let fewer = shards.json(&["merge", "out", "--inputs", "in/00000.tar"], 1);
+    let fewer = shards.json_of(&["merge", "out", "--inputs", "in/00000.tar"], 1);
     assert_eq!(fewer["wrong"].as_array().unwrap().len(), 2, "{fewer}");
     let data = shards.at("out/00001.tar");
     let mut bytes = fs::read(&data).unwrap();
     bytes[700] ^= 1;
     fs::write(&data, &bytes).unwrap();
-    let wrong = shards.json(&["merge", "out"], 1);
+    let wrong = shards.json_of(&["merge", "out"], 1);
     assert!(wrong["wrong"][0].as_str().unwrap().contains("00001.tar has other bytes"), "{wrong}");
-    shards.json(&["merge", "out", "--quick"], 0);
+    shards.json_of(&["merge", "out", "--quick"], 0);
     fs::remove_file(&data).unwrap();
-    let wrong = shards.json(&["merge", "out", "--quick"], 1);
+    let wrong = shards.json_of(&["merge", "out", "--quick"], 1);
     assert!(wrong["wrong"][0].as_str().unwrap().contains("00001.tar"), "{wrong}");
-    let rows = shards.rows(&["filter", "in", "-o", "out"], 0);
+    let rows = rows_of(&shards, &["filter", "in", "-o", "out"], 0);
     assert_eq!(rows.iter().filter(|row| row["skipped"] == false).count(), 1);
-    shards.json(&["merge", "out", "--inputs", "in"], 0);
+    shards.json_of(&["merge", "out", "--inputs", "in"], 0);
     assert!(shards.refused(&["merge", "in"]).contains("no one-to-one outputs"));
 }
 
 /// The share over many is that of one machine: the same threshold, bit for bit, and the same pairs.
 #[test]
 fn one_threshold_for_all() {
-    let shards = Shards::new(5, 30);
-    shards.rows(&["score", "in", "-o", "scores"], 0);
+    let shards = shards(5, 30);
+    rows_of(&shards, &["score", "in", "-o", "scores"], 0);
     for share in ["15%", "40%", "100%", "0.5%"] {
-        let one = shards.json(&["filter", "in", "-o", "one", "--keep", share, "--overwrite"], 0);
-        let merged = shards
-            .json(&["merge", "scores", "--inputs", "in", "--keep", share, "-o", "policy.toml"], 0);
+        let one = shards.json_of(&["filter", "in", "-o", "one", "--keep", share, "--overwrite"], 0);
+        let merged = shards.json_of(
+            &["merge", "scores", "--inputs", "in", "--keep", share, "-o", "policy.toml"],
+            0,
+        );
         assert_eq!(merged["threshold"], one["threshold"], "{share}");
         assert_eq!(merged["exact"], true);
         let filter =
             ["filter", "in", "--config", "policy.toml", "--scores", "scores", "--overwrite"];
-        shards.rows(&[&filter[..], &["-o", "scored"]].concat(), 0);
+        rows_of(&shards, &[&filter[..], &["-o", "scored"]].concat(), 0);
         assert_eq!(kept(&shards, "scored"), kept(&shards, "one"), "{share}");
         let asked = ["filter", "in", "--config", "policy.toml", "--overwrite", "-o", "asked"];
-        shards.rows(&asked, 0);
+        rows_of(&shards, &asked, 0);
         for shard in 0..5 {
             let read = |folder: &str| fs::read(shards.at(folder).join(format!("{shard:05}.tar")));
             assert_eq!(read("scored").unwrap(), read("asked").unwrap(), "{share}, {shard}");
         }
-        let about = shards.json(&["merge", "asked", "--keep", share, "--sketch"], 0);
+        let about = shards.json_of(&["merge", "asked", "--keep", share, "--sketch"], 0);
         assert_eq!(about["exact"], false);
     }
     // Some scores are missing: no threshold of what is there.
@@ -329,8 +274,8 @@ fn one_threshold_for_all() {
 
 #[test]
 fn recorded_scores_decide_only_for_what_they_are_of() {
-    let shards = Shards::new(2, 8);
-    shards.rows(&["score", "in/00000.tar", "-o", "scores"], 0);
+    let shards = shards(2, 8);
+    rows_of(&shards, &["score", "in/00000.tar", "-o", "scores"], 0);
     let filter = ["filter", "in", "-o", "out", "--scores", "scores", "--one-to-one"];
     let why = shards.refused(&filter);
     assert!(why.contains("in/00001.tar") && why.contains("score IN --one-to-one"), "{why}");
@@ -356,14 +301,14 @@ fn recorded_scores_decide_only_for_what_they_are_of() {
 /// Commands that read journals take the folder for one.
 #[test]
 fn a_folder_of_outputs_is_read_as_one_journal() {
-    let shards = Shards::new(3, 12);
-    shards.rows(&["filter", "in", "-o", "out"], 0);
+    let shards = shards(3, 12);
+    rows_of(&shards, &["filter", "in", "-o", "out"], 0);
     run(shards.program(&["filter", "in", "-o", "one"]), 0);
     let same = |args: &[&str], key: &str| {
         let of = |folder: &str| {
             let args: Vec<&str> =
                 args.iter().map(|arg| if *arg == "FOLDER" { folder } else { arg }).collect();
-            shards.json(&args, 0)[key].clone()
+            shards.json_of(&args, 0)[key].clone()
         };
         assert_eq!(of("out"), of("one"), "{args:?}");
     };
@@ -386,7 +331,7 @@ fn a_folder_of_outputs_is_read_as_one_journal() {
 /// Folders, packed shards and tables.
 #[test]
 fn outputs_are_called_by_their_inputs() {
-    let shards = Shards::new(1, 6);
+    let shards = shards(1, 6);
     let named = |path: &str| {
         let path = shards.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -397,11 +342,11 @@ fn outputs_are_called_by_their_inputs() {
         let path = entry.unwrap().path();
         fs::copy(&path, named("photos.d/any").with_file_name(path.file_name().unwrap())).unwrap();
     }
-    let rows = shards.rows(&["filter", "x/v1.2-a.TAR", "photos.d/", "-o", "out"], 0);
+    let rows = rows_of(&shards, &["filter", "x/v1.2-a.TAR", "photos.d/", "-o", "out"], 0);
     let outputs: Vec<&str> = rows.iter().map(|row| row["output"].as_str().unwrap()).collect();
     assert_eq!(outputs, ["out/v1.2-a.tar", "out/photos.d.tar"]);
     // What was filtered is an input of the same kind.
-    let again = shards.rows(&["filter", "out", "-o", "again"], 0);
+    let again = rows_of(&shards, &["filter", "out", "-o", "again"], 0);
     assert_eq!(again.len(), 2);
     assert!(again.iter().all(|row| row["kept"] == row["read"]), "{again:?}");
 }
@@ -413,8 +358,8 @@ fn a_run_that_is_stopped_leaves_no_marker_of_what_it_was_at() {
     use std::process::Stdio;
     use std::time::{Duration, Instant};
 
-    let shards = Shards::new(1, 10);
-    fs::write(shards.input(1), tar(1, 4000)).unwrap();
+    let shards = shards(1, 10);
+    fs::write(shards.input(1), tar(&members(1, 4000))).unwrap();
     let args = ["filter", "in", "-o", "out", "--one-to-one", "-w", "1", "--batch", "1", "--json"];
     let mut command = shards.program(&args);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -227,7 +227,6 @@ fn what_cannot_be_is_refused_by_name() {
         refused(folder, &[&["filter", "in", "--select", "a.pgsel", "-o", "kept"], more].concat())
     };
     assert!(filter(&["--one-to-one", "--threshold", "0.1"]).contains("duplicates"));
-    assert!(filter(&["--keep", "15%"]).contains("score keep"));
     assert!(filter(&["--select", "a.pgsel"]).contains("--select"));
     let state = State::load(&folder.join("a.pgsel")).unwrap();
     let mut about = state.about().clone();
@@ -381,7 +380,4 @@ fn a_cut_that_cannot_select_says_why() {
     of(folder, &["score", "in", "more", "--rules", "none", "-o", "bare.parquet"]);
     assert!(cut("bare.parquet", &["in", "more"]).contains("--embeddings"));
     assert!(cut("s.parquet", &["more", "in"]).contains("order of the scores"));
-    assert!(cut("s.parquet", &["in", "more", "--by", "shard"]).contains("sources by shard"));
-    let groups = ["a.pgsel", "--by", "shard", "-o", "k"];
-    assert!(refused(folder, &[&FILTER[..], &groups].concat()).contains("sources by shard"));
 }

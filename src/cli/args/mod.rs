@@ -10,9 +10,11 @@ mod layers;
 mod listen;
 mod model;
 mod mqtt;
+mod output;
 mod policy;
 mod rules;
 mod spool;
+mod threshold;
 mod values;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -47,9 +49,11 @@ pub use layers::LayerArgs;
 pub use listen::ListenArgs;
 pub use model::ModelArgs;
 pub use mqtt::MqttArgs;
+pub use output::OutputArgs;
 pub use policy::PolicyArgs;
 pub use rules::RuleArgs;
 pub use spool::SpoolArgs;
+pub use threshold::ThresholdArgs;
 pub use values::{cosine, fraction, share, threshold};
 
 /// A gate for image-text pairs: lets only good ones reach storage.

@@ -5,36 +5,24 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::PASSES;
-use crate::cli::args::{RuleArgs, fraction, threshold};
+use crate::cli::args::{RuleArgs, ThresholdArgs, threshold};
 
 /// What passes.
 #[derive(Debug, Clone, ClapArgs)]
+#[command(
+    mut_arg("threshold", |arg| arg.long_help(
+        "Lowest score that passes, -1 to 1.\n\n\
+         Default: the config's, else the model's recommended one."
+    )),
+    mut_arg("keep", |arg| arg.long_help(
+        "Share of the scored pairs to keep, such as 15%.\n\n\
+         Or 0.15; by DataComp's rule. Files are read twice; of what is read once, such as standard input \
+         or a camera, the model's calibration gives the threshold."
+    ))
+)]
 pub struct PolicyArgs {
-    /// Lowest score that passes, -1 to 1.
-    ///
-    /// Default: the config's, else the model's recommended one.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
-    /// Share of the scored pairs to keep, such as 15%.
-    ///
-    /// Or 0.15; by DataComp's rule. Files are read twice; of what is read once, such as standard input
-    /// or a camera, the model's calibration gives the threshold.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
+    #[command(flatten)]
+    pub cut: ThresholdArgs,
     /// Let the threshold follow the scores.
     ///
     /// For an input that is read once: what is kept stays the share of --keep, and a warning says

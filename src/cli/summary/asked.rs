@@ -12,8 +12,11 @@ const CONFIDENCE: f64 = 0.99;
 /// Both shares, of the scored pairs.
 pub struct Asked {
     asked: f64,
+    /// What the threshold let pass.
     kept: f64,
     scored: u64,
+    /// Whether a state selected among these.
+    is_selected: bool,
 }
 
 impl Asked {
@@ -22,9 +25,12 @@ impl Asked {
         let count = |verdict, wanted| {
             counts.reasons(verdict).find(|(reason, _)| *reason == wanted).map_or(0, |(_, n)| n)
         };
-        let kept = count(Verdict::Kept, Reason::Passed);
-        let scored = kept + count(Verdict::Rejected, Reason::LowSimilarity);
-        (scored > 0).then(|| Self { asked, kept: kept as f64 / scored as f64, scored })
+        let of_selection = Reason::ALL.iter().filter(|reason| reason.is_of_selection());
+        let dropped: u64 = of_selection.map(|reason| count(Verdict::Rejected, *reason)).sum();
+        let passed = count(Verdict::Kept, Reason::Passed) + dropped;
+        let scored = passed + count(Verdict::Rejected, Reason::LowSimilarity);
+        let kept = passed as f64 / scored as f64;
+        (scored > 0).then_some(Self { asked, kept, scored, is_selected: dropped > 0 })
     }
 
     /// Whether chance alone would hardly give the difference.
@@ -40,11 +46,9 @@ impl Asked {
     /// In words, for a stream that is read once.
     pub fn text(&self) -> String {
         let Self { asked, kept, .. } = self;
-        let shares = format!(
-            "kept {:.1} % of the scored pairs; {:.1} % were asked for",
-            100.0 * kept,
-            100.0 * asked
-        );
+        let who = if self.is_selected { "the threshold let pass" } else { "kept" };
+        let (kept, asked) = (100.0 * kept, 100.0 * asked);
+        let shares = format!("{who} {kept:.1} % of the scored pairs; {asked:.1} % were asked for");
         match self.differs() {
             false => format!("{shares}\n"),
             true => format!(

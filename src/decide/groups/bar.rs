@@ -37,6 +37,13 @@ impl Bar {
         }
     }
 
+    /// See [`Decider::overruled`].
+    pub fn overruled(&mut self) {
+        if let Self::Groups(groups) = self {
+            groups.overruled();
+        }
+    }
+
     /// The groups, where there are any.
     pub fn groups(&self) -> Option<&GroupBar> {
         match self {
@@ -178,11 +185,17 @@ impl GroupBar {
         decision
     }
 
+    fn overruled(&mut self) {
+        let count = &mut self.counts[self.last];
+        count.kept -= 1;
+        count.kept_scored -= 1;
+    }
+
     fn noted(&self) -> Noted {
         let count = &self.counts[self.last];
         // A shard's name is in the record already.
         let group = (self.rules.by != By::Shard && self.last > 0).then(|| count.name.clone());
-        Noted { threshold: count.threshold, group }
+        Noted { threshold: count.threshold, group, choice: None }
     }
 
     /// As many counts as there are groups.
@@ -226,7 +239,15 @@ impl Decider for ByGroup {
         Ok(self.0.decide(&pair.sample, pair.evidence.found, pair.evidence.facts))
     }
 
-    fn noted(&self) -> Noted {
+    fn noted(&mut self) -> Noted {
         self.0.noted()
+    }
+
+    fn overruled(&mut self) {
+        self.0.overruled();
+    }
+
+    fn groups(&self) -> Option<&GroupBar> {
+        Some(&self.0)
     }
 }

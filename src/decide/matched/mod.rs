@@ -9,9 +9,9 @@ mod index;
 use std::io;
 use std::path::PathBuf;
 
-use pairgate_core::decision::Decision;
+use pairgate_core::decision::{Decision, Reason};
 
-use super::groups::Bar;
+use super::groups::{Bar, GroupBar};
 use super::{Decider, Examined, Noted};
 use crate::disk::IoError;
 use crate::journal::{Reader, Record};
@@ -143,13 +143,25 @@ fn is_of(record: &Record, pair: &Examined) -> bool {
 
 impl<S: Scores> Decider for Matched<S> {
     fn decide(&mut self, pair: &Examined) -> Result<Decision, IoError> {
-        let Found { reason, mut facts } = self.find(pair)?;
+        let Found { mut reason, mut facts } = self.find(pair)?;
+        // What a state said of it then is decided anew, as the threshold is.
+        if reason.is_of_selection() {
+            reason = Reason::Passed;
+        }
         facts.content = pair.evidence.facts.content;
         Ok(self.bar.decide(&pair.sample, reason, facts))
     }
 
-    fn noted(&self) -> Noted {
+    fn noted(&mut self) -> Noted {
         self.bar.noted()
+    }
+
+    fn overruled(&mut self) {
+        self.bar.overruled();
+    }
+
+    fn groups(&self) -> Option<&GroupBar> {
+        self.bar.groups()
     }
 
     fn end(&mut self) -> Result<(), IoError> {

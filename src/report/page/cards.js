@@ -2,9 +2,30 @@
 
 // What the slider says of a pair; the recorded verdict where no score decides.
 let threshold = null;
-const isPooled = (card) => isNumber(card.score) && (card.reason === "passed" || card.reason === "low_similarity");
-const isKept = (card) =>
-  threshold !== null && !card.change && isPooled(card) ? card.score >= threshold : card.verdict === "kept";
+const SELECTION = new Set(["not_selected", "over_quota", "near_duplicate", "not_drawn", "unsafe_concept"]);
+const isUnselected = (card) => SELECTION.has(card.reason);
+const isPooled = (card) => isNumber(card.score) &&
+  (card.reason === "passed" || card.reason === "low_similarity" || isUnselected(card));
+// Whether a state selected among what the threshold let pass.
+const selected = Boolean(data && (data.head.state || data.unselected));
+
+// Kept, rejected or failed; in a run that a state selected also "not selected", and "not asked" where the
+// recorded threshold kept the pair from the state and the slider would not.
+function standing(card) {
+  if (threshold === null || card.change || !isPooled(card)) return card.verdict;
+  if (card.score < threshold) return "rejected";
+  if (isUnselected(card)) return "not selected";
+  return selected && card.reason === "low_similarity" ? "not asked" : "kept";
+}
+// Its colour.
+const kindOf = (standing) => ({ "not selected": "unselected", "not asked": "unasked" })[standing] || standing;
+
+// The name of a pair's cluster, and how it is told.
+const NO_GROUP = "in none";
+const clusterOf = (card) => isNumber(card.cluster) ? String(card.cluster) : NO_GROUP;
+const clusterTold = (name) => name === NO_GROUP ? `in no ${clusterWord}` : /^\d+$/.test(name) ? `${clusterWord} ${name}` : name;
+const clustered = Boolean(data && data.groupings.length > 1);
+const clusterWord = clustered ? data.groupings[1].by : "";
 
 // Cards on the page, so that marks and the slider reach them.
 const alive = new Set();
@@ -82,13 +103,12 @@ function figure(card, others) {
   box.append(picture, words);
   box.addEventListener("keydown", (event) => onKey(event, box, card, others));
   const refresh = () => {
-    const kept = isKept(card);
-    const name = card.change ? card.change.name : kept ? "kept" : card.verdict === "failed" ? "failed" : "rejected";
+    const now = standing(card), name = card.change ? card.change.name : now;
     verdict.textContent = name;
-    box.classList.toggle("is-kept", kept);
+    for (const kind of ["kept", "unselected", "unasked"]) box.classList.toggle("is-" + kind, kindOf(now) === kind);
     showPressed(buttons, card);
-    const now = (marks.get(card.uid) || {}).mark;
-    box.setAttribute("aria-label", `${name}, ${scoreText(card)}${now ? ", marked " + now : ""}: ${card.caption || card.key}`);
+    const told = (marks.get(card.uid) || {}).mark;
+    box.setAttribute("aria-label", `${name}, ${scoreText(card)}${told ? ", marked " + told : ""}: ${card.caption || card.key}`);
     return box.isConnected;
   };
   refresh();
@@ -127,9 +147,10 @@ function zoom(card, list) {
   const rank = !card.change && isPooled(card) && data && data.scored
     ? `above ${percent(below(data.scores, card.score) / data.scores.length)} of the scored pairs` : "";
   facts(byId("zoom-facts"), [
-    ["Now", card.change ? card.change.name : isKept(card) ? "kept" : card.verdict === "failed" ? "failed" : "rejected"],
+    ["Now", card.change ? card.change.name : standing(card)],
     ["Recorded", `${card.verdict}, ${wording(card.reason)}`], ["Scores", both], ["Rank", rank],
-    ["Key", card.key], ["Source", card.shard], ["Picture", size],
+    ["Key", card.key], ["Source", card.shard],
+    [capital(clusterWord), clustered && !card.change ? clusterOf(card) : ""], ["Picture", size],
     ["Caption", card.length ? `${number(card.length)} characters` : ""], ["uid", card.uid],
   ]);
   const buttons = data ? markButtons(card) : [];
@@ -197,7 +218,7 @@ function browse(host, name, cards, sorts, filters) {
   grid.id = name + "-list";
   function choice(label, options) {
     const box = make("label", "", label), select = make("select");
-    select.id = `${name}-${label.toLowerCase()}`;
+    select.id = `${name}-${label.toLowerCase().replaceAll(" ", "-")}`;
     select.append(...options.map(([value, text]) => {
       const option = make("option", "", text);
       option.value = value;
@@ -217,7 +238,8 @@ function browse(host, name, cards, sorts, filters) {
     return { value, select: choice(label, [["", "all"], ...options]) };
   });
   const texts = new Map(cards.map((card) =>
-    [card, [card.caption || "", card.key, card.shard, card.uid, wording(card.reason), card.reason].join("\n").toLowerCase()]));
+    [card, [card.caption || "", card.key, card.shard, card.uid, wording(card.reason), card.reason,
+      clustered && !card.change ? clusterTold(clusterOf(card)) : ""].join("\n").toLowerCase()]));
   const more = button("", "", () => { most += STEP; show(); });
   more.id = name + "-more";
 

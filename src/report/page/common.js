@@ -7,6 +7,7 @@ const compared = read("compared");
 const wording = (name) => name.replaceAll("_", " ");
 const number = (value) => value.toLocaleString("en");
 const percent = (share, digits = 1) => (100 * share).toFixed(digits) + " %";
+const capital = (word) => word.charAt(0).toUpperCase() + word.slice(1);
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 function make(tag, className, text) {

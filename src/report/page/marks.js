@@ -58,15 +58,16 @@ function wilson(hits, count) {
   return [Math.max(0, middle - half), Math.min(1, middle + half)];
 }
 
-// Marked pairs with a score, as { score, good }, ascending.
+// Marked pairs with a score, as { score, good, left: not selected by a state }, ascending.
 function markedScores() {
   const scored = [...marks.values()].filter((one) => isNumber(one.score));
-  return scored.map((one) => ({ score: one.score, good: one.mark === "good" })).sort((a, b) => a.score - b.score);
+  const left = new Set(data.cards.filter(isUnselected).map((card) => card.uid));
+  return scored.map((one) => ({ score: one.score, good: one.mark === "good", left: left.has(one.uid) })).sort((a, b) => a.score - b.score);
 }
 
 // Precision and recall of a threshold on marked pairs: { hits, count } each.
 function judged(scored, threshold) {
-  const kept = scored.filter((one) => one.score >= threshold);
+  const kept = scored.filter((one) => one.score >= threshold && !one.left);
   const hits = kept.filter((one) => one.good).length;
   return {
     precision: { hits, count: kept.length },

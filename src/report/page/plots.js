@@ -42,21 +42,33 @@ function upright({ pen, height }, x) {
   pen.fillRect(Math.round(x) - 1, 0, 2, height);
 }
 
-// Bars over [from, to]; those from the threshold on are of what is kept.
-function drawBars(canvas, bars, from, to, threshold) {
-  const plot = prepare(canvas), { pen, width, height } = plot;
-  const most = Math.max(1, ...bars), wide = width / bars.length, step = (to - from) / bars.length;
-  bars.forEach((count, place) => {
-    if (!count) return;
-    const kept = threshold === null || from + (place + 0.5) * step >= threshold;
-    pen.fillStyle = colour(kept ? "kept" : "rejected");
-    const tall = Math.max(1.5, count / most * (height - 8));
-    pen.fillRect(place * wide, height - tall, Math.max(1, wide - 1), tall);
+// Bars over [from, to], each of layers from below upwards: [colour, how many in each bar].
+function drawLayers(canvas, layers, from, to, threshold) {
+  const plot = prepare(canvas), { pen, width, height } = plot, count = layers[0][1].length;
+  const sums = Array.from({ length: count }, (_, place) => layers.map(([, bars]) => bars[place]));
+  const most = Math.max(1, ...sums.map((parts) => parts.reduce((sum, one) => sum + one, 0))), wide = width / count;
+  sums.forEach((parts, place) => {
+    // The whole bar first, and before it what is below its uppermost layer, and so on.
+    for (let upper = parts.length - 1; upper >= 0; upper -= 1) {
+      if (!parts[upper]) continue;
+      const sum = parts.slice(0, upper + 1).reduce((sum, one) => sum + one, 0);
+      const tall = Math.max(1.5, sum / most * (height - 8));
+      pen.fillStyle = colour(layers[upper][0]);
+      pen.fillRect(place * wide, height - tall, Math.max(1, wide - 1), tall);
+    }
   });
   axis(plot, from, to);
   if (threshold !== null && threshold >= from && threshold <= to) {
     upright(plot, (threshold - from) / (to - from) * width);
   }
+}
+
+// Bars that are counted already; those from the threshold on are of what is kept.
+function drawBars(canvas, bars, from, to, threshold) {
+  const step = (to - from) / bars.length;
+  const isKept = (place) => threshold === null || from + (place + 0.5) * step >= threshold;
+  const those = (kept) => bars.map((count, place) => isKept(place) === kept ? count : 0);
+  drawLayers(canvas, [["kept", those(true)], ["rejected", those(false)]], from, to, threshold);
 }
 
 // So many equal steps, and how many of the numbers are in each.

@@ -3,18 +3,44 @@ let recorded = null, left = -1, right = 1, digits = 4;
 
 // Counts under the slider's threshold. Where the page holds every score they are exact.
 function counts(row) {
-  const points = row.scores.length;
-  const share = points ? 1 - below(row.scores, threshold) / points : 0;
-  const passed = Math.round(share * row.scored);
-  const kept = passed + row.kept_otherwise;
-  return { share, passed, kept, failed: row.failed, rejected: row.pairs - row.failed - kept };
+  const from = (scores, many, limit) => scores.length ? Math.round((1 - below(scores, limit) / scores.length) * many) : 0;
+  // What comes to the state, where one selects; what it was not asked of; what it left out.
+  const reaching = from(row.scores, row.scored, threshold);
+  const unasked = selected && recorded !== null && threshold < recorded
+    ? reaching - from(row.scores, row.scored, recorded) : 0;
+  const unselected = Math.min(reaching - unasked, from(row.unselected_scores, row.unselected, threshold));
+  const passed = reaching - unasked - unselected, kept = passed + row.kept_otherwise;
+  const rejected = row.pairs - row.failed - kept - unasked - unselected;
+  const share = row.scored ? passed / row.scored : 0;
+  return { share, reaching, passed, kept, unselected, unasked, rejected, failed: row.failed };
+}
+// What bars are made of, from left to right.
+const KINDS = ["kept", "unselected", "unasked", "rejected", "failed"];
+
+// The scores of a row in so many bars, by what became of them.
+function layers(row, count) {
+  const bars = (scores) => binned(scores, left, right, count);
+  const at = below(row.scores, threshold);
+  const asked = selected && recorded !== null ? Math.max(at, below(row.scores, recorded)) : at;
+  const lost = row.unselected_scores, points = row.scores.length / Math.max(1, row.scored);
+  // In the points that all scores are counted in.
+  const scale = lost.length ? row.unselected / lost.length * points : 0;
+  const reaching = bars(row.scores.slice(asked));
+  const unselected = bars(lost.slice(below(lost, threshold))).map((one, place) => Math.min(reaching[place], one * scale));
+  return [
+    ["kept", reaching.map((one, place) => one - unselected[place])], ["unselected", unselected],
+    ["unasked", bars(row.scores.slice(at, asked))], ["rejected", bars(row.scores.slice(0, at))],
+  ];
 }
 
 // All pairs, as a row of a grouping is.
 function whole() {
   const otherwise = data.reasons.filter((row) => row.verdict === "kept" && row.reason !== "passed")
     .reduce((sum, row) => sum + row.count, 0);
-  return { pairs: data.pairs, failed: data.failed, kept_otherwise: otherwise, scored: data.scored, scores: data.scores };
+  return {
+    pairs: data.pairs, failed: data.failed, kept_otherwise: otherwise, scored: data.scored,
+    scores: data.scores, unselected: data.unselected, unselected_scores: data.unselected_scores,
+  };
 }
 
 function showHead() {
@@ -35,7 +61,9 @@ function showHead() {
   facts(byId("facts"), [
     ["Model", head.model || "not named"],
     ["Its digest", head.model_digest],
-    ["Threshold", recorded === null ? "none: pairs were scored alone" : recorded + by],
+    ["Threshold", head.by ? `each group's own, by ${head.by}; the slider is one for all`
+      : recorded === null ? "none: pairs were scored alone" : recorded + by],
+    ["Selected by", head.state && `the state ${head.state.slice(0, 12)}, among what the threshold let pass`],
     ["Rules and settings", rules.length ? lines(rules) : "all as by default"],
     ["Calibration", known && known.recommended !== null
       ? `the model recommends ${known.recommended}` + (known.quantiles.length ? `, which keeps ${percent(1 - quantile(known.quantiles, known.recommended))} of its calibration's pairs` : "")
@@ -59,12 +87,14 @@ function quantile(quantiles, score) {
 
 function showTiles(now) {
   const known = data.head.calibration;
-  byId("now").textContent = `${threshold.toFixed(digits)}` + (threshold === recorded ? " (as recorded)" : "") +
-    ` keeps ${percent(now.share)} of the scored pairs` +
+  const told = selected ? ` lets ${percent(data.scored ? now.reaching / data.scored : 0)} of the scored pairs pass, the state keeps ${percent(now.share)}` +
+    (now.unasked ? `; it was not asked about ${number(now.unasked)} of them, which the recorded threshold rejected` : "")
+    : ` keeps ${percent(now.share)} of the scored pairs`;
+  byId("now").textContent = `${threshold.toFixed(digits)}` + (threshold === recorded && !data.head.by ? " (as recorded)" : "") + told +
     (known && known.quantiles.length ? `; the model's calibration: ${percent(1 - quantile(known.quantiles, threshold))}` : "");
   byId("reset").hidden = recorded === null || threshold === recorded;
   const tiles = byId("tiles").children;
-  [data.pairs, now.kept, now.rejected, now.failed].forEach((value, place) => {
+  [data.pairs, now.kept, now.rejected + now.unselected, now.failed].forEach((value, place) => {
     tiles[place].firstChild.textContent = number(value);
   });
 }
@@ -84,10 +114,12 @@ function bar(row, parts, most) {
 }
 
 function showReasons(now) {
-  const moving = [["kept", "passed", now.passed], ["rejected", "low_similarity", data.scored - now.passed]];
-  const fixed = data.reasons.filter((row) => row.reason !== "passed" && row.reason !== "low_similarity")
-    .map((row) => [row.verdict, row.reason, row.count]);
-  const rows = (data.scored ? moving : []).concat(fixed);
+  const moving = [["kept", "passed", now.passed], ["rejected", "low_similarity", data.scored - now.reaching]];
+  if (now.unasked) moving.push(["unasked", "the state was not asked", now.unasked]);
+  const left = ({ scores, count }) => Math.round((1 - below(scores, threshold) / scores.length) * count);
+  const others = data.reasons.filter((row) => row.reason !== "passed" && row.reason !== "low_similarity")
+    .map((row) => row.scores ? ["unselected", row.reason, left(row)] : [row.verdict, row.reason, row.count]);
+  const rows = (data.scored ? moving : []).concat(others);
   const most = Math.max(1, ...rows.map(([, , count]) => count));
   byId("reasons").replaceChildren(...rows.flatMap(([verdict, reason, count]) =>
     bar({ name: wording(reason), text: number(count) }, [[verdict, count]], most)));
@@ -97,30 +129,64 @@ function showReasons(now) {
 function grouping() {
   const { by, rows } = data.groupings[Number(byId("by").value) || 0];
   const short = shortened(rows.map((row) => row.name));
-  return { by, rows: rows.map((row) => ({ ...row, short: short.get(row.name) })) };
+  return { by, rows: rows.map((row) => ({ ...row, short: by === "source" ? short.get(row.name) : clusterTold(row.name) })) };
 }
 
 function showGroups() {
-  const { rows, by } = grouping(), most = Math.max(1, ...rows.map((row) => row.pairs));
+  const { rows, by } = grouping();
+  // Pairs in none may be most of all: a bar of theirs would leave none to the others.
+  const most = Math.max(1, ...rows.filter((row) => row.name !== NO_GROUP).map((row) => row.pairs));
   byId("h-groups").textContent = "By " + by;
   byId("groups").replaceChildren(...rows.flatMap((row) => {
     const now = counts(row);
     const text = `${number(now.kept)} of ${number(row.pairs)}`;
-    return bar({ ...row, text }, ["kept", "rejected", "failed"].map((kind) => [kind, now[kind]]), most);
+    return bar({ ...row, text }, row.name === NO_GROUP ? [] : KINDS.map((kind) => [kind, now[kind]]), most);
   }));
 }
 
+// Some pictures of a group, small, from the best to the worst; a click shows one large.
+function pictures(row, by) {
+  const MOST = 6, strip = make("div", "thumbs");
+  const cards = data.cards.filter((card) => card.thumbnail && (by === "source" ? card.shard : clusterOf(card)) === row.name);
+  const score = (card) => isNumber(card.score) ? card.score : -2;
+  cards.sort((a, b) => score(b) - score(a));
+  const shown = cards.length <= MOST ? cards
+    : Array.from({ length: MOST }, (_, place) => cards[Math.round(place * (cards.length - 1) / (MOST - 1))]);
+  strip.append(...shown.map((card) => {
+    const press = button("", "thumb", () => zoom(card, shown)), image = make("img");
+    image.src = card.thumbnail;
+    image.alt = "";
+    image.loading = "lazy";
+    press.append(image);
+    const refresh = () => {
+      const now = standing(card);
+      press.className = "thumb is-" + kindOf(now);
+      press.title = `${now}, ${scoreText(card)}: ${card.caption || card.key}`;
+      press.setAttribute("aria-label", press.title);
+      return press.isConnected;
+    };
+    refresh();
+    alive.add(refresh);
+    return press;
+  }));
+  return strip;
+}
+
 // A small histogram of each group, all over one range.
-function buildSpread() {
+const FIRST_GROUPS = 12;
+function buildSpread(all = false) {
   const { rows, by } = grouping();
   byId("h-spread").textContent = "Scores by " + by;
-  byId("spread").replaceChildren(...rows.filter((row) => row.scored).map((row) => {
+  const scored = rows.filter((row) => row.scored), more = byId("spread-more");
+  more.hidden = all || scored.length <= FIRST_GROUPS;
+  more.textContent = `Show ${number(scored.length - FIRST_GROUPS)} more`;
+  byId("spread").replaceChildren(...scored.slice(0, all ? scored.length : FIRST_GROUPS).map((row) => {
     const box = make("div", "group"), canvas = make("canvas");
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", "Histogram of the scores of " + row.name);
+    canvas.setAttribute("aria-label", "Histogram of the scores of " + row.short);
     const name = make("div", "name", row.short);
     name.title = row.name;
-    box.append(name, make("div", "small"), canvas);
+    box.append(name, make("div", "small"), canvas, pictures(row, by));
     box.row = row;
     return box;
   }));
@@ -130,18 +196,24 @@ function showSpread() {
   for (const box of byId("spread").children) {
     const { row } = box, [, told, canvas] = box.children;
     told.textContent = `${number(row.scored)} scored, ${percent(counts(row).share)} kept`;
-    drawBars(canvas, binned(row.scores, left, right, 48), left, right, threshold);
+    drawLayers(canvas, layers(row, 48), left, right, threshold);
   }
 }
 
 function showCurve() {
   const plot = prepare(byId("curve")), { width } = plot;
   shares(plot);
-  const points = [];
+  const points = [], passing = [];
   for (let x = 0; x <= width; x += 2) {
     const at = left + x / width * (right - left);
-    points.push({ x, y: data.scores.length ? 1 - below(data.scores, at) / data.scores.length : 0 });
+    const share = (scores, many) => scores.length ? (1 - below(scores, at) / scores.length) * many / Math.max(1, data.scored) : 0;
+    const y = share(data.scores, data.scored);
+    passing.push({ x, y });
+    // Below the recorded threshold nobody knows what the state would keep.
+    if (!selected) points.push({ x, y });
+    else if (recorded === null || at >= recorded) points.push({ x, y: Math.max(0, y - share(data.unselected_scores, data.unselected)) });
   }
+  if (selected) drawShare(plot, passing, "rejected", [5, 4]);
   drawShare(plot, points, "kept");
   axis(plot, left, right);
   upright(plot, (threshold - left) / (right - left) * width);
@@ -173,7 +245,7 @@ function showReport() {
   showTiles(now);
   const canvas = byId("histogram"), wide = canvas.getBoundingClientRect().width;
   const bars = Math.max(24, Math.min(140, Math.floor(wide / 7)));
-  drawBars(canvas, binned(data.scores, left, right, bars), left, right, threshold);
+  drawLayers(canvas, layers(whole(), bars), left, right, threshold);
   showCurve();
   showReasons(now);
   showGroups();
@@ -198,12 +270,14 @@ function startReport() {
   loadMarks();
   showHead();
   byId("tiles").append(...["pairs", "kept", "rejected", "failed"].map((name) => tile("", name, "n-" + name)));
-  byId("by").append(...data.groupings.map(({ by }, place) => {
+  for (const id of ["by", "spread-by"]) byId(id).append(...data.groupings.map(({ by }, place) => {
     const option = make("option", "", by);
     option.value = String(place);
     return option;
   }));
-  byId("by-choice").hidden = data.groupings.length < 2;
+  byId("by-choice").hidden = byId("spread-choice").hidden = !clustered;
+  document.querySelectorAll(".of-state").forEach((one) => { one.hidden = !selected; });
+  if (selected) byId("h-above").textContent = "Just let pass";
   onScale = data.cards.filter(isPooled).sort((a, b) => a.score - b.score);
   let waits = false;
   const soon = () => {
@@ -214,7 +288,14 @@ function startReport() {
   // The text of a command has the digits that are shown, so the slider stands for no others.
   slider.addEventListener("input", () => { threshold = Number(Number(slider.value).toFixed(digits)); soon(); });
   byId("reset").addEventListener("click", () => { threshold = recorded; slider.value = recorded; showReport(); });
-  byId("by").addEventListener("change", () => { buildSpread(); showReport(); });
+  const regroup = ({ target }) => {
+    for (const id of ["by", "spread-by"]) byId(id).value = target.value;
+    buildSpread();
+    showReport();
+  };
+  byId("spread-more").addEventListener("click", () => { buildSpread(true); showReport(); });
+  byId("by").addEventListener("change", regroup);
+  byId("spread-by").addEventListener("change", regroup);
   const sources = shortened(data.cards.map((card) => card.shard));
   const marked = (card) => (marks.get(card.uid) || { mark: "none" }).mark;
   browse(byId("pairs"), "pairs", data.cards, [
@@ -226,8 +307,10 @@ function startReport() {
     ["longest caption", by((card) => card.length, true)],
     ["shortest caption", by((card) => card.length)],
     ["source", by((card) => card.shard)],
+    ...clustered ? [[clusterWord, by((card) => isNumber(card.cluster) ? card.cluster : null)]] : [],
   ], [
     ["Source", (card) => card.shard, (name) => sources.get(name)],
+    ...clustered ? [[capital(clusterWord), clusterOf, clusterTold]] : [],
     ["Reason", (card) => card.reason, wording],
     ["Marks", marked, null, [["good", "good"], ["bad", "bad"], ["none", "none"]]],
   ]);

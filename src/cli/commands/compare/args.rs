@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
 
-use crate::cli::args::headings::{INPUT, OUTPUT, PASSES};
-use crate::cli::args::{ImageArgs, fraction, threshold};
+use crate::cli::args::headings::{INPUT, OUTPUT};
+use crate::cli::args::{ImageArgs, ThresholdArgs};
 
 /// Compare two runs, models or policies over the same pairs.
 ///
@@ -25,7 +25,13 @@ Examples:
   pairgate compare a.parquet b.parquet --keep 15%
                                                two models at one share
   pairgate compare old/ new/ --source shards/ -o compare.html
-                                               a page, with pictures"
+                                               a page, with pictures",
+    mut_arg("threshold", |arg| arg.help("Decide both by this lowest score, -1 to 1")),
+    mut_arg("keep", |arg| arg.help("Decide both at one share, such as 15%").long_help(
+        "Decide both at one share, such as 15%.\n\n\
+         By the threshold of each run that keeps this share of its own scored pairs (DataComp's rule). So \
+         models whose scores have different scales compare."
+    ))
 )]
 pub struct CompareArgs {
     /// The earlier run.
@@ -34,29 +40,8 @@ pub struct CompareArgs {
     /// The later run, of the same pairs.
     #[arg(value_name = "B")]
     pub new: PathBuf,
-    /// Decide both at one share, such as 15%.
-    ///
-    /// By the threshold of each run that keeps this share of its own scored pairs (DataComp's rule). So
-    /// models whose scores have different scales compare.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
-    /// Decide both by this lowest score, -1 to 1.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
+    #[command(flatten)]
+    pub decide: ThresholdArgs,
     /// Where the pictures are, for -o.
     ///
     /// Folders, shards or manifests that were judged. Default: the kept shards beside the journals.

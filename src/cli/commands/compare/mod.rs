@@ -47,7 +47,7 @@ pub fn run(args: &CompareArgs) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn rule(args: &CompareArgs) -> Rule {
-    match (args.keep, args.threshold) {
+    match (args.decide.keep, args.decide.threshold) {
         (Some(share), _) => Rule::Keep(share),
         (None, Some(threshold)) => Rule::Threshold(threshold),
         (None, None) => Rule::Recorded,

@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES, SPEED};
-use crate::cli::args::{GroupArgs, ImageArgs, LayerArgs, fraction, threshold};
-use crate::cli::commands::filter::OnErrorArg;
-use crate::cli::outputs;
+use crate::cli::args::headings::{INPUT, MODEL, PASSES, SPEED};
+use crate::cli::args::{GroupArgs, ImageArgs, LayerArgs, OutputArgs, ThresholdArgs};
 
 /// Keep by recorded scores: score once, cut often.
 ///
@@ -37,7 +34,16 @@ Examples:
   pairgate cut scores.parquet --source shards/ --select a.pgsel -o chosen
                                         by what `select fit` has made
   pairgate cut scores.jsonl --source shards/ --keep 15% --dry-run
-                                        what would be kept"
+                                        what would be kept",
+    mut_arg("accept_new_decisions", |arg| arg.help("Go on though scores or config changed")),
+    mut_arg("threshold", |arg| arg.long_help(
+        "Lowest score that passes, -1 to 1.\n\n\
+         Default: the config's, else, with --select, that of the state."
+    )),
+    mut_arg("keep", |arg| arg.long_help(
+        "Share of the scored pairs to keep, such as 15%.\n\n\
+         Or 0.15; by DataComp's rule, of all scores."
+    ))
 )]
 pub struct CutArgs {
     /// What `score` wrote, or journals, or folders of them.
@@ -60,86 +66,10 @@ pub struct CutArgs {
     pub part: bool,
     #[command(flatten)]
     pub images: ImageArgs,
-    /// Folder for the kept shards and the journal.
-    ///
-    /// It is made if it is missing; a run that is in it is gone on with.
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        required_unless_present = "dry_run",
-        value_parser = PathBufValueParser::new().try_map(outputs::folder),
-        help_heading = OUTPUT
-    )]
-    pub output: Option<PathBuf>,
-    /// Begin anew where an earlier run is.
-    ///
-    /// Replaces the shards and the journal of an earlier run in the output folder. Without it, that
-    /// run is gone on with.
-    #[arg(long, help_heading = OUTPUT)]
-    pub overwrite: bool,
-    /// Go on though scores or config changed.
-    #[arg(long, help_heading = OUTPUT)]
-    pub accept_new_decisions: bool,
-    /// Add the decision to each kept .json.
-    ///
-    /// It is a member `pairgate` of the sample's .json; the rest stays as it is.
-    #[arg(long, help_heading = OUTPUT)]
-    pub annotate: bool,
-    /// Kept pairs a shard.
-    ///
-    /// Default: the config's, else 10000.
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..=9_999_999),
-        help_heading = OUTPUT
-    )]
-    pub shard_size: Option<u64>,
-    /// Folder for a look at what was not kept.
-    ///
-    /// It gets some pairs for each reason.
-    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
-    pub rejected: Option<PathBuf>,
-    /// Pairs for each reason there.
-    #[arg(
-        long,
-        value_name = "K",
-        default_value_t = 20,
-        requires = "rejected",
-        help_heading = OUTPUT
-    )]
-    pub rejected_per_reason: usize,
-    /// Decide and count, but write nothing.
-    #[arg(long, help_heading = OUTPUT)]
-    pub dry_run: bool,
-    /// Print the summary as JSON.
-    #[arg(long, help_heading = OUTPUT)]
-    pub json: bool,
-    /// Lowest score that passes, -1 to 1.
-    ///
-    /// Default: the config's.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
-    /// Share of the scored pairs to keep, such as 15%.
-    ///
-    /// Or 0.15; by DataComp's rule, of all scores.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub passes: ThresholdArgs,
     /// Let a frozen state select among what passes.
     ///
     /// It is what `pairgate select fit` has made of the same model's scores; those here must have been
@@ -154,11 +84,6 @@ pub struct CutArgs {
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub groups: GroupArgs,
-    /// If it could not be judged.
-    ///
-    /// What becomes of pairs that could not be judged. Default: the config's, else drop.
-    #[arg(long, value_enum, value_name = "WHAT", help_heading = PASSES)]
-    pub on_error: Option<OnErrorArg>,
     /// Workers side by side, which read and compare.
     ///
     /// Default: the config's, else one for each core.

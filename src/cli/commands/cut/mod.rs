@@ -1,8 +1,6 @@
 //! `pairgate cut`: keeps by scores that were made beforehand.
 
 mod args;
-#[cfg_attr(not(feature = "parquet"), path = "no_selection.rs")]
-mod selection;
 mod terms;
 
 use std::error::Error;
@@ -12,8 +10,9 @@ use std::process::ExitCode;
 use pairgate_core::config::Config;
 use pairgate_core::policy::Policy;
 
-use crate::cli::commands::filter::{FirstPass, OnErrorArg, Output, Places, remember, tell};
+use crate::cli::commands::filter::{FirstPass, Output, Places, remember, tell};
 use crate::cli::progress::{Pass, Progress};
+use crate::cli::selection::Selection;
 use crate::cli::session::workers;
 use crate::cli::settings::{self, COMMAND_LINE};
 use crate::cli::signals::Stop;
@@ -35,7 +34,6 @@ use crate::source::{Inputs, expand_paths, pass_over};
 use crate::store::{Resumed, StoreOptions, StoreSink};
 
 pub use args::CutArgs;
-use selection::Selection;
 use terms::Cut;
 
 /// What the summary says of a run that was stopped.
@@ -57,7 +55,7 @@ pub fn run(args: &CutArgs) -> Result<ExitCode, Box<dyn Error>> {
         return Err("there is no score in what was given".into());
     }
     if let Some(selection) = &selection {
-        selection.check(&args.scores, &surveyed, groups.is_some())?;
+        selection.check(&args.scores, &surveyed)?;
     }
     let policy = policy(&config, goal, &scores)?;
     let reading = args.images.options().named();
@@ -77,28 +75,10 @@ pub fn run(args: &CutArgs) -> Result<ExitCode, Box<dyn Error>> {
 /// The config, and over it what the options say.
 fn layers(args: &CutArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_layers(&args.layers)?;
-    if args.threshold.is_some() || args.keep.is_some() {
-        layers.unset("policy", "threshold");
-        layers.unset("policy", "keep");
-    }
+    settings::set_threshold(&mut layers, args.passes);
     // All scores are known: nothing follows them.
     layers.unset("follow", "enabled");
-    if let Some(threshold) = args.threshold {
-        layers.set("policy", "threshold", f64::from(threshold), COMMAND_LINE);
-    }
-    if let Some(keep) = args.keep {
-        layers.set("policy", "keep", keep, COMMAND_LINE);
-    }
-    if let Some(on_error) = args.on_error {
-        let name = match on_error {
-            OnErrorArg::Drop => "drop",
-            OnErrorArg::Keep => "keep",
-        };
-        layers.set("policy", "on_error", name, COMMAND_LINE);
-    }
-    if let Some(pairs) = args.shard_size {
-        layers.set("storage", "shard_pairs", i64::try_from(pairs)?, COMMAND_LINE);
-    }
+    settings::set_output(&mut layers, &args.output)?;
     if let Some(workers) = args.workers {
         layers.set("pipeline", "workers", i64::try_from(workers)?, COMMAND_LINE);
     }
@@ -148,9 +128,9 @@ impl Cutting<'_> {
         let args = self.args;
         self.inputs()?;
         let output = Output::prepare(&Places {
-            folder: args.output.as_deref().filter(|_| !args.dry_run),
-            rejected: args.rejected.as_deref(),
-            overwrite: args.overwrite,
+            folder: args.output.folder(),
+            rejected: args.output.rejected.as_deref(),
+            overwrite: args.output.overwrite,
             inputs: self.paths.to_vec(),
         })?;
         let mut summary = Summary::of_scores(&self.cut.terms(), "kept");
@@ -170,10 +150,10 @@ impl Cutting<'_> {
         };
         let Some(outcome) = outcome else {
             log::info!("nothing to do: an earlier run has cut these inputs into this folder");
-            summary.print(&Outcome::default(), args.json)?;
+            summary.print(&Outcome::default(), args.output.json)?;
             return Ok(ExitCode::SUCCESS);
         };
-        summary.print(&outcome, args.json)?;
+        summary.print(&outcome, args.output.json)?;
         Ok(summary.exit_code(&outcome))
     }
 
@@ -240,19 +220,21 @@ impl Cutting<'_> {
             Some(groups) => Bar::Groups(Box::new(groups)),
             None => Bar::One(self.cut.policy),
         };
-        let mut decider = self.matched(bar, &resumed, &folder)?;
-        if let Some(selection) = &self.selection {
-            let past = resumed.past(self.cut.terms())?;
-            let mut decider =
-                selection.decider(&self.args.scores, decider, &resumed.decider, past)?;
-            return self
-                .pass(&mut decider, &mut sinks, &resumed, Pass::Keeping)
-                .map(Some)
-                .map_err(Into::into);
-        }
-        let outcome = self.pass(&mut decider, &mut sinks, &resumed, Pass::Keeping)?;
-        summary.set_groups(decider.bar().groups());
+        let mut decider = self.selected(self.matched(bar, &resumed, &folder)?, &resumed)?;
+        let outcome = self.pass(&mut *decider, &mut sinks, &resumed, Pass::Keeping)?;
+        summary.set_groups(decider.groups());
         Ok(Some(outcome))
+    }
+
+    /// What decides, and behind it the state, where one selects.
+    fn selected(
+        &self,
+        first: impl Decider + 'static,
+        resumed: &Resumed,
+    ) -> Result<Box<dyn Decider>, Box<dyn Error>> {
+        let Some(selection) = &self.selection else { return Ok(Box::new(first)) };
+        let past = resumed.past(self.cut.terms())?;
+        Ok(Box::new(selection.decider(&self.args.scores, first, &resumed.decider, past)?))
     }
 
     /// Finds each pair's group first; then decides by the shares of groups.
@@ -282,9 +264,10 @@ impl Cutting<'_> {
             record.as_ref().map_or(true, |record| record.ticket >= ticket)
         };
         let records = Reader::open(&first.folder)?.filter(is_left);
-        let mut decider = Recorded::by(records, Bar::Groups(Box::new(groups)));
-        let outcome = self.pass(&mut decider, &mut sinks, &resumed, Pass::Keeping)?;
-        summary.set_groups(decider.bar().groups());
+        let decider = Recorded::by(records, Bar::Groups(Box::new(groups)));
+        let mut decider = self.selected(decider, &resumed)?;
+        let outcome = self.pass(&mut *decider, &mut sinks, &resumed, Pass::Keeping)?;
+        summary.set_groups(decider.groups());
         if outcome.error.is_none() && !outcome.interrupted {
             first.remove();
         }
@@ -336,8 +319,8 @@ impl Cutting<'_> {
             tell(folder, &found);
             (resumed, _) = (found, sinks.push(Box::new(store)));
         }
-        if let Some(rejected) = &self.args.rejected {
-            let per_reason = self.args.rejected_per_reason;
+        if let Some(rejected) = &self.args.output.rejected {
+            let per_reason = self.args.output.rejected_per_reason;
             sinks.push(Box::new(match is_begun {
                 true => RejectedSink::go_on(rejected, per_reason)?,
                 false => RejectedSink::create(rejected, per_reason)?,
@@ -348,8 +331,8 @@ impl Cutting<'_> {
 
     fn options(&self) -> StoreOptions {
         StoreOptions {
-            annotate: self.args.annotate,
-            new_decisions: self.args.accept_new_decisions,
+            annotate: self.args.output.annotate,
+            new_decisions: self.args.output.accept_new_decisions,
             ..StoreOptions::new(self.config.storage, self.cut.header(self.paths))
         }
     }

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
-use crate::cli::args::headings::{OUTPUT, PASSES};
-use crate::cli::args::{EmbeddingArgs, GroupArgs, InputArgs, MqttArgs, PolicyArgs};
-use crate::cli::outputs;
+use crate::cli::args::headings::OUTPUT;
+use crate::cli::args::{EmbeddingArgs, GroupArgs, InputArgs, MqttArgs, OutputArgs, PolicyArgs};
 
 /// Keep the good pairs: kept shards, a decision journal, a summary.
 ///
@@ -33,39 +31,19 @@ Examples:
                                                 what a microcontroller sends, after
                                                 stty -F /dev/ttyACM0 raw 115200
   pairgate filter 00017.tar --one-to-one -o kept
-                                                one of many, by any scheduler"
+                                                one of many, by any scheduler",
+    mut_arg("accept_new_decisions", |arg| arg
+        .help("Go on though model or config changed")
+        .long_help(
+            "Go on though model or config changed.\n\n\
+             Go on in a folder although another model, config or version decided there so far."
+        ))
 )]
 pub struct FilterArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// Folder for the kept shards and the journal.
-    ///
-    /// It is made if it is missing; a run that is in it is gone on with.
-    #[arg(
-        short,
-        long,
-        value_name = "DIR",
-        required_unless_present = "dry_run",
-        value_parser = PathBufValueParser::new().try_map(outputs::folder),
-        help_heading = OUTPUT
-    )]
-    pub output: Option<PathBuf>,
-    /// Begin anew where an earlier run is.
-    ///
-    /// Replaces the shards and the journal of an earlier run in the output folder. Without it, that
-    /// run is gone on with.
-    #[arg(long, help_heading = OUTPUT)]
-    pub overwrite: bool,
-    /// Go on though model or config changed.
-    ///
-    /// Go on in a folder although another model, config or version decided there so far.
-    #[arg(long, help_heading = OUTPUT)]
-    pub accept_new_decisions: bool,
-    /// Add the decision to each kept .json.
-    ///
-    /// It is a member `pairgate` of the sample's .json; the rest stays as it is.
-    #[arg(long, help_heading = OUTPUT)]
-    pub annotate: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// An output for each input, named by it.
     ///
     /// For many machines, jobs and queues: IN/00000.tar becomes DIR/00000.tar, with its journal, its table
@@ -82,55 +60,12 @@ pub struct FilterArgs {
     /// A folder that `score --one-to-one` has written for the same inputs: the model is not asked again.
     #[arg(long, value_name = "DIR", requires = "one_to_one", help_heading = OUTPUT)]
     pub scores: Option<PathBuf>,
-    /// Kept pairs a shard.
-    ///
-    /// Default: the config's, else 10000.
-    #[arg(
-        long,
-        value_name = "N",
-        value_parser = clap::value_parser!(u64).range(1..=9_999_999),
-        help_heading = OUTPUT
-    )]
-    pub shard_size: Option<u64>,
     #[command(flatten)]
     pub embeddings: EmbeddingArgs,
-    /// Folder for a look at what was not kept.
-    ///
-    /// It gets some pairs for each reason.
-    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
-    pub rejected: Option<PathBuf>,
-    /// Pairs for each reason there.
-    #[arg(
-        long,
-        value_name = "K",
-        default_value_t = 20,
-        requires = "rejected",
-        help_heading = OUTPUT
-    )]
-    pub rejected_per_reason: usize,
-    /// Decide and count, but write nothing.
-    #[arg(long, help_heading = OUTPUT)]
-    pub dry_run: bool,
-    /// Print the summary as JSON.
-    #[arg(long, help_heading = OUTPUT)]
-    pub json: bool,
     #[command(flatten)]
     pub policy: PolicyArgs,
     #[command(flatten)]
     pub groups: GroupArgs,
-    /// If it can't be judged.
-    ///
-    /// What becomes of pairs that cannot be judged. Default: the config's, else drop.
-    #[arg(long, value_enum, value_name = "WHAT", help_heading = PASSES)]
-    pub on_error: Option<OnErrorArg>,
     #[command(flatten)]
     pub mqtt: MqttArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OnErrorArg {
-    /// Leave them out, counted as failed.
-    Drop,
-    /// Store them with the kept ones.
-    Keep,
 }

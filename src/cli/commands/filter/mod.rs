@@ -14,8 +14,9 @@ use crate::cli::args::FormatArg;
 use crate::cli::mqtt::{Listener, Plan};
 use crate::cli::one_to_one::{self, OneToOne};
 use crate::cli::progress::Pass;
+use crate::cli::selection::Selection;
 use crate::cli::session::{Session, embedding};
-use crate::cli::settings::{self, COMMAND_LINE};
+use crate::cli::settings;
 use crate::cli::summary::{self, Summary, after_keeping, can_be_named};
 use crate::config::Layers;
 use crate::decide::groups::{ByGroup, Goal, GroupBar, GroupRules};
@@ -33,7 +34,7 @@ use crate::source::{Inputs, expand_paths, pass_over};
 use crate::store::one_to_one::Kind;
 use crate::store::{Resumed, StoreOptions, StoreSink};
 
-pub use args::{FilterArgs, OnErrorArg};
+pub use args::FilterArgs;
 pub use output::{Output, Places, refuse_overlap};
 use pairgate_core::config::Config;
 pub use two_passes::FirstPass;
@@ -81,11 +82,6 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(groups) = &groups {
         refuse_shares_of_streams(groups, config, inputs.is_repeatable())?;
     }
-    if groups.is_some() && session.selection.is_some() {
-        return Err("groups (--by) keep shares by the score, and --select by more than that: let the state \
-                    keep shares by source (sources by shard)"
-            .into());
-    }
     let has_shares = groups.as_ref().is_some_and(GroupRules::has_shares);
     let is_in_passes = has_shares || matches!(cut, Cut::Fraction(_));
     if is_in_passes && args.input.shard.is_some() {
@@ -93,13 +89,12 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
                     find it first (pairgate calibrate --keep), then give --threshold"
             .into());
     }
-    if matches!(cut, Cut::Fraction(_)) && session.selection.is_some() {
-        return Err(
-            "--keep finds its threshold in a pass of its own, and --select selects by more than \
-                    the score: give --threshold, or let the state keep the share (score keep 15%)"
-                .into(),
-        );
-    }
+    // The second pass asks no model: a state then selects on embeddings that the first one records.
+    let selection = session.selection.clone().filter(|_| is_in_passes);
+    let growth = selection.as_ref().map_or(0, |state| state.growth());
+    let selection = selection
+        .map(|state| Selection::with(state, config, args.input.model.model.as_deref()))
+        .transpose()?;
     let mut settings = session.selecting(GateSettings::of(config));
     if let Cut::At(threshold) = cut {
         settings.policy.threshold = Some(threshold);
@@ -108,10 +103,14 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     // Before an earlier run's files are removed: this run may be refused for its memory.
     let passes = if is_in_passes { share::MEMORY } else { 0 };
     let passes = passes + groups.as_ref().map_or(0, |_| GroupRules::MEMORY);
-    let records = args.embeddings.embeddings.is_some() && !args.dry_run;
+    let records = args.embeddings.embeddings.is_some() && !args.output.dry_run;
+    let records = records || selection.is_some();
     let sink_bytes = plan.queue_bytes() + StoreSink::memory(&config.storage) + passes;
-    let sink_bytes = sink_bytes + args.embeddings.memory();
-    let gates = session.gates(settings, |need| need.without_capture().with_sink(sink_bytes))?;
+    let recorder = if records { StoreSink::EMBEDDINGS_MEMORY } else { 0 };
+    let sink_bytes = sink_bytes + recorder + growth;
+    let examining =
+        GateSettings { selection: settings.selection.filter(|_| !is_in_passes), ..settings };
+    let gates = session.gates(examining, |need| need.without_capture().with_sink(sink_bytes))?;
     let gates = embedding(gates, records);
     let output = Output::prepare(&args.places()?)?;
     let listener = plan.open()?;
@@ -126,7 +125,7 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
         Filtering { args, session: &session, paths: &paths, listener: &listener, groups };
     let ended = if is_in_passes {
         settings.policy.threshold = None;
-        let passes = TwoPasses { filtering: &filtering, goal };
+        let passes = TwoPasses { filtering: &filtering, goal, selection };
         passes.run(inputs, gates, settings, output, &mut summary)?
     } else {
         summary.asked = settings::stream_share(config);
@@ -134,11 +133,11 @@ pub fn run(args: &FilterArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     let Ended::Ran(outcome) = ended else {
         log::info!("nothing to do: an earlier run has filtered these inputs into this folder");
-        summary.print(&Outcome::default(), args.json)?;
+        summary.print(&Outcome::default(), args.output.json)?;
         listener.close(&Outcome::default());
         return Ok(ExitCode::SUCCESS);
     };
-    summary.print(&outcome, args.json)?;
+    summary.print(&outcome, args.output.json)?;
     let code = summary.exit_code(&outcome);
     listener.close(&outcome);
     Ok(code)
@@ -150,7 +149,7 @@ fn one_to_one(
     session: &Session,
     plan: Plan,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let folder = args.output.as_ref().ok_or("name the output folder: --output DIR")?;
+    let folder = args.output.output.as_ref().ok_or("name the output folder: --output DIR")?;
     one_to_one::check_filter(&session.config, &args.input)?;
     if settings::group_rules(&session.layers)?.is_some() {
         return Err("--one-to-one decides each input by itself: groups (--by) are of all inputs; \
@@ -169,10 +168,10 @@ fn one_to_one(
         settings,
         folder,
         scores: args.scores.as_deref(),
-        overwrite: args.overwrite,
-        accept: args.accept_new_decisions,
-        annotate: args.annotate,
-        json: args.json,
+        overwrite: args.output.overwrite,
+        accept: args.output.accept_new_decisions,
+        annotate: args.output.annotate,
+        json: args.output.json,
         queue_bytes: plan.queue_bytes(),
         recording: args.embeddings.recording(&session.model),
     };
@@ -191,16 +190,7 @@ fn layers(args: &FilterArgs) -> Result<Layers, Box<dyn Error>> {
     let mut layers = settings::of_input(&args.input)?;
     settings::set_policy(&mut layers, &args.policy);
     settings::set_groups(&mut layers, &args.groups);
-    if let Some(on_error) = args.on_error {
-        let name = match on_error {
-            OnErrorArg::Drop => "drop",
-            OnErrorArg::Keep => "keep",
-        };
-        layers.set("policy", "on_error", name, COMMAND_LINE);
-    }
-    if let Some(pairs) = args.shard_size {
-        layers.set("storage", "shard_pairs", i64::try_from(pairs)?, COMMAND_LINE);
-    }
+    settings::set_output(&mut layers, &args.output)?;
     Ok(layers)
 }
 
@@ -242,9 +232,9 @@ fn refuse_shares_of_streams(
 impl FilterArgs {
     fn places(&self) -> Result<Places<'_>, Box<dyn Error>> {
         Ok(Places {
-            folder: self.output.as_deref().filter(|_| !self.dry_run),
-            rejected: self.rejected.as_deref(),
-            overwrite: self.overwrite,
+            folder: self.output.folder(),
+            rejected: self.output.rejected.as_deref(),
+            overwrite: self.output.overwrite,
             inputs: expand_paths(&self.input.inputs)?,
         })
     }
@@ -287,11 +277,12 @@ impl Filtering<'_> {
             pass_over(&mut inputs, place, &self.session.signals.stop)?;
         }
         if let Some(groups) = groups {
-            let (mut decider, ticket) = (ByGroup(groups), resumed.next_ticket);
-            let pass = Pass::Filtering;
+            let terms = self.options(&settings, None).header.terms;
+            let mut decider = self.session.selected(Box::new(ByGroup(groups)), terms, &resumed)?;
+            let (pass, ticket) = (Pass::Filtering, resumed.next_ticket);
             let outcome =
-                self.session.run_through(inputs, gates, &mut decider, &mut sinks, pass, ticket);
-            summary.set_groups(Some(&decider.0));
+                self.session.run_through(inputs, gates, &mut *decider, &mut sinks, pass, ticket);
+            summary.set_groups(decider.groups());
             return Ok(Ended::Ran(Box::new(outcome)));
         }
         let mut decider = self.session.decider(&settings, &resumed)?;
@@ -322,14 +313,14 @@ impl Filtering<'_> {
             options = options.recording(self.args.embeddings.recording(&self.session.model));
             options.recorded = recorded;
             options.observer = self.listener.observer(settings.policy.threshold);
-            options.annotate = self.args.annotate;
+            options.annotate = self.args.output.annotate;
             options.lock = output.lock;
             let (store, found) = StoreSink::go_on(&Disk::system(), folder, options)?;
             tell(folder, &found);
             (resumed, _) = (found, sinks.push(Box::new(store)));
         }
-        if let Some(rejected) = &self.args.rejected {
-            let per_reason = self.args.rejected_per_reason;
+        if let Some(rejected) = &self.args.output.rejected {
+            let per_reason = self.args.output.rejected_per_reason;
             let sink = if is_begun {
                 RejectedSink::go_on(rejected, per_reason)?
             } else {
@@ -348,7 +339,7 @@ impl Filtering<'_> {
         options.header.terms.settings.extend(share);
         options.header.terms.read_as(self.args.input.options().named());
         options.header.terms.decided_by(self.groups.map(GroupRules::named).into_iter().flatten());
-        options.new_decisions = self.args.accept_new_decisions;
+        options.new_decisions = self.args.output.accept_new_decisions;
         options
     }
 }

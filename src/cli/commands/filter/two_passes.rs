@@ -11,13 +11,14 @@ use pairgate_core::decision::Verdict;
 
 use super::{Ended, Filtering, Output, remember, tell};
 use crate::cli::progress::Pass;
+use crate::cli::selection::Selection;
 use crate::cli::summary::Summary;
 use crate::decide::groups::{Bar, ByGroup, Goal, GroupBar};
 use crate::decide::share::fraction_threshold_in_passes;
 use crate::decide::{Decider, Fixed, Recorded};
 use crate::disk::Disk;
 use crate::disk::IoError;
-use crate::embeddings::{ByTicket, Covers, Recording};
+use crate::embeddings::{ByTicket, Covers};
 use crate::gate::{DigestOnly, Gate, GateSettings};
 use crate::journal::{Reader, Record};
 use crate::pipeline::Outcome;
@@ -30,6 +31,8 @@ use crate::store::{OutputFolder, Resumed, StoreSink};
 pub struct TwoPasses<'a> {
     pub filtering: &'a Filtering<'a>,
     pub goal: Goal,
+    /// The state that selects behind the thresholds, where one does.
+    pub selection: Option<Selection>,
 }
 
 impl TwoPasses<'_> {
@@ -108,8 +111,9 @@ impl TwoPasses<'_> {
         let mut options = self.filtering.options(settings, self.share());
         options.stores = false;
         // The second pass asks no model: it finds embeddings by their tickets.
-        if let Some(recording) = self.filtering.args.embeddings.recording(&session.model) {
-            options = options.recording(Recording { covers: Covers::All, ..recording });
+        let embeddings = &self.filtering.args.embeddings;
+        if embeddings.embeddings.is_some() || self.selection.is_some() {
+            options = options.recording(embeddings.names.recording(Covers::All, &session.model));
         }
         let (mut journal, resumed) = StoreSink::go_on(&Disk::system(), &first.folder, options)?;
         tell(&first.folder, &resumed);
@@ -191,16 +195,36 @@ impl TwoPasses<'_> {
             Some(groups) => Bar::Groups(Box::new(groups)),
             None => Bar::One(settings.policy),
         };
-        Ok(Ended::Ran(Box::new(self.decide_again(bar, &resumed, first, &mut sinks, summary)?)))
+        let mut decider = self.decider(bar, &settings, &resumed, first)?;
+        let outcome = self.decide_again(&mut *decider, &resumed, &mut sinks)?;
+        summary.set_groups(decider.groups());
+        Ok(Ended::Ran(Box::new(outcome)))
+    }
+
+    /// What decides on what the first pass recorded.
+    fn decider(
+        &self,
+        bar: Bar,
+        settings: &GateSettings,
+        resumed: &Resumed,
+        first: &FirstPass,
+    ) -> Result<Box<dyn Decider>, Box<dyn Error>> {
+        let ticket = resumed.next_ticket;
+        let is_left = move |record: &Result<Record, IoError>| {
+            record.as_ref().map_or(true, |record| record.ticket >= ticket)
+        };
+        let decider = Recorded::by(Reader::open(&first.folder)?.filter(is_left), bar);
+        let Some(selection) = &self.selection else { return Ok(Box::new(decider)) };
+        let past = resumed.past(self.filtering.options(settings, self.share()).header.terms)?;
+        let runs = std::slice::from_ref(&first.folder);
+        Ok(Box::new(selection.decider(runs, decider, &resumed.decider, past)?))
     }
 
     fn decide_again(
         &self,
-        bar: Bar,
+        decider: &mut dyn Decider,
         resumed: &Resumed,
-        first: &FirstPass,
         sinks: &mut dyn Sink,
-        summary: &mut Summary,
     ) -> Result<Outcome, Box<dyn Error>> {
         let session = self.filtering.session;
         let mut inputs =
@@ -208,17 +232,9 @@ impl TwoPasses<'_> {
         if let Some(place) = &resumed.place {
             pass_over(&mut inputs, place, &session.signals.stop)?;
         }
-        let ticket = resumed.next_ticket;
-        let is_left = move |record: &Result<Record, IoError>| {
-            record.as_ref().map_or(true, |record| record.ticket >= ticket)
-        };
-        let records = Reader::open(&first.folder)?.filter(is_left);
-        let mut decider = Recorded::by(records, bar);
         let workers = vec![DigestOnly; session.config.pipeline.workers];
-        let pass = Pass::Keeping;
-        let outcome = session.run_through(inputs, workers, &mut decider, sinks, pass, ticket);
-        summary.set_groups(decider.bar().groups());
-        Ok(outcome)
+        let ticket = resumed.next_ticket;
+        Ok(session.run_through(inputs, workers, decider, sinks, Pass::Keeping, ticket))
     }
 }
 

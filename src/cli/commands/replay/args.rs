@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 
 use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES, SETTINGS};
-use crate::cli::args::{ImageArgs, fraction, threshold};
+use crate::cli::args::{ImageArgs, ThresholdArgs};
 
 /// Decide again on the pairs of journals, by another threshold.
 ///
@@ -29,28 +29,8 @@ pub struct ReplayArgs {
     /// Journals, or folders that hold one.
     #[arg(required = true, value_name = "JOURNAL")]
     pub journals: Vec<PathBuf>,
-    /// Lowest score that passes, -1 to 1.
-    #[arg(
-        short,
-        long,
-        value_name = "X",
-        allow_negative_numbers = true,
-        value_parser = threshold,
-        help_heading = PASSES
-    )]
-    pub threshold: Option<f32>,
-    /// Share of the scored pairs to keep, such as 15%.
-    ///
-    /// By DataComp's rule.
-    #[arg(
-        short,
-        long,
-        value_name = "F",
-        conflicts_with = "threshold",
-        value_parser = fraction,
-        help_heading = PASSES
-    )]
-    pub keep: Option<f64>,
+    #[command(flatten)]
+    pub decide: ThresholdArgs,
     /// A config whose [policy] decides.
     #[arg(
         short,

@@ -22,11 +22,15 @@ use crate::gate::{GateSettings, Screening};
 use crate::journal::{FORMAT_VERSION, Reader, Record, Terms};
 use crate::pipeline::Outcome;
 use crate::printable::printable_line;
-use crate::replay::{Confusion, Difference, VerifySink, difference, pooled_score, recorded_policy};
+use crate::replay::{
+    Confusion, Difference, RecordedThresholds, VerifySink, difference, pooled_score,
+    recorded_policy,
+};
 use crate::score_text::shortest;
+use crate::select::selecting::{First, Selecting};
 
 pub use args::ReplayArgs;
-use pairgate_core::config::PolicyConfig;
+use pairgate_core::config::{Need, PolicyConfig};
 use pairgate_core::decision::Verdict;
 use pairgate_core::policy::{OnError, Policy};
 
@@ -67,8 +71,8 @@ fn policy(args: &ReplayArgs, journals: &[PathBuf]) -> Result<Policy, Box<dyn Err
         config = layers.resolve()?.policy;
     }
     let on_error = if args.policy.is_some() { config.on_error } else { OnError::Drop };
-    let fraction = args.keep.or(config.keep);
-    let threshold = match (args.threshold.or(config.threshold), fraction) {
+    let fraction = args.decide.keep.or(config.keep);
+    let threshold = match (args.decide.threshold.or(config.threshold), fraction) {
         (Some(threshold), _) => threshold,
         (None, Some(fraction)) => share_threshold(journals, fraction)?,
         (None, None) => {
@@ -250,7 +254,17 @@ fn judge_again(args: &ReplayArgs, journals: &[PathBuf]) -> Result<ExitCode, Box<
         log::info!("{}: the first {first_ticket} records were removed", path.display());
     }
     let mut sink = VerifySink::new(journal, args.examples).from_ticket(first_ticket);
-    let outcome: Outcome = session.run(inputs, settings, &mut sink, Pass::Scoring)?;
+    let by_groups = terms.settings.iter().any(|setting| setting.starts_with("groups.by="));
+    let outcome: Outcome = match session.selection.clone().filter(|_| by_groups) {
+        None => session.run(inputs, settings, &mut sink, Pass::Scoring)?,
+        Some(state) => {
+            // What came to the state is what the groups' thresholds let pass.
+            let first = RecordedThresholds::new(Reader::open(path)?, settings.policy, first_ticket);
+            let mut decider = Selecting::new(First::Other(Box::new(first)), state);
+            let gates = session.gates(settings, Need::without_capture)?;
+            session.run_through(inputs, gates, &mut decider, &mut sink, Pass::Scoring, 0)
+        }
+    };
     if let Some(error) = outcome.error {
         return Err(error.into());
     }

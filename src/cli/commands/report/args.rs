@@ -10,8 +10,8 @@ use crate::cli::args::headings::{INPUT, OUTPUT};
 
 /// Make a page of a journal: scores, reasons, pictures, a slider.
 ///
-/// One self-contained HTML page: score histograms, share kept by threshold, counts by reason and
-/// source, a slider that moves the threshold and all of these, and pairs with their pictures to
+/// One self-contained HTML page: score histograms, share kept by threshold, counts by reason,
+/// source and cluster, a slider that moves the threshold and all of these, and pairs with their pictures to
 /// search, sort, filter and mark as good or bad: marks give precision and recall, and labels. Of two
 /// runs over the same pairs the later one is shown, and the two are compared.
 #[derive(Debug, ClapArgs)]
@@ -23,6 +23,8 @@ Example: pairgate report kept/ --source shards/ -o report.html
 Examples:
   pairgate report kept/ --source shards/ -o report.html
   pairgate report kept/ -o report.html      with pictures of the kept pairs alone
+  pairgate report kept/ --source shards/ --state a.pgsel -o report.html
+                                            by the clusters of a state
   pairgate report old/ new/ --source shards/ -o report.html
                                             new/, and how it compares with old/"
 )]
@@ -35,6 +37,12 @@ pub struct ReportArgs {
     /// Folders, shards or manifests that were judged. Default: the kept shards beside the journals.
     #[arg(long, value_name = "IN", num_args = 1.., help_heading = INPUT)]
     pub source: Vec<PathBuf>,
+    /// A state whose clusters pairs are shown by.
+    ///
+    /// Of `select fit` with the journal's model. Where it selected, the journal tells the clusters; else they
+    /// are those of the embeddings beside it (--embeddings all).
+    #[arg(long, value_name = "FILE", help_heading = INPUT)]
+    pub state: Option<PathBuf>,
     #[command(flatten)]
     pub images: ImageArgs,
     /// Pairs from all over the scores.

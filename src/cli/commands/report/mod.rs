@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::cli::outputs::check_file;
 use crate::compare::{Comparison, Rule, open, overlap};
 use crate::model::bundle::Bundle;
-use crate::report::{Calibration, Page, Report};
+use crate::report::{Calibration, Clusters, Page, Report};
 use crate::source::Inputs;
 
 pub use args::ReportArgs;
@@ -28,6 +28,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     let compared = two_of_the_same(&args.journals)?;
     // Of two runs of the same pairs the later one is shown: as one they would count each pair twice.
     let journals = if compared.is_some() { &args.journals[1..] } else { &args.journals };
+    let clusters = args.state.as_deref().map(|state| clusters(journals, state)).transpose()?;
     let mut pictures = Inputs::open_with(args.images.options(), &source, SampleLimits::default())?;
     let report = Report {
         journals,
@@ -36,9 +37,21 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
             .map(|compared| ([args.journals[0].as_path(), args.journals[1].as_path()], compared)),
         pairs: args.pairs,
         calibration: built_in(),
+        clusters,
+        state: args.state.clone(),
     };
     write(&args.output, &report.page(&mut pictures)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The clusters of a state that the journals' pairs are in.
+fn clusters(journals: &[PathBuf], path: &Path) -> Result<Clusters, Box<dyn Error>> {
+    let clusters = Clusters::of_state(journals, path)?;
+    if clusters.outside() > 0 {
+        let (path, outside) = (path.display(), clusters.outside());
+        log::info!("{path}: {outside} pairs are in no cluster: nothing tells their embeddings");
+    }
+    Ok(clusters)
 }
 
 /// Compares two journals, if they are runs of the same pairs.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pairgate_core::config::Config;
 use pairgate_core::pair::Digest;
@@ -10,6 +11,7 @@ use pairgate_core::pair::Digest;
 use crate::decide::{Decider, Fixed};
 use crate::disk::IoError;
 use crate::replay::scores::Surveyed;
+use crate::select::State;
 use crate::store::Step;
 
 /// There is none.
@@ -27,6 +29,15 @@ impl Selection {
         }
     }
 
+    /// Refuses the state.
+    pub fn with(
+        _state: Arc<State>,
+        config: &Config,
+        model: Option<&Path>,
+    ) -> Result<Self, Box<dyn Error>> {
+        Self::of(config, model)?.ok_or_else(|| "no state is named".into())
+    }
+
     pub fn digest(&self) -> Digest {
         match self.0 {}
     }
@@ -35,12 +46,7 @@ impl Selection {
         match self.0 {}
     }
 
-    pub fn check(
-        &self,
-        _runs: &[PathBuf],
-        _scores: &Surveyed,
-        _has_groups: bool,
-    ) -> Result<(), Box<dyn Error>> {
+    pub fn check(&self, _runs: &[PathBuf], _scores: &Surveyed) -> Result<(), Box<dyn Error>> {
         match self.0 {}
     }
 

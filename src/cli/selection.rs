@@ -33,8 +33,17 @@ impl Selection {
         if config.select.state.is_empty() {
             return Ok(None);
         }
+        let state = Arc::new(State::load(Path::new(config.select.state.as_str()))?);
+        Self::with(state, config, model).map(Some)
+    }
+
+    /// The same of a state that is loaded already.
+    pub fn with(
+        state: Arc<State>,
+        config: &Config,
+        model: Option<&Path>,
+    ) -> Result<Self, Box<dyn Error>> {
         let path = PathBuf::from(config.select.state.as_str());
-        let state = Arc::new(State::load(&path)?);
         let reads_tokens = state.slots().iter().any(|slot| needs_tokens(slot.name()));
         let bundle = match reads_tokens {
             true => Some(load_bundle(config, model, ArithmeticArg::Int8)?),
@@ -45,7 +54,7 @@ impl Selection {
                 .check_manifest(&bundle.manifest, bundle.digest)
                 .map_err(|why| format!("{}: {why}", path.display()))?;
         }
-        Ok(Some(Self { state, path, bundle }))
+        Ok(Self { state, path, bundle })
     }
 
     pub fn digest(&self) -> Digest {
@@ -57,20 +66,8 @@ impl Selection {
         self.state.about().threshold
     }
 
-    /// Refuses scores of another model or without embeddings, and groups.
-    pub fn check(
-        &self,
-        runs: &[PathBuf],
-        scores: &Surveyed,
-        has_groups: bool,
-    ) -> Result<(), Box<dyn Error>> {
-        if has_groups {
-            return Err(
-                "groups (--by) keep shares by the score, and --select by more than that: let the \
-                        state keep shares by source (sources by shard)"
-                    .into(),
-            );
-        }
+    /// Refuses scores of another model or without embeddings.
+    pub fn check(&self, runs: &[PathBuf], scores: &Surveyed) -> Result<(), Box<dyn Error>> {
         let about = self.state.about();
         let model = scores.terms.as_ref().map_or(about.model, |terms| terms.model());
         self.state

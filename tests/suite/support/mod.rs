@@ -1,4 +1,6 @@
-//! What several subjects need: the default model, once, and paths.
+//! What several subjects need: the default model, once, and paths; shards, and the program run beside them.
+
+pub mod shards;
 
 use std::fs;
 use std::path::{Path, PathBuf};
