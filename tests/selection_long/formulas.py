@@ -166,17 +166,19 @@ def taken(group, values, whole):
     return kept, cuts
 
 
-def semdedup(images, cluster, distance, eps):
-    """Which stay of each cluster, and how near the one that decides is to the bound."""
+def semdedup(images, cluster, distance, eps, tolerance):
+    """Which stay of each cluster, and how near what decides is to the other decision: a cosine to the bound, or two that
+    are alike to changing places."""
     stay, margin = np.ones(len(images), bool), np.full(len(images), np.inf)
     for j in np.unique(cluster):
         own = np.flatnonzero(cluster == j)
         own = own[np.lexsort((own, -distance[own]))]
-        likest = np.tril(images[own] @ images[own].T, -1)
-        likest[np.triu_indices(len(own))] = -np.inf
-        likest = likest.max(axis=1)
+        cosines = images[own] @ images[own].T
+        likest = np.where(np.tri(len(own), k=-1, dtype=bool), cosines, -np.inf).max(axis=1)
         stay[own] = ~(likest > 1 - eps)
-        margin[own] = np.abs(likest - (1 - eps))
+        np.fill_diagonal(cosines, -np.inf)
+        near = np.abs(distance[own][:, None] - distance[own]) <= tolerance
+        margin[own] = np.where((near & (cosines > 1 - eps)).any(axis=1), 0, np.abs(likest - (1 - eps)))
     return stay, margin
 
 

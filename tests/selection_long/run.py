@@ -291,11 +291,13 @@ class Check:
         for level in self.levels:
             first, distance, second = self.near(level, part)
             images = self.levels[level][0]
-            made[level] = (distance, f.semdedup(images, first, distance, 0.05), f.arriving(images, first, second, 0.05, 16, everything))
+            made[level] = (distance, f.semdedup(images, first, distance, 0.05, TOLERANCE), f.arriving(images, first, second, 0.05, 16, everything))
         offs = self.values(method, found[:, 1], made["int8"][0], made["exact"][0])
         _, (stay, margin), (kept, margin_there) = made["int8"]
         counts = [self.decisions(method, offline, stay, margin), self.decisions(f"{method}, frozen", frozen, kept, margin_there)]
-        self.tell(method, offs, *counts, (offline != made["exact"][1][0]).sum())
+        formula = made["exact"][1][0]
+        self.tell(method, offs, *counts, (offline != formula).sum())
+        print(f"  ({offline.sum()} stay, and {formula.sum()} by the recorded embeddings' formula)")
 
     def together(self):
         """Clusters behind duplicates: the second part is fitted on what the first lets through."""
@@ -305,7 +307,7 @@ class Check:
         for level in self.levels:
             images = self.levels[level][0]
             first, distance, second = self.near(level, parts[0])
-            stay, margin = f.semdedup(images, first, distance, 0.1)
+            stay, margin = f.semdedup(images, first, distance, 0.1, TOLERANCE)
             cluster, distance, _ = self.near(level, parts[1])
             (rest, cuts), _ = f.density(cluster[stay], distance[stay], self.centroids(parts[1]), 0.4)
             over_pool = f.mask(np.flatnonzero(stay)[rest], len(stay))

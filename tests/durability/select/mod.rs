@@ -5,6 +5,7 @@ mod expression;
 mod golden;
 mod kmeans;
 mod pool;
+mod power;
 mod quota;
 mod rules;
 mod state;
