@@ -1,6 +1,7 @@
 //! Selection: the rules of each method by worked examples, states and their files, pools and streams.
 
 mod clusters;
+mod edges;
 mod expression;
 mod golden;
 mod kmeans;

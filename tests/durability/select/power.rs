@@ -13,7 +13,7 @@ use pairgate::select::selecting::{First, Selecting};
 use pairgate::select::{PoolPair, State};
 use pairgate::sink::{Judged, RunEnd, Sink};
 use pairgate::source::{Member, Sample};
-use pairgate::store::{Resumed, StoreOptions, StoreSink};
+use pairgate::store::{Resumed, Step, StoreOptions, StoreSink};
 use pairgate::{Evidence, Facts, Policy, Position, Reason};
 use pairgate_core::config::StorageConfig;
 use pairgate_core::pair::Digest;
@@ -158,4 +158,44 @@ fn a_state_is_the_earlier_one_or_the_new_one() {
             assert!(is_new || (left.mark.is_none() && found == one.digest()), "{left}");
         }
     }
+}
+
+/// Threshold and rules come first: what they reject no method sees, and its reason stays theirs.
+#[test]
+fn what_the_threshold_rejects_comes_to_no_method() {
+    let run = Run::of(120);
+    let policy = Policy { threshold: Some(0.2), ..Policy::default() };
+    let mut decider = Selecting::new(First::Fixed(Fixed(policy)), run.state.clone());
+    let mut seen = 0;
+    for pair in &run.pairs {
+        let reason = decider.decide(pair).unwrap().reason;
+        let is_low = pair.evidence.facts.score.unwrap() < 0.2;
+        assert_eq!(reason == Reason::LowSimilarity, is_low);
+        assert_eq!(decider.choice().is_some(), !is_low);
+        seen += u32::from(is_low);
+    }
+    assert!((1..120).contains(&seen));
+}
+
+/// Where other terms decide from then on, nothing of before is remembered.
+#[test]
+fn other_terms_forget_what_was_remembered() {
+    let run = Run::of(60);
+    let folder = scratch();
+    run.go_on(
+        &Disk::new(Arc::new(QuickFiles), Arc::new(TestClock::still())),
+        folder.path(),
+        |_| (),
+    );
+    let records = records(folder.path());
+    let kept = records.iter().position(|record| record.reason == Reason::Passed).unwrap();
+    let again = |epoch: Option<Step>| {
+        let mut decider = Selecting::new(First::Fixed(Fixed(Policy::default())), run.state.clone());
+        let past = [Some(Step::Decision(Box::new(records[kept].clone()))), epoch];
+        decider.catch_up(&[], past.into_iter().flatten().map(Ok)).unwrap();
+        decider.decide(&run.pairs[kept]).unwrap().reason
+    };
+    assert_eq!(again(None), Reason::NearDuplicate);
+    assert_eq!(again(Some(Step::Epoch { learns_on: true })), Reason::NearDuplicate);
+    assert_eq!(again(Some(Step::Epoch { learns_on: false })), Reason::Passed);
 }
