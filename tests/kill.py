@@ -4,7 +4,8 @@
     python tests/kill.py target/release/pairgate              1,000 kills
     python tests/kill.py target/release/pairgate --short      30 kills, for CI
 
-A round is one command: `filter` (one pass, the two of --keep, standard input), `capture` or `score`.
+A round is one command: `filter` (one pass, the two of --keep, standard input, --select), `capture` or `score`. What
+--select remembers of earlier pairs (the last kept of each cluster, a source's scores) must be as it was.
 It is stopped, mostly by SIGKILL, at a random time or when the k-th name appears in its folder, and
 the same command is started again, until it ends by itself.
 
@@ -331,13 +332,13 @@ def end_of(process):
 class Commands:
     """All commands, with options that differ from round to round."""
 
-    def __init__(self, inputs, folder, model, middle):
-        self.inputs, self.folder, self.middle = inputs, folder, middle
+    def __init__(self, inputs, folder, model, middle, state):
+        self.inputs, self.folder, self.middle, self.state = inputs, folder, middle, state
         self.model = ["--model", model]
 
     def pick(self, rng):
-        makers = [self.filter, self.keep, self.standard_input, self.capture, self.score]
-        return rng.choices(makers, weights=[8, 5, 4, 5, 3])[0](rng)
+        makers = [self.filter, self.keep, self.standard_input, self.select, self.capture, self.score]
+        return rng.choices(makers, weights=[8, 5, 4, 6, 5, 3])[0](rng)
 
     def config(self, rng, name, more=""):
         """A config that says when pairs are brought to disk."""
@@ -364,6 +365,11 @@ class Commands:
         arguments = ["filter", *self.inputs.paths, *self.model, "--keep", "40%", *self.storing(rng)]
         return Command("filter --keep", arguments)
 
+    def select(self, rng):
+        source = rng.choice([["-"], self.inputs.paths])
+        arguments = ["filter", *source, *self.model, "--threshold=-1", "--select", self.state, *self.storing(rng)]
+        return Command("filter --select", arguments, stdin=self.inputs.one_tar if source == ["-"] else None)
+
     def standard_input(self, rng):
         arguments = ["filter", "-", *self.model, *self.threshold(rng), *self.storing(rng)]
         return Command("filter -", arguments, stdin=self.inputs.one_tar)
@@ -375,7 +381,8 @@ class Commands:
         sync = self.config(rng, "capture", more)
         sync[1].write_text(sync[1].read_text() + f"shard_pairs = {rng.choice([3, 11, 1000])}\n")
         caption = ["--caption", "A picture of a beach and the sea, number {number}."]
-        options = [*caption, *self.model, *self.threshold(rng), *sync, "--json", "-o", "OUT/kept"]
+        selects = ["--select", self.state] if rng.random() < 0.3 else []
+        options = [*caption, *self.model, *self.threshold(rng), *selects, *sync, "--json", "-o", "OUT/kept"]
         if rng.random() < 0.5:
             return Command("capture", ["capture", self.inputs.stream, *options], exact=False)
         frames, pause_s = self.inputs.frames, rng.choice([0.001, 0.004])
@@ -679,10 +686,21 @@ def tiny_model(program, folder):
     return bundle
 
 
+def fitted_state(program, model, folder):
+    """A state on the scores of `middle_score`. Pairs tell no such field, so that one source has all scores, and its cut
+    moves; the same pictures come again and again, some after rings have forgotten them."""
+    state = folder / "a.pgsel"
+    method = "all(clusters k 4 keep 95%, sources by none follow 1 keep 90%, duplicates k 4 eps 0.001 ring 2)"
+    command = [program, "select", "fit", folder / "middle.jsonl", "--model", model, "-t=-0.99", "-m", method, "-o", state]
+    run = subprocess.run(command, capture_output=True, text=True)
+    expect(run.returncode == 0, f"select fit ends with {run.returncode}: {run.stderr}")
+    return state
+
+
 def middle_score(program, inputs, model, folder):
     """The threshold that half of the scored pairs pass."""
     path = folder / "middle.jsonl"
-    command = [program, "score", *inputs.paths, "--model", model, "-o", path]
+    command = [program, "score", *inputs.paths, "--model", model, "--embeddings", "-o", path]
     run = subprocess.run(command, capture_output=True, text=True)
     expect(run.returncode in (0, 1), f"score ends with {run.returncode}: {run.stderr}")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -733,7 +751,8 @@ def main():
     inputs = Inputs(work / "inputs")
     (work / "references").mkdir()
     model = tiny_model(args.program, work)
-    commands = Commands(inputs, work, model, middle_score(args.program, inputs, model, work))
+    middle = middle_score(args.program, inputs, model, work)
+    commands = Commands(inputs, work, model, middle, fitted_state(args.program, model, work))
     references = References(args.program, work / "references")
     number = args.first
     while tally.total("kills") < args.kills if args.rounds is None else number < args.first + args.rounds:

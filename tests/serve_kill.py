@@ -2,6 +2,7 @@
 
     python3 tests/serve_kill.py target/release/pairgate                1,000 kills
     python3 tests/serve_kill.py target/release/pairgate --times 30     for CI
+    python3 tests/serve_kill.py target/release/pairgate --select       with a state that remembers earlier pairs
 
 Standard library only. Clients send pairs, each with a uid of its own, one by one over TCP and over the
 socket, and as tars; a pair that got no answer is sent again with the same uid after the next start. The
@@ -14,7 +15,8 @@ What must hold, after each kill and at the end:
   was answered otherwise is not there;
 - nothing is there that was never sent, and no uid twice;
 - each pair has one answer: whoever asks again gets the old one;
-- at the end every shard has its name, `journal check` finds nothing, and each stored pair has one record.
+- at the end every shard has its name, `journal check` finds nothing, and each stored pair has one record;
+- with --select, all pairs in the journal's order through one unbroken `filter` are decided as they were.
 
 The folder of a run that fails is kept.
 """
@@ -156,9 +158,9 @@ class Clients:
 
 
 class Service:
-    def __init__(self, program, out, socket, log):
+    def __init__(self, program, out, socket, log, options):
         arguments = ["serve", "-o", out, "--listen", "127.0.0.1:0", "--socket", socket, "-t=-1"]
-        arguments += ["--config", out.parent / "serve.toml"]
+        arguments += ["--config", out.parent / "serve.toml", *options]
         self.errors = log.open("ab+")
         begin = self.errors.seek(0, os.SEEK_END)
         command = [program, *map(str, arguments)]
@@ -234,8 +236,47 @@ def check(out, clients, done=False):
     return len(found)
 
 
-def run(program, folder, times):
+def state(program, folder):
+    """A state whose clusters forget, so that the same pictures are kept again, and whose one source's cut moves."""
+    path = folder / "a.pgsel"
+    scores = folder / "pool.jsonl"
+    method = "all(sources by none follow 1 keep 90%, duplicates k 3 eps 0.01 ring 1)"
+    asked = ["score", HERE / "data" / "pairs", "--rules", "none", "--embeddings", "-o", scores]
+    for words in (asked, ["select", "fit", scores, "-t=-1", "-m", method, "-o", path]):
+        done = subprocess.run([program, *map(str, words)], capture_output=True, text=True)
+        expect(done.returncode in (0, 1), f"{words}: {done.stderr}")
+    return path
+
+
+def records(program, out):
+    lines = subprocess.run([program, "journal", "cat", out], capture_output=True, text=True).stdout
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def check_selected(program, folder, clients, options):
+    """All pairs in the journal's order, through a run that nothing stops."""
+    ours = records(program, folder / "kept")
+    with tarfile.open(folder / "all.tar", "w") as tar:
+        for record in ours:
+            for extension, content in clients.all[int(record["uid"], 16)].members().items():
+                info = tarfile.TarInfo(f"{record['uid']}.{extension}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    command = ["filter", folder / "all.tar", "-t=-1", "--config", folder / "serve.toml", *options, "-o", folder / "again"]
+    done = subprocess.run([program, *map(str, command)], capture_output=True, text=True)
+    expect(done.returncode in (0, 1), f"filter: {done.stderr}")
+    about = lambda record: [record.get(name) for name in ("ticket", "uid", "verdict", "reason", "score", "selection")]
+    theirs = records(program, folder / "again")
+    expect(len(ours) == len(theirs), f"{len(ours)} records, and {len(theirs)} of a run that nothing stopped")
+    for one, other in zip(map(about, ours), map(about, theirs)):
+        expect(one == other, f"{one}, and by a run that nothing stopped {other}")
+    reasons = [record["reason"] for record in ours]
+    expect({"near_duplicate", "over_quota", "passed"} <= set(reasons), f"reasons are {set(reasons)} alone")
+
+
+def run(program, folder, times, selects):
     out, log = folder / "kept", folder / "log.txt"
+    options = ["--select", state(program, folder)] if selects else []
     # Small shards, so that kills meet their ends; a queue that is full now and then.
     (folder / "serve.toml").write_text(
         "[storage]\nshard_pairs = 40\n[serve]\nqueue = 6\n[rules]\nmin_words = 2\n"
@@ -243,7 +284,7 @@ def run(program, folder, times):
     rng, clients = random.Random(times), Clients(pictures())
     clients.start()
     for kill in range(times):
-        service = Service(program, out, folder / "serve.sock", log)
+        service = Service(program, out, folder / "serve.sock", log, options)
         clients.to = service.to
         time.sleep(rng.choice([0.01, 0.2, 1.0, 2.0]) * rng.random())
         service.kill()
@@ -251,7 +292,7 @@ def run(program, folder, times):
         expect(not clients.faults, clients.faults and clients.faults[0])
         if kill % 5 == 4 or kill == times - 1:
             check(out, clients)
-    service = Service(program, out, folder / "serve.sock", log)
+    service = Service(program, out, folder / "serve.sock", log, options)
     clients.running, clients.to = False, service.to
     for thread in clients.threads:
         thread.join(LONGEST_S)
@@ -262,8 +303,9 @@ def run(program, folder, times):
     expect(not list(out.glob(".*.partial")), "a shard has not got its name")
     journal = subprocess.run([program, "journal", "check", out], capture_output=True, text=True)
     expect(journal.returncode == 0, f"journal check: {journal.stdout}{journal.stderr}")
-    lines = subprocess.run([program, "journal", "cat", out], capture_output=True, text=True).stdout
-    uids = [record["uid"] for record in map(json.loads, lines.splitlines()) if record.get("stored")]
+    uids = [record["uid"] for record in records(program, out) if record.get("stored")]
+    if selects:
+        check_selected(program, folder, clients, options)
     expect(len(uids) == len(set(uids)) == kept, f"{len(uids)} records of {kept} stored pairs")
     return len(clients.all), kept
 
@@ -272,10 +314,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program", type=lambda path: str(Path(path).resolve()))
     parser.add_argument("--times", type=int, default=1000)
+    parser.add_argument("--select", action="store_true", help="with a state of select fit")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pg-serve-"))
     try:
-        sent, kept = run(arguments.program, folder, arguments.times)
+        sent, kept = run(arguments.program, folder, arguments.times, arguments.select)
     except Fault as fault:
         sys.exit(f"FAILED: {fault}\n{folder} has all of it")
     shutil.rmtree(folder)

@@ -4,7 +4,8 @@
 After N kills and a rerun, every output has the bytes of an undisturbed run, every input pair has one record,
 every kept pair is in one output, and nothing else is there; behind each kill, what has a marker is whole. Then the
 same of scores, their merged threshold (`--keep 15%`), and the filtering by them: the kept pairs are those that
-one machine's `filter --keep 15%` keeps.
+one machine's `filter --keep 15%` keeps. Then filtering by a state of `select fit`, which must not depend on the order of
+inputs: what remembers earlier pairs is refused.
 """
 
 import argparse
@@ -254,6 +255,20 @@ class Bench:
         stored = self.check_pairs("out")
         print(f"filter: {told(kills)}; {len(self.keys)} pairs, {stored} kept, each once, all bytes the same")
 
+    def selecting(self, times):
+        self.run("score", *self.inputs, "--embeddings", "-o", "pool.jsonl", codes=(0, 1))
+        fit = ["select", "fit", "pool.jsonl", "-o"]
+        self.run(*fit, "moving.pgsel", "-m", "duplicates k 4")
+        self.run("filter", "--one-to-one", "--select", "moving.pgsel", "-o", "refused", *self.inputs, codes=(2,))
+        self.run(*fit, "a.pgsel", "-m", "all(contrast bank 64 keep 70%, clusters k 4 keep 40%)")
+        command = [self.program, "filter", "--one-to-one", "-w", "1", "--select", "a.pgsel", "-o", "selected"]
+        self.run(*command[1:-1], "quiet-selected", *self.inputs, codes=(0, 1))
+        kills = self.disturbed(command, "selected", times)
+        self.check_same("selected", "quiet-selected")
+        reasons = {record["reason"] for record in self.records("selected")}
+        expect({"not_selected", "passed"} <= reasons, f"reasons are {reasons} alone")
+        print(f"--select: {told(kills)}; {self.check_pairs('selected')} kept, each once, all bytes the same")
+
     def share(self, times):
         self.run("filter", "--keep", SHARE, "-o", "one", *self.inputs, codes=(0, 1))
         self.run("score", "--one-to-one", "-o", "quiet-scores", *self.inputs, codes=(0, 1))
@@ -290,6 +305,7 @@ def main():
         try:
             bench.filtering(args.times)
             bench.share(max(2, args.times // 5))
+            bench.selecting(max(2, args.times // 5))
         except Fault as fault:
             print(f"FAILED: {fault}", file=sys.stderr)
             return 1

@@ -1,10 +1,12 @@
 //! Selection: the rules of each method by worked examples, states and their files, pools and streams.
 
 mod clusters;
+mod edges;
 mod expression;
 mod golden;
 mod kmeans;
 mod pool;
+mod power;
 mod quota;
 mod rules;
 mod state;

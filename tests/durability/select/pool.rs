@@ -106,7 +106,7 @@ fn any_number_of_threads_decides_alike() {
     }
 }
 
-fn measures(state: &State, pair: &PoolPair) -> (Vec<f32>, Row) {
+pub fn measures(state: &State, pair: &PoolPair) -> (Vec<f32>, Row) {
     let (image, text) = (Row::of(&pair.embeddings.image), Row::of(&pair.embeddings.text));
     let scored = Scored {
         similarity: pair.score,
