@@ -6,68 +6,24 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::FitArgs;
-use super::resources;
-use super::work::{Crew, pool, steps_json, table};
+use super::work::{Crew, runs, steps_json, table};
 use crate::cli::args::ArithmeticArg;
 use crate::cli::outputs::check_file;
 use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
 use crate::config::Layers;
 use crate::disk::Disk;
-use crate::select::{About, Expression, fit};
+use crate::select::resources::ResourceFiles;
+use crate::select::runs::Fitting;
 use pairgate_core::config::Config;
 
 /// Runs the command.
 pub fn run(args: &FitArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_file(&args.output)?;
     let method = method(args)?;
-    let expression = Expression::parse(&method)?;
-    let atoms = expression.atoms();
     let bundle = load_bundle(&Config::default(), args.model.as_deref(), ArithmeticArg::Int8)?;
-    let manifest = &bundle.manifest;
-    let threshold = args.pool.threshold.or(manifest.recommended_threshold);
-    let has = |method: &str| atoms.iter().any(|atom| atom.method == method);
-    if has("clusters") && threshold.is_none_or(|threshold| threshold <= -1.0) {
-        return Err(
-            "clusters keep the farthest of each, outliers among them: never without a score \
-                    filter. Give --threshold"
-                .into(),
-        );
-    }
-    let mut pool = pool(&args.pool, threshold, true)?;
-    let about = pool.about();
-    if let Some(model) = about.model.filter(|model| *model != bundle.digest) {
-        return Err(format!(
-            "the runs are of the model with the digest {model}, and {} {} has {}: give --model",
-            manifest.name, manifest.version, bundle.digest
-        )
-        .into());
-    }
-    if about.dimension != manifest.embedding_size {
-        return Err(format!(
-            "the runs' embeddings have {} values, and those of {} {} have {}: give --model",
-            about.dimension, manifest.name, manifest.version, manifest.embedding_size
-        )
-        .into());
-    }
-    let (resources, tokenizer) = resources::of(args, &expression, &bundle)?;
-    if let Some(tokenizer) = tokenizer {
-        // What cannot be tokenized has no tokens, and no perplexity.
-        pool = pool.with_tokens(Box::new(move |text| tokenizer.tokenize(text).unwrap_or_default()));
-    }
-    let about = About {
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        model_name: format!("{} {}", manifest.name, manifest.version),
-        model: bundle.digest,
-        dimension: u32::try_from(about.dimension)?,
-        seed: args.seed,
-        calibration: Default::default(),
-        pairs: 0,
-        threshold,
-        expression: expression.to_string(),
-    };
     let mut crew = Crew::new(&args.pool)?;
-    let fitted = fit(&mut pool, about, &resources, crew.work())?;
+    let fitted = fitting(args, method).fit(&runs(&args.pool)?, &bundle, crew.work())?;
     fitted.state.save(&Disk::system(), &args.output)?;
     let (state, about) = (&fitted.state, fitted.state.about());
     let text = if args.pool.json {
@@ -92,6 +48,18 @@ pub fn run(args: &FitArgs) -> Result<ExitCode, Box<dyn Error>> {
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn fitting(args: &FitArgs, method: String) -> Fitting {
+    let files = ResourceFiles {
+        entries: args.entries.clone(),
+        targets: args.targets.clone(),
+        labels: args.labels.clone(),
+        phrases: args.phrases.clone(),
+        prior: args.prior.clone(),
+        cond: args.cond.clone(),
+    };
+    Fitting { method, threshold: args.pool.threshold, seed: args.seed, files }
 }
 
 fn method(args: &FitArgs) -> Result<String, Box<dyn Error>> {
