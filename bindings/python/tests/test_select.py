@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY, same
-from pairgate_dfn import Choice, Gate, Model, ModelError, State, StateError, _columns, select
+from pairgate_dfn import Choice, Gate, Model, ModelError, State, StateError, _columns, read_journal, select
 from pairgate_dfn import ray as ray_adapter
 from pairgate_dfn import shards as shards_adapter
 from pairgate_dfn.torch import Collate, kept_indices
@@ -164,6 +164,25 @@ def test_what_remembers_finds_something(pool):
     assert all(record["selection"]["like"] < record["ticket"] for record in like)
 
 
+def test_cuts_follow_their_sources(pool, tmp_path):
+    """After a hundred scores of a source its cut is theirs, and no longer that of the state."""
+    path, copies = pool.fit(MOVING[1]), []
+    for number in range(3):
+        for shard in pool.shards:
+            (tmp_path / str(number)).mkdir(exist_ok=True)
+            copies.append(str(shutil.copy(shard, tmp_path / str(number))))
+    out = str(tmp_path / "kept")
+    pool.run("filter", *copies, "--rules", "none", f"--threshold={THRESHOLD}", "--select", path, "-o", out)
+    records = [json.loads(line) for line in pool.run("journal", "cat", out).splitlines()]
+    gate, columns, decisions = Gate(select=path, **GATE), pool.columns(), []
+    for number in range(3):
+        columns["shard"] = [copies[2 * number + (place >= COUNT)] for place in range(2 * COUNT)]
+        decisions += gate.judge(**columns)
+    agree(decisions, records)
+    passes = [[d.reason for d in decisions[first : first + 2 * COUNT]] for first in range(0, 6 * COUNT, 2 * COUNT)]
+    assert passes[0] != passes[2]
+
+
 def test_the_state_is_told(pool):
     method = MOVING[2]
     gate = Gate(select=pool.fit(method), **GATE)
@@ -176,6 +195,16 @@ def test_the_state_is_told(pool):
     told = json.loads(pool.run("filter", *pool.shards, "--rules", "none", f"-t={THRESHOLD}", "--select",
                                pool.fit(method), "-o", out, "--json"))  # fmt: skip
     assert told["config_digest"] == gate.settings_digest != Gate(**GATE).settings_digest
+
+
+def test_journals_tell_the_choice(pool):
+    method = MOVING[2]
+    pool.filter(method)
+    out = pool.folder / f"kept{list(pool.journals).index(method)}"
+    decisions = pool.judge(Gate(select=pool.fit(method), **GATE))
+    choices = [decision.choice for decision in decisions]
+    assert [record.choice for record in read_journal(out)] == choices and any(choices)
+    assert read_journal(out).settings["select.state"] == State.read(pool.fit(method)).digest
 
 
 def test_columns_have_the_measures(pool):
@@ -198,7 +227,8 @@ def test_pickles_begin_with_the_frozen_state(pool, method):
     again = pickle.loads(data)
     assert again.state == gate.state and again.settings_digest == gate.settings_digest
     assert pool.judge(again) == first
-    assert (pool.judge(gate) == first) == (method == METHODS[2])
+    # Cuts that follow their sources' scores stay for the first hundred of each.
+    assert (pool.judge(gate) == first) == (method in (METHODS[2], MOVING[1]))
     gate.forget()
     assert pool.judge(gate) == first
     assert pickle.loads(pickle.dumps(first)) == first

@@ -676,10 +676,13 @@ class Record:
     @property
     def recovered(self) -> bool:
         """Whether the record was made of a pair that was found stored without one."""
+    @property
+    def choice(self) -> Choice | None:
+        """What a state's choice rested on, where one was asked. An attribute alone: tables have no column of it."""
     def keys(self) -> list[str]:
-        """The names of all of the above."""
+        """The names of all of the above but `choice`."""
     def to_dict(self) -> dict[str, Any]:
-        """All of the above by name; `broken_rules` is a list."""
+        """All of them by name; `broken_rules` is a list."""
     def __getitem__(self, name: str, /) -> Any: ...
     def __contains__(self, name: object, /) -> bool: ...
     def __len__(self) -> int: ...
