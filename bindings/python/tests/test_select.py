@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import types
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from conftest import REPOSITORY, same
 from pairgate_dfn import Choice, Gate, Model, ModelError, State, StateError, _columns, read_journal, select
 from pairgate_dfn import ray as ray_adapter
 from pairgate_dfn import shards as shards_adapter
+from pairgate_dfn import torch as torch_adapter
 from pairgate_dfn.torch import Collate, kept_indices
 from shard_data import samples, write_shard
 
@@ -502,6 +504,22 @@ def test_torch(pool):
     assert collate(items) == [items[n] for n, record in enumerate(records) if record["verdict"] == "kept"]
     with pytest.raises(ValueError, match="give metadata="):
         kept_indices(items, Gate(select=pool.fit(METHODS[6]), **GATE), "images", "captions")
+
+
+def test_each_iteration_of_a_dataset_begins_anew(pool, monkeypatch):
+    """torch is too large to be installed here: a module with its names stands for it."""
+    data = types.ModuleType("torch.utils.data")
+    data.IterableDataset = type("IterableDataset", (), {})
+    modules = {"torch": types.ModuleType("torch"), "torch.utils": types.ModuleType("torch.utils")}
+    for name, module in {**modules, "torch.utils.data": data}.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(vars(torch_adapter), "FilteredDataset", raising=False)
+    items = list(zip(*pool.columns().values(), strict=True))
+    expected = [n for n, record in enumerate(pool.filter(MOVING[0])) if record["verdict"] == "kept"]
+    gate = Gate(select=pool.fit(MOVING[0]), **GATE)
+    dataset = torch_adapter.FilteredDataset(items, gate, metadata=2, shard=3, batch=7)
+    monkeypatch.delitem(vars(torch_adapter), "FilteredDataset")
+    assert list(dataset) == list(dataset) == [items[n] for n in expected]
 
 
 def test_ray_judges(pool):
