@@ -111,7 +111,7 @@
 //! | `model` | the network: [`Gate`], [`Model`], [`Bundle`] |
 //! | `cli` (default) | the `pairgate` binary, and [`cli::run`] |
 //! | `manual` (default) | `pairgate completions` and `pairgate man` |
-//! | `parquet` (default) | tables of scores as Parquet; DataComp's metadata and filters |
+//! | `parquet` (default) | tables of scores as Parquet; recorded embeddings; DataComp's metadata and filters |
 //! | `language` (default) | the languages of captions, for `rules.languages` |
 //! | `mqtt` (default) | status, counters and kept pairs told to an MQTT broker |
 //! | `mqtts` (default) | the same over TLS |
@@ -142,11 +142,43 @@ pub use journal::{Reader as JournalReader, Record};
 #[cfg(feature = "model")]
 pub use model::{Arithmetic, Model, ModelError, bundle::Bundle};
 pub use pipeline::{Outcome, Run, RunError, Signals};
-pub use source::{Inputs, Metadata, Sample, Source, pair_uid, pass_over, read_image};
+pub use source::{
+    Captions, InputOptions, Inputs, Member, Metadata, Sample, Source, pair_uid, pass_over,
+    read_image,
+};
 pub use store::{Judged, Resumed, RunEnd, Sink, StoreOptions, StoreSink, shard_name};
 
 #[cfg(feature = "cli")]
 pub mod cli;
+
+/// Selection by more than one pair's score: states that are fitted once, and decide over a pool or in a stream.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use std::sync::Arc;
+/// use pairgate::selection::{First, Selecting, State};
+/// use pairgate::{Fixed, Policy};
+///
+/// let state = Arc::new(State::load(Path::new("a.pgsel"))?);
+/// // A gate that is `measuring(state.measures())` finds what this decider decides by.
+/// let decider = Selecting::new(First::Fixed(Fixed(Policy::default())), state);
+/// # Ok::<(), pairgate::IoError>(())
+/// ```
+pub mod selection {
+    pub use pairgate_kernels::Team;
+
+    pub use crate::journal::Choice;
+    pub use crate::select::fit::{Step, Work, frozen};
+    #[cfg(all(feature = "model", feature = "parquet"))]
+    pub use crate::select::resources::ResourceFiles;
+    #[cfg(all(feature = "model", feature = "parquet"))]
+    pub use crate::select::runs::{Fitting, Runs, RunsError};
+    pub use crate::select::selecting::First;
+    pub use crate::select::sources::By;
+    pub use crate::select::{
+        About, Applied, Fit, Pool, PoolPair, SEED, SelectError, Selecting, State, StateError, apply,
+    };
+}
 
 // For the program and its tests.
 #[cfg(feature = "cli")]

@@ -19,6 +19,7 @@
 //! | [`pool`], [`fit`](mod@fit) | a recorded pool; methods fitted on it, and applied to it |
 //! | `recorded` | a pool of recorded runs (feature `parquet`) |
 //! | [`chooser`], [`selecting`] | the choice of the next pair; the decider that makes it |
+//! | `runs`, `refresh`, `resources` | recorded runs fitted on and applied to; what methods are fitted with beside them (`model`, `parquet`) |
 //! | `embedded` | the same decider on recorded embeddings (feature `parquet`) |
 
 pub mod centroids;
@@ -38,6 +39,12 @@ pub mod random;
 pub mod ranks;
 #[cfg(feature = "parquet")]
 pub mod recorded;
+#[cfg(all(feature = "model", feature = "parquet"))]
+pub mod refresh;
+#[cfg(all(feature = "model", feature = "parquet"))]
+pub mod resources;
+#[cfg(all(feature = "model", feature = "parquet"))]
+pub mod runs;
 pub mod scorers;
 pub mod selecting;
 pub mod sources;

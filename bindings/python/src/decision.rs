@@ -5,6 +5,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::choice::Choice;
+
 #[doc = stub!("Decision")]
 #[pyclass(frozen, eq, module = "pairgate_dfn")]
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +15,8 @@ pub struct Decision {
     pub broken: ReasonSet,
     pub uid: Uid,
     pub threshold: Option<f32>,
+    /// What a state's choice rested on, where one was asked.
+    pub choice: Option<Box<Choice>>,
 }
 
 #[pymethods]
@@ -83,6 +87,12 @@ impl Decision {
         PyTuple::new(py, self.broken_names())
     }
 
+    #[doc = stub!("Decision.choice")]
+    #[getter]
+    fn choice(&self) -> Option<Choice> {
+        self.choice.as_deref().cloned()
+    }
+
     #[doc = stub!("Decision.to_dict")]
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
@@ -97,6 +107,8 @@ impl Decision {
         dict.set_item("caption_length", self.caption_length())?;
         dict.set_item("sha256", self.sha256())?;
         dict.set_item("broken_rules", self.broken_names())?;
+        let choice = self.choice.as_ref().map(|choice| choice.to_dict(py)).transpose()?;
+        dict.set_item("choice", choice)?;
         Ok(dict)
     }
 
@@ -131,6 +143,7 @@ impl Decision {
             this.caption_length(),
             this.sha256(),
             this.broken_names(),
+            this.choice(),
         );
         Ok((restore, values.into_pyobject(py)?))
     }
@@ -160,6 +173,7 @@ impl Decision {
 
 #[doc = stub!("decision_of")]
 #[pyfunction]
+#[pyo3(signature = (verdict, reason, score, threshold, uid, size, caption_length, sha256, broken_rules, choice=None))]
 #[expect(clippy::too_many_arguments, reason = "called by pickle alone")]
 pub fn decision_of(
     verdict: &str,
@@ -171,6 +185,7 @@ pub fn decision_of(
     caption_length: u32,
     sha256: &str,
     broken_rules: Vec<String>,
+    choice: Option<&Bound<'_, Choice>>,
 ) -> PyResult<Decision> {
     let wrong = |what: &str, value: &str| PyValueError::new_err(format!("{what} = {value:?}"));
     let verdict = Verdict::ALL
@@ -183,10 +198,15 @@ pub fn decision_of(
     let content: Digest = sha256.parse().map_err(|_| wrong("sha256", sha256))?;
     let facts = Facts { score, caption_length, size: Size::new(size.0, size.1), content };
     let decision = Decided { verdict, reason: reason_of(reason)?, facts };
-    Ok(Decision { decision, broken, uid, threshold })
+    let choice = choice.map(|choice| Box::new(choice.get().clone()));
+    Ok(Decision { decision, broken, uid, threshold, choice })
 }
 
-fn reason_of(name: &str) -> PyResult<Reason> {
+/// The reason of this name.
+///
+/// # Errors
+/// `ValueError` where there is none.
+pub fn reason_of(name: &str) -> PyResult<Reason> {
     let found = Reason::ALL.iter().copied().find(|reason| reason.name() == name);
     found.ok_or_else(|| {
         PyValueError::new_err(format!("reason = {name:?}: this version has none of it"))

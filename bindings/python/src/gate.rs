@@ -10,15 +10,20 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::caption::Caption;
 use crate::columns::columns;
+use crate::deciding::Deciding;
 use crate::decision::Decision;
 use crate::image::Image;
-use crate::lists::Pairs;
+use crate::lists::{Pairs, shard_of};
 use crate::metadata::Json;
 use crate::model::{Model, ModelArgument};
-use crate::pairs::{Pair, judge};
+use crate::pairs::{Found, Pair, examine};
 use crate::parameters::{Parameters, Said, checked_threads};
 use crate::pool::Pool;
 use crate::spread::{cores, spread};
+use crate::state::{State, StateArgument};
+
+/// Pairs that are examined before a state decides on them: their embeddings are held meanwhile.
+const SELECTED_AT_ONCE: usize = 4096;
 
 #[doc = stub!("Gate")]
 #[pyclass(frozen, weakref, module = "pairgate_dfn")]
@@ -27,6 +32,9 @@ pub struct Gate {
     path: Option<PathBuf>,
     model: Arc<Loaded>,
     settings: GateSettings,
+    deciding: Deciding,
+    /// Where the state lies.
+    state: Option<PathBuf>,
     threads: usize,
     pool: Pool<Examiner>,
 }
@@ -34,7 +42,7 @@ pub struct Gate {
 #[pymethods]
 impl Gate {
     #[new]
-    #[pyo3(signature = (*, threshold=None, keep=None, model=None, config=None, rules=None, threads=None, scaled=None, score_all=false))]
+    #[pyo3(signature = (*, threshold=None, keep=None, model=None, config=None, rules=None, threads=None, scaled=None, score_all=false, select=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn new(
         py: Python<'_>,
@@ -46,10 +54,14 @@ impl Gate {
         threads: Option<i64>,
         scaled: Option<bool>,
         score_all: bool,
+        select: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let config = config.map(Said::of).transpose()?;
-        let parameters = Parameters { threshold, keep, config, rules, threads, scaled, score_all };
-        Self::of(py, parameters, ModelArgument::of(model)?, None)
+        let state = select.map(StateArgument::of).transpose()?;
+        let select = state.as_ref().map(|state| state.path().to_owned());
+        let parameters =
+            Parameters { threshold, keep, config, rules, threads, scaled, score_all, select };
+        Self::of(py, parameters, ModelArgument::of(model)?, state, None)
     }
 
     #[doc = stub!("Gate.threshold")]
@@ -86,38 +98,60 @@ impl Gate {
         self.settings.digest(self.model.arithmetic()).to_string()
     }
 
+    #[doc = stub!("Gate.state")]
+    #[getter]
+    fn state(&self) -> Option<State> {
+        let (state, path) = self.deciding.state().zip(self.state.as_ref())?;
+        Some(State::holding(state.clone(), path.clone()))
+    }
+
+    #[doc = stub!("Gate.forget")]
+    fn forget(&self, py: Python<'_>) {
+        py.detach(|| self.deciding.forget());
+    }
+
     #[doc = stub!("Gate.__call__")]
-    #[pyo3(signature = (image, caption, *, metadata=None))]
+    #[pyo3(signature = (image, caption, *, metadata=None, shard=None))]
     fn __call__(
         &self,
         py: Python<'_>,
         image: &Bound<'_, PyAny>,
         caption: &Bound<'_, PyAny>,
         metadata: Option<&Bound<'_, PyAny>>,
+        shard: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
+        // A pair may have no metadata, but it comes from somewhere.
+        self.deciding.check_told(shard.is_some(), true)?;
+        let shard = shard.map(|given| shard_of(given, || "shard".into())).transpose()?;
         let image = Image::of(image, &self.settings.image, || "image".into())?;
         let caption = Caption::of(caption, || "caption".into())?;
         let metadata =
             metadata.map_or(Ok(Json::Missing), |given| Json::of(given, || "metadata".into()))?;
-        let pair = Pair { image, caption, metadata };
-        let judged = py.detach(|| self.examine(std::slice::from_ref(&pair)));
-        let decision = judged.map_err(broken)?.pop();
+        let pairs = [Pair { image, caption, metadata, shard }];
+        let judged = py.detach(|| {
+            let found = self.examine(&pairs).map_err(broken)?;
+            self.deciding.decide(&pairs, found)
+        });
+        let decision = judged?.pop();
         decision.ok_or_else(|| PyRuntimeError::new_err("the gate gave no answer"))
     }
 
     #[doc = stub!("Gate.judge")]
-    #[pyo3(signature = (images, captions, *, metadata=None, threads=None, columns=false))]
+    #[pyo3(signature = (images, captions, *, metadata=None, shard=None, threads=None, columns=false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn judge<'py>(
         &self,
         py: Python<'py>,
         images: &Bound<'py, PyAny>,
         captions: &Bound<'py, PyAny>,
         metadata: Option<&Bound<'py, PyAny>>,
+        shard: Option<&Bound<'py, PyAny>>,
         threads: Option<i64>,
         columns: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let threads = threads.map(checked_threads).transpose()?.unwrap_or(self.threads);
-        let mut pairs = Pairs::of(images, captions, metadata)?;
+        self.deciding.check_told(shard.is_some(), metadata.is_some())?;
+        let mut pairs = Pairs::of(images, captions, metadata, shard)?;
         let mut decisions = Vec::new();
         loop {
             let next = pairs.next(&self.settings)?;
@@ -127,13 +161,15 @@ impl Gate {
             decisions.extend(py.detach(|| self.judge_on(&next, threads))?);
         }
         if columns {
-            return Ok(self::columns(py, &decisions)?.into_any());
+            let width = self.deciding.state().map(|state| state.width());
+            return Ok(self::columns(py, &decisions, width)?.into_any());
         }
         Ok(PyList::new(py, decisions)?.into_any())
     }
 
     #[doc = stub!("Gate.judge_table")]
-    #[pyo3(signature = (table, *, image="jpg", caption="txt", metadata=None, threads=None, prefix=""))]
+    #[pyo3(signature = (table, *, image="jpg", caption="txt", metadata=None, threads=None, prefix="", shard=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn judge_table<'py>(
         slf: &Bound<'py, Self>,
         table: &Bound<'py, PyAny>,
@@ -142,19 +178,22 @@ impl Gate {
         metadata: Option<&str>,
         threads: Option<i64>,
         prefix: &str,
+        shard: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().check_told(shard.is_some(), metadata.is_some())?;
         let by_library = slf.py().import("pairgate_dfn._arrow")?.getattr("judge_table")?;
-        by_library.call1((slf, table, image, caption, metadata, threads, prefix))
+        by_library.call1((slf, table, image, caption, metadata, threads, prefix, shard))
     }
 
     fn __repr__(&self) -> String {
         let manifest = self.model.manifest();
         let threshold = self.settings.policy.threshold.unwrap_or(f32::NAN);
         let Self { threads, .. } = self;
-        format!(
-            "<Gate {} {} threshold={threshold} threads={threads}>",
-            manifest.name, manifest.version
-        )
+        let (name, version) = (&manifest.name, &manifest.version);
+        let state =
+            self.deciding.state().map(|state| format!(" select={:?}", state.about().expression));
+        let state = state.unwrap_or_default();
+        format!("<Gate {name} {version} threshold={threshold} threads={threads}{state}>")
     }
 
     fn __reduce__<'py>(
@@ -162,8 +201,10 @@ impl Gate {
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let (py, this) = (slf.py(), slf.get());
         let restore = py.import("pairgate_dfn._native")?.getattr("gate_of")?;
-        let Parameters { threshold, keep, config, rules, threads, scaled, score_all } =
+        let Parameters { threshold, keep, config, rules, threads, scaled, score_all, select: _ } =
             &this.parameters;
+        let state = this.state.as_ref().map(|path| path.to_string_lossy());
+        let of_state = this.deciding.state().map(|state| state.digest().to_string());
         let config = config.as_ref().map(|config| config.pickled(py)).transpose()?;
         let values = (
             threshold,
@@ -175,6 +216,7 @@ impl Gate {
             score_all,
             this.path.as_ref().map(|path| path.to_string_lossy()),
             this.model.digest().to_string(),
+            state.zip(of_state),
         );
         Ok((restore, values.into_pyobject(py)?))
     }
@@ -185,24 +227,53 @@ impl Gate {
         py: Python<'_>,
         parameters: Parameters,
         model: ModelArgument,
-        digest: Option<&str>,
+        state: Option<StateArgument>,
+        pickled: Option<&Pickled>,
     ) -> PyResult<Self> {
         let config = parameters.resolve()?;
+        let digest = pickled.map(|pickled| pickled.model.as_str());
         let (model, path) = model.or_configured(&config.model.bundle)?.load(py, digest)?;
-        let settings = parameters.settings(&config, &model)?;
+        let mut settings = parameters.settings(&config, &model)?;
+        let digest = pickled.and_then(|pickled| pickled.state.as_deref());
+        let state = StateArgument::or_configured(state, &config.select.state);
+        let state = state.map(|state| state.load(py, digest)).transpose()?;
+        if let Some(state) = &state {
+            state.check(&model)?;
+            settings.selection = Some(state.loaded().digest());
+        }
+        let loaded = state.as_ref().map(|state| state.loaded().clone());
+        let deciding = Deciding::new(settings.policy, loaded);
+        let state = state.map(|state| state.path().to_owned());
         let threads = match config.pipeline.workers {
             0 => cores(),
             workers => workers,
         };
-        Ok(Self { parameters, path, model, settings, threads, pool: Pool::default() })
+        let pool = Pool::default();
+        Ok(Self { parameters, path, model, settings, deciding, state, threads, pool })
     }
 
-    /// What it says of the pairs, on the calling thread.
-    fn examine(&self, pairs: &[Pair]) -> Result<Vec<Decision>, ModelError> {
-        let mut examiner = self.pool.take(|| Examiner::new(self.model.clone(), self.settings));
-        let judged = judge(&mut examiner, &self.settings, pairs)?;
+    /// What it finds of the pairs, on the calling thread.
+    fn examine(&self, pairs: &[Pair]) -> Result<Vec<Found>, ModelError> {
+        let mut examiner = self.pool.take(|| self.examiner());
+        let found = examine(&mut examiner, &self.settings, pairs)?;
         self.pool.give(examiner);
-        Ok(judged)
+        Ok(found)
+    }
+
+    fn examiner(&self) -> Examiner {
+        let examiner = Examiner::new(self.model.clone(), self.settings);
+        match self.deciding.state() {
+            None => examiner,
+            Some(state) if state.needs_embeddings() => {
+                examiner.measuring(state.measures()).embedding()
+            }
+            Some(state) => examiner.measuring(state.measures()),
+        }
+    }
+
+    /// As of [`Deciding::check_told`].
+    pub fn check_told(&self, shard: bool, metadata: bool) -> PyResult<()> {
+        self.deciding.check_told(shard, metadata)
     }
 
     /// What it says of the pairs, on its threads or on so many, detached from Python.
@@ -211,13 +282,31 @@ impl Gate {
     }
 
     fn judge_on(&self, pairs: &[Pair], threads: usize) -> PyResult<Vec<Decision>> {
-        let work = |part: std::ops::Range<usize>| self.examine(&pairs[part]).map_err(Broken);
-        Ok(spread(pairs.len(), threads, work)?.into_iter().flatten().collect())
+        let at_once = match self.deciding.state() {
+            None => pairs.len().max(1),
+            Some(_) => SELECTED_AT_ONCE,
+        };
+        let mut decisions = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(at_once) {
+            let work = |part: std::ops::Range<usize>| self.examine(&pairs[part]).map_err(Broken);
+            let found = spread(pairs.len(), threads, work)?.into_iter().flatten().collect();
+            decisions.extend(self.deciding.decide(pairs, found)?);
+        }
+        Ok(decisions)
     }
+}
+
+/// What a gate that was pickled must find again.
+struct Pickled {
+    /// The model's digest.
+    model: String,
+    /// The state's.
+    state: Option<String>,
 }
 
 #[doc = stub!("gate_of")]
 #[pyfunction]
+#[pyo3(signature = (threshold, keep, config, rules, threads, scaled, score_all, path, digest, state=None))]
 #[expect(clippy::too_many_arguments, reason = "called by pickle alone")]
 pub fn gate_of(
     py: Python<'_>,
@@ -229,11 +318,16 @@ pub fn gate_of(
     scaled: Option<bool>,
     score_all: bool,
     path: Option<PathBuf>,
-    digest: &str,
+    digest: String,
+    state: Option<(PathBuf, String)>,
 ) -> PyResult<Gate> {
     let config = config.map(Said::of).transpose()?;
-    let parameters = Parameters { threshold, keep, config, rules, threads, scaled, score_all };
-    Gate::of(py, parameters, ModelArgument::Path(path), Some(digest))
+    let (select, of_state) = state.unzip();
+    let pickled = Pickled { model: digest, state: of_state };
+    let state = select.clone().map(StateArgument::Path);
+    let parameters =
+        Parameters { threshold, keep, config, rules, threads, scaled, score_all, select };
+    Gate::of(py, parameters, ModelArgument::Path(path), state, Some(&pickled))
 }
 
 /// A model that does not work.

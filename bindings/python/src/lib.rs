@@ -3,12 +3,15 @@
 //! | file | idea |
 //! |---|---|
 //! | `image`, `caption`, `metadata` | Python's objects become what the library reads; what is broken is a reason |
-//! | `lists`, `pairs` | many of them, and what a gate says of them |
+//! | `lists`, `pairs` | many of them, and what a gate finds of them |
 //! | `parameters` | what a gate is told, its checks, and the form in which it is pickled |
 //! | `loaded` | models, each loaded once a process |
-//! | `pool` | examiners of the process that asks |
+//! | `process`, `pool` | what belongs to the process that asks; examiners are among it |
 //! | `spread` | work over threads that end with the call |
-//! | `gate`, `decision`, `columns` | the gate and what it answers |
+//! | `gate`, `deciding` | the gate, and what decides on what it finds |
+//! | `decision`, `choice`, `columns` | what it answers |
+//! | `state`, `fitting` | frozen selections; fitted on recorded runs, and applied to them |
+//! | `waiting` | long work that listens for Ctrl-C |
 //! | `model` | embeddings |
 //! | `arrow` | tables of Arrow: judged, and made of journals |
 //! | `journal`, `sketch` | what runs left behind |
@@ -26,8 +29,11 @@ macro_rules! stub {
 
 mod arrow;
 mod caption;
+mod choice;
 mod columns;
+mod deciding;
 mod decision;
+mod fitting;
 mod gate;
 mod image;
 mod journal;
@@ -38,9 +44,12 @@ mod model;
 mod pairs;
 mod parameters;
 mod pool;
+mod process;
 mod program;
 mod sketch;
 mod spread;
+mod state;
+mod waiting;
 
 /// Native half of `pairgate_dfn`.
 #[pyo3::pymodule(gil_used = false)]
@@ -48,7 +57,11 @@ mod _native {
     #[pymodule_export]
     use super::arrow::{ArrowStream, judge_arrow, judged_names};
     #[pymodule_export]
+    use super::choice::{Choice, choice_of};
+    #[pymodule_export]
     use super::decision::{Decision, decision_of};
+    #[pymodule_export]
+    use super::fitting::{reason_names, select_apply, select_fit};
     #[pymodule_export]
     use super::gate::{Gate, gate_of};
     #[pymodule_export]
@@ -61,6 +74,8 @@ mod _native {
     use super::program::run_cli;
     #[pymodule_export]
     use super::sketch::{Sketch, read_sketch};
+    #[pymodule_export]
+    use super::state::{State, StateError, state_of};
 
     use pyo3::prelude::{Bound, PyModule, PyModuleMethods, PyResult};
 

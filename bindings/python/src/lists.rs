@@ -1,6 +1,8 @@
 //! Lists of Python's, taken bit by bit: what has to be copied of them is bounded.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use pairgate::GateSettings;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -20,7 +22,15 @@ pub struct Pairs<'py> {
     images: Bound<'py, PyIterator>,
     captions: Bound<'py, PyIterator>,
     metadata: Option<Bound<'py, PyIterator>>,
+    shards: Shards<'py>,
     taken: usize,
+}
+
+/// Where pairs come from.
+enum Shards<'py> {
+    /// All from this one, or nobody told it.
+    All(Option<Arc<str>>),
+    Each(Bound<'py, PyIterator>),
 }
 
 impl<'py> Pairs<'py> {
@@ -30,14 +40,17 @@ impl<'py> Pairs<'py> {
         images: &Bound<'py, PyAny>,
         captions: &Bound<'py, PyAny>,
         metadata: Option<&Bound<'py, PyAny>>,
+        shard: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Self> {
         let pairs = Self {
+            shards: Shards::of(shard)?,
             images: items(images, "images")?,
             captions: items(captions, "captions")?,
             metadata: metadata.map(|list| items(list, "metadata")).transpose()?,
             taken: 0,
         };
-        let lengths = [Some(images), Some(captions), metadata].map(|list| list?.len().ok());
+        let shards = shard.filter(|_| matches!(pairs.shards, Shards::Each(_)));
+        let lengths = [Some(images), Some(captions), metadata, shards].map(|list| list?.len().ok());
         let mut known = lengths.iter().flatten();
         if let Some(first) = known.next()
             && known.any(|length| length != first)
@@ -70,8 +83,10 @@ impl<'py> Pairs<'py> {
             (Some(image), Some(caption), Some(Some(metadata))) => (image, caption, Some(metadata)),
             _ => return Err(unequal(&format!("one of the lists ends after {place}"))),
         };
+        let shard = self.shards.next(place)?;
         self.taken += 1;
         Ok(Some(Pair {
+            shard,
             image: Image::of(&image, &settings.image, || format!("images[{place}]"))?,
             caption: Caption::of(&caption, || format!("captions[{place}]"))?,
             metadata: match metadata {
@@ -79,6 +94,42 @@ impl<'py> Pairs<'py> {
                 None => Json::Missing,
             },
         }))
+    }
+}
+
+/// What tells where a pair comes from: a name, or a path; [`None`] of Python is the empty name.
+///
+/// # Errors
+/// `TypeError` for anything else, which `place` names.
+pub fn shard_of(given: &Bound<'_, PyAny>, place: impl Fn() -> String) -> PyResult<Arc<str>> {
+    if given.is_none() {
+        return Ok(Arc::from(""));
+    }
+    let path: PathBuf = given.extract().map_err(|_| {
+        PyTypeError::new_err(format!("{}: give the name of a shard, a str or a path", place()))
+    })?;
+    Ok(path.to_string_lossy().into())
+}
+
+impl<'py> Shards<'py> {
+    fn of(given: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
+        let Some(given) = given else { return Ok(Self::All(None)) };
+        match given.extract::<PathBuf>() {
+            Ok(_) => shard_of(given, || "shard".into()).map(|shard| Self::All(Some(shard))),
+            Err(_) => items(given, "shard").map(Self::Each),
+        }
+    }
+
+    fn next(&mut self, place: usize) -> PyResult<Option<Arc<str>>> {
+        match self {
+            Self::All(shard) => Ok(shard.clone()),
+            Self::Each(shards) => {
+                let next = shards.next().transpose()?;
+                let next =
+                    next.ok_or_else(|| unequal(&format!("one of the lists ends after {place}")))?;
+                shard_of(&next, || format!("shard[{place}]")).map(Some)
+            }
+        }
     }
 }
 
@@ -90,11 +141,11 @@ fn items<'py>(given: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyIt
 }
 
 /// The lengths of lists, where they are known.
-struct Lengths([Option<usize>; 3]);
+struct Lengths([Option<usize>; 4]);
 
 impl fmt::Display for Lengths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = ["images", "captions", "metadata"];
+        let names = ["images", "captions", "metadata", "shards"];
         let known = names.iter().zip(self.0).filter_map(|(name, length)| Some((name, length?)));
         let told: Vec<_> = known.map(|(name, length)| format!("{length} {name}")).collect();
         f.write_str(&told.join(", "))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 
+use pairgate::selection::RunsError;
 use pairgate::{Arithmetic, Bundle, Digest, Model};
 use pyo3::create_exception;
 use pyo3::exceptions::PyValueError;
@@ -38,13 +39,33 @@ pub fn load(py: Python<'_>, path: Option<&Path>, digest: Option<&str>) -> PyResu
     })
 }
 
+/// The files of that model.
+///
+/// # Errors
+/// [`RunsError`] that names the file and what is wrong with it.
+pub fn bundle(path: Option<&Path>, digest: Option<&str>) -> Result<Bundle, RunsError> {
+    let bundle = path.map_or_else(Bundle::embedded, Bundle::load)?;
+    match digest.filter(|digest| *digest != bundle.digest.to_string()) {
+        Some(digest) => Err(RunsError::refused(format!(
+            "{}: {} with the digest {} is not the model that was loaded, whose digest is {digest}",
+            place_of(path),
+            bundle.manifest.name,
+            bundle.digest
+        ))),
+        None => Ok(bundle),
+    }
+}
+
 fn another(path: Option<&Path>, bundle: &Bundle, digest: &str) -> PyErr {
-    let place = path.map_or("the model in the package".into(), |path| path.display().to_string());
     let (name, found) = (&bundle.manifest.name, bundle.digest);
     ModelError::new_err(format!(
-        "{place}: {name} with the digest {found} is not the model that was pickled, whose digest is \
-         {digest}"
+        "{}: {name} with the digest {found} is not the model that was pickled, whose digest is {digest}",
+        place_of(path)
     ))
+}
+
+fn place_of(path: Option<&Path>) -> String {
+    path.map_or("the model in the package".into(), |path| path.display().to_string())
 }
 
 // Both leave it at that where the lock is held: in a process that was forked it may never be opened.

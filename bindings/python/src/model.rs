@@ -53,6 +53,14 @@ impl ModelArgument {
         }
     }
 
+    /// Where its files lie, and the digest that they must have where it is loaded.
+    pub fn named(&self) -> (Option<PathBuf>, Option<String>) {
+        match self {
+            Self::Path(path) => (path.clone(), None),
+            Self::Loaded(model, path) => (path.clone(), Some(model.digest().to_string())),
+        }
+    }
+
     /// The model, and where it lies; with a `digest` it must have that one.
     pub fn load(
         self,

@@ -1,12 +1,13 @@
-//! Pairs as Python gives them, and what a gate says of some of them.
+//! Pairs as Python gives them, and what a gate finds of some of them.
+
+use std::sync::Arc;
 
 use pairgate::{
-    Facts, Gate, GateSettings, Metadata, ModelError, Picture, PicturePair, Reason, SampleLimits,
-    pair_uid,
+    Evidence, Gate, GateSettings, Metadata, ModelError, Picture, PicturePair, Reason, SampleLimits,
+    Uid, pair_uid,
 };
 
 use crate::caption::Caption;
-use crate::decision::Decision;
 use crate::image::Image;
 use crate::metadata::Json;
 
@@ -15,6 +16,14 @@ pub struct Pair {
     pub image: Image,
     pub caption: Caption,
     pub metadata: Json,
+    /// The shard, folder or table that it comes from, where anybody told it.
+    pub shard: Option<Arc<str>>,
+}
+
+/// What was found of a pair.
+pub struct Found {
+    pub uid: Uid,
+    pub evidence: Evidence,
 }
 
 /// A pair whose file and metadata were read.
@@ -73,25 +82,23 @@ impl<'a> Read<'a> {
     }
 }
 
-/// What a gate with these settings decides on each of the pairs, in their order.
+/// What a gate with these settings finds of each of the pairs, in their order.
 ///
 /// # Errors
 /// [`ModelError`] if the model does not work.
-pub fn judge(
+pub fn examine(
     gate: &mut Gate,
     settings: &GateSettings,
     pairs: &[Pair],
-) -> Result<Vec<Decision>, ModelError> {
+) -> Result<Vec<Found>, ModelError> {
     let limits = settings.sample;
     let read: Vec<_> = pairs.iter().map(|pair| Read::of(pair, limits)).collect();
     let shown: Vec<_> = read.iter().map(|read| read.shown(limits)).collect();
     let found = gate.examine_pictures(&shown)?;
-    let judged = found.iter().zip(&shown).zip(&read).map(|((evidence, pair), read)| {
-        let decision = settings.policy.decide(evidence.found, evidence.facts);
-        let Facts { content, .. } = decision.facts;
+    let found = found.into_iter().zip(&shown).zip(&read).map(|((evidence, pair), read)| {
+        let content = evidence.facts.content;
         let uid = read.metadata.uid.unwrap_or_else(|| pair_uid(content, pair.caption));
-        let threshold = settings.policy.threshold;
-        Decision { decision, broken: evidence.broken, uid, threshold }
+        Found { uid, evidence }
     });
-    Ok(judged.collect())
+    Ok(found.collect())
 }

@@ -22,6 +22,8 @@ pub struct Parameters {
     pub threads: Option<i64>,
     pub scaled: Option<bool>,
     pub score_all: bool,
+    /// Where the state lies that selects, as it was named beside the config.
+    pub select: Option<PathBuf>,
 }
 
 /// A config, read already: what a file says may change before a gate is pickled.
@@ -196,6 +198,9 @@ impl Parameters {
             let decode = if scaled { "scaled" } else { "exact" };
             layers.set("image", "decode", decode, "scaled=");
         }
+        if let Some(state) = &self.select {
+            layers.set("select", "state", state.to_string_lossy().into_owned(), "select=");
+        }
         let config = layers.resolve().map_err(refused)?;
         if config.tracker.enabled {
             return Err(wrong(
@@ -218,18 +223,11 @@ impl Parameters {
         Ok(())
     }
 
-    /// What a gate with this config on this model decides by.
+    /// What a gate with this config on this model decides by, but for the state that selects.
     ///
     /// # Errors
     /// `ValueError` where no threshold follows.
     pub fn settings(&self, config: &Config, model: &Model) -> PyResult<GateSettings> {
-        if !config.select.state.is_empty() {
-            let path = &config.select.state;
-            return Err(wrong(format!(
-                "select.state = {path:?}: a gate in Python decides by threshold and rules alone; apply the \
-                 state to the scored pairs with `pairgate select apply`"
-            )));
-        }
         let manifest = model.manifest();
         let (name, policy) = (&manifest.name, &config.policy);
         let threshold = match (policy.threshold, policy.keep) {

@@ -9,7 +9,7 @@ import pairgate_dfn
 import pytest
 from pairgate_dfn import _native
 
-NAMES = ["ArrowStream", "Decision", "Gate", "Journal", "Model", "Record", "Sketch"]
+NAMES = ["ArrowStream", "Choice", "Decision", "Gate", "Journal", "Model", "Record", "Sketch", "State"]
 
 
 def test_stub_and_module_agree():

@@ -35,6 +35,9 @@ fn measured_all(measures: &[Arc<dyn Measure>], pairs: &[PoolPair], team: &Team) 
     parts.into_iter().flat_map(|(_, values)| values).collect()
 }
 
+/// What is handed each pair with its measures.
+pub type EachMeasured<'a> = dyn FnMut(&PoolPair, Vec<f32>) -> Result<(), SelectError> + 'a;
+
 /// Hands every pair of a pool, in its order, to `each`, with what workers would give of it by `state`.
 ///
 /// # Errors
@@ -43,7 +46,7 @@ pub fn measure_pool(
     pool: &mut dyn Pool,
     state: &State,
     work: Work<'_>,
-    each: &mut dyn FnMut(&PoolPair, Vec<f32>) -> Result<(), SelectError>,
+    each: &mut EachMeasured<'_>,
 ) -> Result<(), SelectError> {
     let Work { team, stop, tell } = work;
     let measures = state.measures();

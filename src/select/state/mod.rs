@@ -156,6 +156,14 @@ impl State {
         })
     }
 
+    /// What the pairs' sources are told by, where decisions need that: a shard's name or a field.
+    pub fn sources_by(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match &part.frozen {
+            Frozen::Sources(sources) => Some(sources.by.as_str()),
+            _ => None,
+        })
+    }
+
     /// The method whose decisions depend on the pairs before, where there is one.
     pub fn moving(&self) -> Option<&'static str> {
         let moves = |part: &Part| match &part.frozen {

@@ -7,10 +7,11 @@
     decision.kept, decision.reason, decision.score
 """
 
-from pairgate_dfn import _adapters
+from pairgate_dfn import _adapters, select
 from pairgate_dfn._embeddings import Embeddings, read_embeddings
 from pairgate_dfn._native import (
     ArrowStream,
+    Choice,
     Decision,
     Gate,
     Journal,
@@ -18,6 +19,8 @@ from pairgate_dfn._native import (
     ModelError,
     Record,
     Sketch,
+    State,
+    StateError,
     __version__,
     journal_table,
     read_journal,
@@ -28,6 +31,7 @@ from pairgate_dfn._tools import Calibration, Replay, calibrate, cli, replay, sub
 __all__ = [
     "ArrowStream",
     "Calibration",
+    "Choice",
     "Decision",
     "Embeddings",
     "Gate",
@@ -37,6 +41,8 @@ __all__ = [
     "Record",
     "Replay",
     "Sketch",
+    "State",
+    "StateError",
     "__version__",
     "calibrate",
     "cli",
@@ -45,6 +51,7 @@ __all__ = [
     "read_journal",
     "read_sketch",
     "replay",
+    "select",
     "subset",
 ]
 

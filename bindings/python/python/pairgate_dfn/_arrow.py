@@ -16,6 +16,7 @@ class _Asked(NamedTuple):
     metadata: str | None
     threads: int | None
     prefix: str
+    shard: str | None
 
 
 def judge_table(
@@ -26,9 +27,10 @@ def judge_table(
     metadata: str | None,
     threads: int | None,
     prefix: str,
+    shard: str | None = None,
 ) -> Any:
     """The table with the decisions behind its columns; of the same library, where that is known."""
-    asked = _Asked(image, caption, metadata, threads, prefix)
+    asked = _Asked(image, caption, metadata, threads, prefix, shard)
     pyarrow, polars, pandas = (sys.modules.get(name) for name in ("pyarrow", "polars", "pandas"))
     if pyarrow is not None:
         if isinstance(table, pyarrow.Table):
@@ -51,7 +53,8 @@ def judge_table(
 
 def _looked_at(table: Any, names: list[str], asked: _Asked) -> Any:
     """The columns that are looked at, where there are such: what else there is need not be of Arrow."""
-    wanted = [name for name in dict.fromkeys([asked.image, asked.caption, asked.metadata]) if name is not None]
+    looked_at = dict.fromkeys([asked.image, asked.caption, asked.metadata, asked.shard])
+    wanted = [name for name in looked_at if name is not None]
     return table.select(wanted) if all(names.count(name) == 1 for name in wanted) else table
 
 
@@ -75,20 +78,22 @@ def _of_pyarrow_batch(gate: Gate, batch: Any, asked: _Asked, pyarrow: Any) -> An
 
 def _of_pandas(gate: Gate, frame: Any, asked: _Asked) -> Any:
     names = list(frame.columns)
-    for role, name in (("image", asked.image), ("caption", asked.caption), ("metadata", asked.metadata)):
+    roles = {"image": asked.image, "caption": asked.caption, "metadata": asked.metadata, "shard": asked.shard}
+    for role, name in roles.items():
         if name is not None and names.count(name) != 1:
             why = "more than one such column" if name in names else f"no such column, but {names}"
             raise ValueError(f"{role}={name!r}: the table has {why}")
     ours = judged_names(asked.prefix, [name for name in names if isinstance(name, str)])
     images, captions = map(picture, frame[asked.image]), frame[asked.caption]
-    metadata = None if asked.metadata is None else map(_json, frame[asked.metadata])
-    judged = gate.judge(images, captions, metadata=metadata, threads=asked.threads, columns=True)
+    metadata = None if asked.metadata is None else map(_said, frame[asked.metadata])
+    shard = None if asked.shard is None else map(_said, frame[asked.shard])
+    judged = gate.judge(images, captions, metadata=metadata, shard=shard, threads=asked.threads, columns=True)
     frame = frame.copy(deep=False)
     for name in ours:
         frame[name] = judged[name.removeprefix(asked.prefix)]  # type: ignore[literal-required]
     return frame
 
 
-def _json(metadata: Any) -> Any:
-    """What a cell has of metadata: floats are what pandas puts where there is none."""
-    return None if isinstance(metadata, float) or type(metadata).__name__ == "NAType" else metadata
+def _said(cell: Any) -> Any:
+    """What a cell of metadata or shards has: floats are what pandas puts where there is none."""
+    return None if isinstance(cell, float) or type(cell).__name__ == "NAType" else cell

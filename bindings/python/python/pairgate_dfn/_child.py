@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 
+from pairgate_dfn._columns import refuse_moving
 from pairgate_dfn._native import Gate, run_cli
 
 
@@ -29,7 +30,8 @@ def main() -> int:
 def check() -> int:
     """Whether a gate of these settings (JSON, the first argument) can be had; says why not, as the program does."""
     try:
-        Gate(**json.loads(sys.argv[1]))
+        gate = Gate(**json.loads(sys.argv[1]))
+        refuse_moving(gate, "shards", "each shard is decided by itself")
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

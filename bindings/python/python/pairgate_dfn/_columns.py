@@ -23,10 +23,11 @@ def columns(
     captions: Iterable[Any],
     metadata: Iterable[Any] | None = None,
     threads: int | None = None,
+    shard: Any = None,
 ) -> dict[str, Any]:
     """`NAMES` of N pairs: NumPy arrays [N] and lists of text."""
     pictures = [picture(image) for image in images]
-    told = gate.judge(pictures, list(captions), metadata=metadata, threads=threads, columns=True)
+    told = gate.judge(pictures, list(captions), metadata=metadata, shard=shard, threads=threads, columns=True)
     return {name: told[name] for name in NAMES}  # type: ignore[literal-required]
 
 
@@ -48,21 +49,51 @@ def without_nan(values: Iterable[float]) -> list[float | None]:
     return [None if value != value else float(value) for value in values]
 
 
-def judged(gate: Gate, batch: Any, image: str, caption: str, prefix: str, drop: bool) -> Any:
+def refuse_moving(gate: Gate, who: str, why: str) -> None:
+    """Refuses a gate whose state's decisions depend on the pairs before, where these come in no one order.
+
+    Raises:
+        ValueError: It is one; the text names the method and says what else there is.
+    """
+    moving = gate.state and gate.state.moving
+    if moving:
+        raise ValueError(
+            f"select: {who}: the state's {moving} depend on the pairs before, and {why}: select in one stream "
+            "(Gate.judge, `pairgate filter --select`), or apply the state to the scored pool "
+            "(pairgate_dfn.select.apply)"
+        )
+
+
+def judged(
+    gate: Gate,
+    batch: Any,
+    image: str,
+    caption: str,
+    prefix: str,
+    drop: bool,
+    metadata: str | None = None,
+    shard: str | None = None,
+) -> Any:
     """A batch with columns added: a dict of columns, or a table as `Gate.judge_table` takes it.
 
     `drop` leaves out the rows that are not kept.
     """
     if isinstance(batch, Mapping):
         names = named(batch, prefix)
-        told = columns(gate, batch[image], batch[caption])
+        further = None if metadata is None else [_text(value) for value in batch[metadata]]
+        told = columns(gate, batch[image], batch[caption], further, shard=None if shard is None else batch[shard])
         all_of_it = {**batch, **{names[name]: column for name, column in told.items()}}
         return {name: chosen(column, told["kept"]) for name, column in all_of_it.items()} if drop else all_of_it
-    table = gate.judge_table(batch, image=image, caption=caption, prefix=prefix)
+    table = gate.judge_table(batch, image=image, caption=caption, metadata=metadata, prefix=prefix, shard=shard)
     if not drop:
         return table
     kept = table[prefix + "kept"]
     return table.filter(kept) if hasattr(table, "column_names") else table[kept]
+
+
+def _text(value: Any) -> Any:
+    """Metadata as a gate takes them: NumPy's texts are Python's."""
+    return str(value) if isinstance(value, str) else value
 
 
 def chosen(column: Sequence[Any], kept: Sequence[bool]) -> Any:

@@ -5,7 +5,7 @@ Each text here is also the object's `__doc__`.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final, overload
+from typing import Any, Literal, NotRequired, Protocol, TypeAlias, TypedDict, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,8 @@ _Image: TypeAlias = (
 _Caption: TypeAlias = str | bytes | bytearray | None
 # What a sample's .json says; of a str or bytes it is the JSON.
 _Metadata: TypeAlias = Mapping[str, Any] | str | bytes | None
+# That of all pairs, or one for each.
+_Shards: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str] | None]
 _Value: TypeAlias = bool | int | float | str | Sequence[str]
 _Config: TypeAlias = str | os.PathLike[str] | Mapping[str, Mapping[str, _Value]]
 _Verdict: TypeAlias = Literal["kept", "rejected", "failed"]
@@ -51,10 +53,12 @@ class _Columns(TypedDict):
     caption_length: NDArray[np.uint32]
     sha256: list[str]
     broken_rules: list[list[str]]
+    measures: NotRequired[NDArray[np.float32]]
 
 __version__: str
 __all__ = [
     "ArrowStream",
+    "Choice",
     "Decision",
     "Gate",
     "Journal",
@@ -62,7 +66,10 @@ __all__ = [
     "ModelError",
     "Record",
     "Sketch",
+    "State",
+    "StateError",
     "__version__",
+    "choice_of",
     "decision_of",
     "gate_of",
     "journal_table",
@@ -71,11 +78,42 @@ __all__ = [
     "model_of",
     "read_journal",
     "read_sketch",
+    "reason_names",
     "run_cli",
+    "select_apply",
+    "select_fit",
+    "state_of",
 ]
 
 class ModelError(ValueError):
     """A model bundle that cannot be loaded, or is another one than that which was pickled."""
+
+class StateError(ValueError):
+    """A state that cannot be read, is of another model, or is another one than that which was pickled."""
+
+@final
+class Choice:
+    """What the decision of a gate with a state rested on, beside threshold and rules.
+
+    It can be pickled and compared; what has no measure (NaN) is equal to itself.
+    """
+
+    @property
+    def measures(self) -> tuple[float, ...]:
+        """What the state measured: a value for each of `State.measures`, 32-bit floats, exactly; NaN for none."""
+    @property
+    def group(self) -> int | None:
+        """The concept cluster or the source that the pair was counted in, by its number in the state."""
+    @property
+    def like(self) -> int | None:
+        """The earlier pair that this one is like: its place, from 0, among all that the gate has judged."""
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Reasons that speak against the pair and decide nothing."""
+    def to_dict(self) -> dict[str, Any]:
+        """All of the above by name; tuples are lists."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class Decision:
@@ -124,8 +162,12 @@ class Decision:
     @property
     def broken_rules(self) -> tuple[str, ...]:
         """The rules that the pair breaks, as far as they were asked: names of reasons."""
+    @property
+    def choice(self) -> Choice | None:
+        """What a state's choice rested on; None where no state was asked: without one, and of pairs that
+        threshold or rules reject."""
     def to_dict(self) -> dict[str, Any]:
-        """All of the above by name; `broken_rules` is a list.
+        """All of the above by name; `broken_rules` is a list, `choice` a dict or None.
 
         >>> Gate()(None, None).to_dict()["reason"]
         'caption_missing'
@@ -158,10 +200,22 @@ class Gate:
         scaled: Whether large JPEGs are decoded at a half, a quarter or an eighth, which is faster and moves
             scores a little. Default: the config's, else not.
         score_all: Whether pairs that break a rule are scored as well. They are rejected all the same.
+        select: Path of a state (`NAME.pgsel`), or a State: selects among the pairs that threshold and rules
+            let pass, as `pairgate filter --select` does, in the order in which they are given. Default: the
+            config's `select.state`, else none.
+
+    A state's duplicates, and its sources that follow their scores, depend on the pairs before
+    (`gate.state.moving` names them): the gate remembers what it has judged for as long as it lives, or until
+    `forget`. So judge each pair once: the second time it is a duplicate of itself. Calls of several threads are
+    decided on one after the other, as they come; up to 4096 pairs of a call stay together. A process that was
+    forked, and a gate that was pickled (workers of loaders, Ray), begin with the frozen state: each has a
+    memory of its own, and none sees the duplicates of another. A pickle holds the state's path and digest; the
+    file must be there.
 
     Raises:
         ValueError: A setting is unknown or out of range; the text names key, value and range.
         ModelError: The bundle cannot be loaded.
+        StateError: The state cannot be read, or was fitted on another model.
 
     >>> gate = Gate(keep=0.15, rules="none")
     >>> gate(None, "a dog on a beach").reason
@@ -179,6 +233,7 @@ class Gate:
         threads: int | None = None,
         scaled: bool | None = None,
         score_all: bool = False,
+        select: str | os.PathLike[str] | State | None = None,
     ) -> Gate: ...
     @property
     def threshold(self) -> float | None:
@@ -195,7 +250,19 @@ class Gate:
     @property
     def settings_digest(self) -> str:
         """SHA-256 of the settings, 64 hex digits, as journals hold it."""
-    def __call__(self, image: _Image, caption: _Caption, *, metadata: _Metadata = None) -> Decision:
+    @property
+    def state(self) -> State | None:
+        """The state that selects. Its digest is in `settings` as `select.state`."""
+    def forget(self) -> None:
+        """Forgets all pairs that were judged in this process: the state is as it was frozen."""
+    def __call__(
+        self,
+        image: _Image,
+        caption: _Caption,
+        *,
+        metadata: _Metadata = None,
+        shard: str | os.PathLike[str] | None = None,
+    ) -> Decision:
         """Judges one pair, on the calling thread.
 
         Args:
@@ -206,6 +273,8 @@ class Gate:
             metadata: What the sample's `.json` says (a dict, JSON, or None): a `uid` of 32 hex digits is the
                 pair's, `original_width` and `original_height` are what the rules on sizes ask for, and a
                 `caption` is taken where `caption` is None.
+            shard: The shard, folder or table that the pair comes from, for a state that selects by it
+                (`sources by shard`): as it was named where the state was fitted.
 
         None, NaN and pandas.NA are a missing image or caption.
 
@@ -214,6 +283,7 @@ class Gate:
 
         Raises:
             TypeError: Image or caption are none by their type.
+            ValueError: The gate's state selects by shard, and `shard` is not given.
 
         >>> gate = Gate()
         >>> gate(b"no image", "a dog on a beach").reason
@@ -226,6 +296,7 @@ class Gate:
         captions: Iterable[_Caption],
         *,
         metadata: Iterable[_Metadata] | None = None,
+        shard: _Shards | None = None,
         threads: int | None = None,
         columns: Literal[False] = False,
     ) -> list[Decision]: ...
@@ -236,6 +307,7 @@ class Gate:
         captions: Iterable[_Caption],
         *,
         metadata: Iterable[_Metadata] | None = None,
+        shard: _Shards | None = None,
         threads: int | None = None,
         columns: Literal[True],
     ) -> _Columns: ...
@@ -246,6 +318,7 @@ class Gate:
         captions: Iterable[_Caption],
         *,
         metadata: Iterable[_Metadata] | None = None,
+        shard: _Shards | None = None,
         threads: int | None = None,
         columns: bool = False,
     ) -> list[Decision] | _Columns:
@@ -255,6 +328,7 @@ class Gate:
             images: One for each pair, each as in a call.
             captions: One for each pair, each as in a call.
             metadata: One for each pair, each as in a call.
+            shard: That of all pairs, or one for each.
             threads: Threads to work on, the calling one among them, 1 to 1024. Default: the gate's. No
                 decision depends on it.
             columns: Whether columns are returned instead of decisions.
@@ -262,11 +336,13 @@ class Gate:
         Returns:
             A list of N decisions in the pairs' order; or a dict by the names of their attributes, of NumPy
             arrays [N] (`kept` bool; `score`, `threshold` float32, NaN where there is none; `width`, `height`,
-            `caption_length` uint32) and lists of text.
+            `caption_length` uint32) and lists of text. Of a gate with a state `measures`, float32 [N, M], are
+            beside them, NaN where the state was not asked.
 
         Raises:
             TypeError: An image or a caption is none by its type; the text names its place.
-            ValueError: The lists are not of one length.
+            ValueError: The lists are not of one length; `shard` or `metadata` are not given, and the gate's
+                state selects by them.
             KeyboardInterrupt: Ctrl-C; it is looked for ten times a second.
 
         >>> gate = Gate()
@@ -284,6 +360,7 @@ class Gate:
         metadata: str | None = None,
         threads: int | None = None,
         prefix: str = "",
+        shard: str | None = None,
     ) -> Any:
         """Judges the rows of a table; Python's lock is released meanwhile.
 
@@ -296,6 +373,7 @@ class Gate:
             metadata: Name of a column of what the samples' `.json` says, as JSON (string or binary).
             threads: Threads to work on, as of `judge`.
             prefix: What the names of the new columns begin with.
+            shard: Name of a column of the rows' shards (string), for a state that selects by them.
 
         Columns may be large, views or dictionaries. Null is a missing image or caption.
 
@@ -404,6 +482,7 @@ def decision_of(
     caption_length: int,
     sha256: str,
     broken_rules: Sequence[str],
+    choice: Choice | None = None,
 ) -> Decision:
     """A decision from its parts: what pickles hold."""
 
@@ -417,11 +496,104 @@ def gate_of(
     score_all: bool,
     path: str | None,
     digest: str,
+    state: tuple[str, str] | None = None,
 ) -> Gate:
     """A gate from its parts: what pickles hold."""
 
+def choice_of(
+    measures: Sequence[float], group: int | None, like: int | None, flags: Sequence[str]
+) -> Choice:
+    """A choice from its parts: what pickles hold."""
+
+def state_of(path: str, digest: str) -> State:
+    """A state from its parts: what pickles hold."""
+
 def model_of(path: str | None, threads: int | None, digest: str) -> Model:
     """A model from its parts: what pickles hold."""
+
+@final
+class State:
+    """A frozen selection: methods that were fitted once, and the rule that combines them.
+
+    `State.read(path)` reads one; `pairgate_dfn.select.fit` makes one. It can be pickled, by its path and its
+    digest, and is equal to one of the same digest.
+    """
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> State:
+        """Reads a state that `select fit` wrote.
+
+        Raises:
+            StateError: It cannot be read, is none, or is damaged; the text names the file.
+
+        >>> State.read("no.pgsel")  # doctest: +IGNORE_EXCEPTION_DETAIL
+        Traceback (most recent call last):
+        StateError: reading no.pgsel: No such file or directory
+        """
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+    @property
+    def digest(self) -> str:
+        """SHA-256 that its file ends with, 64 hex digits: what journals name it by."""
+    @property
+    def expression(self) -> str:
+        """The methods, and what combines them."""
+    @property
+    def model(self) -> str:
+        """Name and version of the model that it was fitted on; empty where nobody told it."""
+    @property
+    def model_digest(self) -> str:
+        """That model's digest, 64 hex digits. Gates on another one refuse the state."""
+    @property
+    def dimension(self) -> int:
+        """Values of an embedding."""
+    @property
+    def seed(self) -> int:
+        """What all that is drawn is drawn by."""
+    @property
+    def calibration(self) -> str:
+        """SHA-256 over uids and scores of the pairs that it was fitted on, 64 hex digits."""
+    @property
+    def pairs(self) -> int:
+        """How many they were."""
+    @property
+    def threshold(self) -> float | None:
+        """The least score that they had: a 32-bit float, exactly; None where all scores were taken."""
+    @property
+    def moving(self) -> str | None:
+        """The method whose decisions depend on the pairs before; None where each pair is decided by itself."""
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes once it is loaded."""
+    @property
+    def growth(self) -> int:
+        """Bytes at most that a gate takes beside it for what it remembers."""
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The method of each value that a gate measures, in the order of `Choice.measures`."""
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """What is frozen: for each method its name (`method`), and the shapes of its arrays by name (`arrays`)."""
+    def to_dict(self) -> dict[str, Any]:
+        """All of the above by name."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+def select_fit(
+    runs: Mapping[str, Any], fitting: Mapping[str, Any], model: str | os.PathLike[str] | Model | None, out: str
+) -> tuple[State, int, list[tuple[str, int, int, bool]]]:
+    """Fits methods on runs, for `pairgate_dfn.select.fit`: the state, pairs kept, and what each method did."""
+
+def select_apply(
+    runs: Mapping[str, Any], state: State, model: str | os.PathLike[str] | Model | None, pair_by_pair: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], list[tuple[str, int, int, bool]], NDArray[np.uint8] | None]:
+    """Applies a state to runs, for `pairgate_dfn.select.apply`: uids [N, 16], which are kept [N], what each
+    method did, and codes of reasons [N] where it was applied pair by pair."""
+
+def reason_names() -> list[str]:
+    """Names of all reasons, in the order of their codes."""
 
 @final
 class ArrowStream:
@@ -504,10 +676,13 @@ class Record:
     @property
     def recovered(self) -> bool:
         """Whether the record was made of a pair that was found stored without one."""
+    @property
+    def choice(self) -> Choice | None:
+        """What a state's choice rested on, where one was asked. An attribute alone: tables have no column of it."""
     def keys(self) -> list[str]:
-        """The names of all of the above."""
+        """The names of all of the above but `choice`."""
     def to_dict(self) -> dict[str, Any]:
-        """All of the above by name; `broken_rules` is a list."""
+        """All of them by name; `broken_rules` is a list."""
     def __getitem__(self, name: str, /) -> Any: ...
     def __contains__(self, name: object, /) -> bool: ...
     def __len__(self) -> int: ...
@@ -629,6 +804,7 @@ def judge_arrow(
     metadata: str | None,
     threads: int | None,
     prefix: str,
+    shard: str | None = None,
     beside: Sequence[str] | None = None,
 ) -> ArrowStream:
     """What a gate says of a table's rows, for `Gate.judge_table`.

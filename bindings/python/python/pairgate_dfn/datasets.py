@@ -7,7 +7,9 @@
 
 With `Image(decode=False)` a gate sees the files' bytes, and decides as `pairgate filter` does; a file that cannot
 be decoded is a reason. Decoded, it sees Pillow's images, and a broken one is an error of datasets' own. A gate is
-pickled by its parameters, so datasets' cache knows a step again whose gate, columns and model are the same.
+pickled by its parameters, so datasets' cache knows a step again whose gate, columns and model are the same, and
+whose state is, where one selects. A state whose decisions depend on the pairs before is refused: the cache and
+`num_proc` know nothing of what a gate remembers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +28,12 @@ class GatedBatches:
         gate: The gate.
         image, caption: Columns.
         metadata: Column of what a sample's `.json` says.
+        shard: Column of the shards that rows come from, for a state that selects by them.
         prefix: Put before the names of the columns that are added.
         threads: Threads of each call. Default: the gate's; beside `num_proc`, give 1.
+
+    Raises:
+        ValueError: The gate's state depends on the pairs before.
     """
 
     def __init__(
@@ -39,8 +45,11 @@ class GatedBatches:
         metadata: str | None = None,
         prefix: str = "",
         threads: int | None = None,
+        shard: str | None = None,
     ) -> None:
+        _columns.refuse_moving(gate, "datasets", "a step may be cached, repeated or split over processes")
         self.gate = gate
+        self._shard = shard
         self._names = (image, caption, metadata, prefix)
         self._threads = threads
 
@@ -63,4 +72,5 @@ class GatedBatches:
     def _judged(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         image, caption, metadata, _ = self._names
         further = None if metadata is None else batch[metadata]
-        return _columns.columns(self.gate, batch[image], batch[caption], further, self._threads)
+        shard = None if self._shard is None else batch[self._shard]
+        return _columns.columns(self.gate, batch[image], batch[caption], further, self._threads, shard)

@@ -41,6 +41,7 @@ def filter_shards(
     threshold: float | None = None,
     config: str | os.PathLike[str] | None = None,
     model: str | os.PathLike[str] | None = None,
+    select: str | os.PathLike[str] | None = None,
     annotate: bool = False,
     overwrite: bool = False,
     options: Sequence[str] = (),
@@ -59,7 +60,7 @@ def filter_shards(
         num_cpus: CPUs of an actor. Default: `threads`.
 
     The other arguments, what is returned and what is raised are those of `pairgate_dfn.shards.filter_shards`.
-    Paths are made absolute, and so are `out`, `scores`, `config` and `model`.
+    Paths are made absolute, and so are `out`, `scores`, `config`, `model` and `select`.
     """
     import ray
 
@@ -78,6 +79,7 @@ def filter_shards(
             threshold=threshold,
             config=config and os.path.abspath(config),
             model=model and os.path.abspath(model),
+            select=select and os.path.abspath(select),
             annotate=annotate,
             overwrite=overwrite,
             options=options,
@@ -244,8 +246,10 @@ class Judge:
         image, caption: Columns.
         prefix: Put before the names of the columns that are added.
         drop: Whether only rows that are kept leave.
+        metadata, shard: Columns of what a gate's state may select by.
         threads: Threads of an actor.
-        settings: Those of a Gate.
+        settings: Those of a Gate. With `select`, each actor loads the state by its path. One whose decisions
+            depend on the pairs before is refused: actors get batches in no one order, and again after a failure.
     """
 
     def __init__(
@@ -255,15 +259,20 @@ class Judge:
         *,
         prefix: str = "",
         drop: bool = False,
+        metadata: str | None = None,
+        shard: str | None = None,
         threads: int = 1,
         **settings: Any,
     ) -> None:
         self._names = (image, caption, prefix)
+        self._beside = (metadata, shard)
         self._drop = drop
         self._gate: Gate | None = None
         self._fault: Exception | None = None
         try:
-            self._gate = Gate(threads=threads, **settings)
+            gate = Gate(threads=threads, **settings)
+            _columns.refuse_moving(gate, "ray", "actors get batches in no one order")
+            self._gate = gate
         except ValueError as error:
             self._fault = error
 
@@ -271,4 +280,4 @@ class Judge:
         if self._gate is None:
             raise SettingsError(str(self._fault))
         image, caption, prefix = self._names
-        return _columns.judged(self._gate, batch, image, caption, prefix, self._drop)
+        return _columns.judged(self._gate, batch, image, caption, prefix, self._drop, *self._beside)

@@ -199,6 +199,7 @@ def filter_shards(
     threshold: float | None = None,
     config: _Path | None = None,
     model: _Path | None = None,
+    select: _Path | None = None,
     annotate: bool = False,
     overwrite: bool = False,
     options: Sequence[str] = (),
@@ -220,6 +221,8 @@ def filter_shards(
         threshold: Lowest score that passes, -1 to 1. Not beside `keep`. Default: the config's, else the model's.
         config: Path of a TOML file.
         model: Path of a bundle. Default: the config's, else the model in the package.
+        select: Path of a state that selects among what threshold and rules let pass (`--select`). Not one whose
+            decisions depend on the pairs before, as each shard is decided by itself, and not beside `keep`.
         annotate: Whether kept samples' `.json` members are told of the decision.
         overwrite: Whether all is done again.
         options: Further options of the program for every shard, such as `["--rules", "none"]`.
@@ -233,7 +236,7 @@ def filter_shards(
         are shards that could not be scored, and these rows are returned.
 
     Raises:
-        SettingsError: Model, config or threshold cannot be had.
+        SettingsError: Model, config, threshold or state cannot be had.
         ValueError: An argument is out of range; there are no shards.
         KeyboardInterrupt: Ctrl-C; shards that were being done are left without a marker.
 
@@ -244,12 +247,16 @@ def filter_shards(
     """
     if keep is not None and threshold is not None:
         raise ValueError("keep and threshold: only one of them can be given")
+    if keep is not None and select is not None:
+        why = "recorded scores tell scores alone; let the state keep a share ('score keep 15%')"
+        raise ValueError(f"keep and select: {why}")
     if keep is not None and not 0 < keep <= 1:
         raise ValueError(f"keep = {keep}: must be above 0, at most 1")
     if threads < 1 or (workers is not None and workers < 1):
         raise ValueError(f"workers = {workers}, threads = {threads}: must be 1 or more")
     shards = list_shards(paths)
-    job = Job("filter", os.fspath(out), _options(config, model, threads, overwrite, options), _gate(config, model))
+    said = _options(config, model, select, threads, overwrite, options)
+    job = Job("filter", os.fspath(out), said, _gate(config, model, select))
     run = engine or _Local(workers or max(1, _cores() // threads))
     width = getattr(run, "workers", None) or 1
 
@@ -261,9 +268,9 @@ def filter_shards(
             return Report(rows)
         found = threshold_of_share(recorded, shards, keep)
         job = replace(job, options=(*job.options, "--scores", recorded))
-    said = found if found is not None else threshold
-    if said is not None:
-        job = replace(job, options=(*job.options, f"--threshold={said!r}"), gate={**job.gate, "threshold": said})
+    least = found if found is not None else threshold
+    if least is not None:
+        job = replace(job, options=(*job.options, f"--threshold={least!r}"), gate={**job.gate, "threshold": least})
     if annotate:
         job = replace(job, options=(*job.options, "--annotate"))
     return Report(_round(run, job, shards, width, on_row), found)
@@ -346,17 +353,23 @@ def _shards_of(path: str) -> list[str]:
 
 
 def _options(
-    config: _Path | None, model: _Path | None, threads: int, overwrite: bool, options: Sequence[str]
+    config: _Path | None,
+    model: _Path | None,
+    select: _Path | None,
+    threads: int,
+    overwrite: bool,
+    options: Sequence[str],
 ) -> tuple[str, ...]:
     said = ["--workers", str(threads)]
     said += ["--config", os.fspath(config)] if config is not None else []
     said += ["--model", os.fspath(model)] if model is not None else []
+    said += ["--select", os.fspath(select)] if select is not None else []
     said += ["--overwrite"] if overwrite else []
     return (*said, *options)
 
 
-def _gate(config: _Path | None, model: _Path | None) -> dict[str, Any]:
-    named = {"config": config, "model": model}
+def _gate(config: _Path | None, model: _Path | None, select: _Path | None) -> dict[str, Any]:
+    named = {"config": config, "model": model, "select": select}
     return {name: os.fspath(path) for name, path in named.items() if path is not None}
 
 

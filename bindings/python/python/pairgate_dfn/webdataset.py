@@ -8,6 +8,9 @@
 
 In front of `.decode()` a gate sees the files' bytes, and decides as `pairgate filter` does. Behind it, it sees
 pixels: scores are equal where Pillow decodes, uids differ.
+
+Of a gate with a state, samples come in the order of the stream, `json` is their metadata and `__url__` their shard.
+What the state remembers is each worker's own, and stays from one epoch to the next: `gate.forget()` begins anew.
 """
 
 import json
@@ -56,8 +59,8 @@ class GatedSamples:
 
     def judge(self, sample: Mapping[str, Any]) -> Decision:
         """The decision on a sample."""
-        image, caption, metadata = self._pair(sample)
-        return self.gate(image, caption, metadata=metadata)
+        image, caption, metadata, shard = self._pair(sample)
+        return self.gate(image, caption, metadata=metadata, shard=shard)
 
     def annotate(self, sample: Mapping[str, Any]) -> dict[str, Any]:
         """The sample with its decision in its json, as a member `pairgate`: for `.map`.
@@ -76,8 +79,9 @@ class GatedSamples:
         stream = iter(samples)
         while some := list(islice(stream, batch)):
             pairs = [self._pair(sample) for sample in some]
-            images, captions, metadata = (list(column) for column in zip(*pairs, strict=True))
-            decisions = self.gate.judge(images, captions, metadata=metadata, threads=threads)
+            images, captions, metadata, shards = (list(column) for column in zip(*pairs, strict=True))
+            told = None if None in shards else shards
+            decisions = self.gate.judge(images, captions, metadata=metadata, shard=told, threads=threads)
             yield from (dict(sample) for sample, decision in zip(some, decisions, strict=True) if decision.kept)
 
     def _annotated(self, sample: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
@@ -87,10 +91,10 @@ class GatedSamples:
             told[name] = _shortest(getattr(decision, name))
         return {**sample, self._metadata: with_member(sample.get(self._metadata), told)}
 
-    def _pair(self, sample: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    def _pair(self, sample: Mapping[str, Any]) -> tuple[Any, Any, Any, str | None]:
         image = next((sample[name] for name in sample if name in self._image), None)
         caption = next((sample[name] for name in self._caption if name in sample), None)
-        return image, caption, sample.get(self._metadata)
+        return image, caption, sample.get(self._metadata), sample.get("__url__")
 
 
 class FilteredWriter:

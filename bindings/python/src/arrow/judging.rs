@@ -23,7 +23,7 @@ const MOST_ROWS: usize = 1 << 20;
 
 #[doc = stub!("judge_arrow")]
 #[pyfunction]
-#[pyo3(signature = (gate, table, image, caption, metadata, threads, prefix, beside=None))]
+#[pyo3(signature = (gate, table, image, caption, metadata, threads, prefix, shard=None, beside=None))]
 #[expect(clippy::too_many_arguments, reason = "called by the package alone")]
 pub fn judge_arrow(
     py: Python<'_>,
@@ -34,6 +34,7 @@ pub fn judge_arrow(
     metadata: Option<&str>,
     threads: Option<i64>,
     prefix: &str,
+    shard: Option<&str>,
     beside: Option<Vec<String>>,
 ) -> PyResult<ArrowStream> {
     let threads = threads.map(checked_threads).transpose()?;
@@ -43,7 +44,7 @@ pub fn judge_arrow(
         Some(names) => check_names(prefix, names.iter().map(String::as_str))?,
         None => check_names(prefix, given.fields().iter().map(|field| field.name().as_str()))?,
     }
-    let columns = Columns::of(&given, image, caption, metadata)?;
+    let columns = Columns::of(&given, image, caption, metadata, shard)?;
     let whole = beside.is_none();
     let mut all: Vec<_> = given.fields().iter().filter(|_| whole).cloned().collect();
     all.extend(fields(prefix).into_iter().map(Arc::new));

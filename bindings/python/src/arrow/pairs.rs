@@ -1,6 +1,7 @@
 //! The columns of images and captions.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -21,6 +22,7 @@ pub struct Columns {
     image: usize,
     caption: usize,
     metadata: Option<usize>,
+    shard: Option<usize>,
 }
 
 impl Columns {
@@ -34,11 +36,13 @@ impl Columns {
         image: &str,
         caption: &str,
         metadata: Option<&str>,
+        shard: Option<&str>,
     ) -> PyResult<Self> {
         let found = Self {
             image: place_of(schema, image, "image")?,
             caption: place_of(schema, caption, "caption")?,
             metadata: metadata.map(|name| place_of(schema, name, "metadata")).transpose()?,
+            shard: shard.map(|name| place_of(schema, name, "shard")).transpose()?,
         };
         let (images, captions) = (schema.field(found.image), schema.field(found.caption));
         let (images, captions) = (images.data_type(), captions.data_type());
@@ -62,6 +66,14 @@ impl Columns {
                 )));
             }
         }
+        if let Some((place, name)) = found.shard.zip(shard) {
+            let kind = schema.field(place).data_type();
+            if is_text(kind) != Some(true) {
+                return Err(PyTypeError::new_err(format!(
+                    "shard={name:?}: a column of {kind} names no shards: give one of string"
+                )));
+            }
+        }
         Ok(found)
     }
 
@@ -75,7 +87,13 @@ impl Columns {
         let is_text = is_text(captions.data_type()).unwrap_or_default();
         let captions = Cells::of(captions)?;
         let metadata = self.metadata.map(|place| Cells::of(batch.column(place))).transpose()?;
+        let shards = self.shard.map(|place| Cells::of(batch.column(place))).transpose()?;
+        let shard = |row| -> Option<Arc<str>> {
+            let name = shards.as_ref()?.at(row);
+            Some(name.map(|name| String::from_utf8_lossy(&name).into()).unwrap_or_default())
+        };
         let pair = |row| Pair {
+            shard: shard(row),
             image: images.at(row),
             caption: captions.at(row).map_or(Caption::Missing, |bytes| match is_text {
                 true => Caption::Shared(bytes),

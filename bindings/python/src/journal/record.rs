@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::columns::{NAMES, value};
+use crate::choice::Choice;
 
 /// A record, and the threshold that it was held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,6 +161,12 @@ impl Record {
     #[getter]
     fn recovered(&self) -> bool {
         self.0.record.recovered
+    }
+
+    #[doc = stub!("Record.choice")]
+    #[getter]
+    fn choice(&self) -> Option<Choice> {
+        self.0.record.choice.as_deref().cloned().map(Choice::from)
     }
 
     #[doc = stub!("Record.keys")]

@@ -11,31 +11,21 @@ use serde_json::json;
 
 use super::args::ApplyArgs;
 use super::output::{ChosenTable, is_table, write};
-use super::resources::tokens_of;
-use super::work::{Crew, pool, steps_json, table};
+use super::work::{Crew, runs, steps_json, table};
 use crate::cli::args::ArithmeticArg;
 use crate::cli::outputs::check_file;
 use crate::cli::session::load_bundle;
 use crate::cli::terminal::print;
 use crate::journal::Choice;
 use crate::select::fit::{Step, frozen_choices, measure_pool};
-use crate::select::scorers::needs_tokens;
 use crate::select::{Applied, Pool, State, apply};
 
 /// Runs the command.
 pub fn run(args: &ApplyArgs) -> Result<ExitCode, Box<dyn Error>> {
     check_file(&args.output)?;
     let state = Arc::new(State::load(&args.state)?);
-    let threshold = args.pool.threshold.or(state.about().threshold);
-    let mut pool = pool(&args.pool, threshold, false)?;
-    let about = pool.about();
-    let model = about.model.unwrap_or(state.about().model);
-    state.check_model("that of the runs", model, about.dimension)?;
-    if state.slots().iter().any(|slot| needs_tokens(slot.name())) {
-        let bundle = load_bundle(&Config::default(), args.model.as_deref(), ArithmeticArg::Int8)?;
-        state.check_manifest(&bundle.manifest, bundle.digest)?;
-        pool = pool.with_tokens(tokens_of(&bundle)?);
-    }
+    let bundle = || load_bundle(&Config::default(), args.model.as_deref(), ArithmeticArg::Int8);
+    let mut pool = runs(&args.pool)?.open_for(&state, args.pool.threshold, bundle)?;
     let mut crew = Crew::new(&args.pool)?;
     let (kept, pairs, told) = match args.frozen {
         true => choose_frozen(args, &mut pool, &state, &mut crew)?,

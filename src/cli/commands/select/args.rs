@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::cli::args::headings::{INPUT, MODEL, OUTPUT, PASSES, SPEED};
 use crate::cli::args::{ImageArgs, threshold};
+#[cfg(feature = "parquet")]
+use crate::select::resources::ResourceFiles;
 
 #[derive(Debug, Subcommand)]
 pub enum SelectCommand {
@@ -95,6 +97,22 @@ pub struct ReferenceArgs {
     /// Default: one that is learnt from pairs that are marked good.
     #[arg(long, value_name = "FILE", help_heading = INPUT)]
     pub cond: Option<PathBuf>,
+}
+
+#[cfg(feature = "parquet")]
+impl ReferenceArgs {
+    /// The files.
+    pub fn files(&self) -> ResourceFiles {
+        ResourceFiles {
+            entries: self.entries.clone(),
+            targets: self.targets.clone(),
+            labels: self.labels.clone(),
+            base_labels: self.base_labels.clone(),
+            phrases: self.phrases.clone(),
+            prior: self.prior.clone(),
+            cond: self.cond.clone(),
+        }
+    }
 }
 
 /// Fit methods on a recorded pool: a frozen state.

@@ -11,16 +11,14 @@ mod output;
 #[cfg(feature = "parquet")]
 mod refresh;
 #[cfg(feature = "parquet")]
-mod resources;
-#[cfg(feature = "parquet")]
 mod work;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-pub use args::SelectCommand;
 #[cfg(feature = "parquet")]
-pub use resources::tokens_of;
+pub use crate::select::resources::tokens_of;
+pub use args::SelectCommand;
 
 /// Runs the command.
 pub fn run(command: &SelectCommand) -> Result<ExitCode, Box<dyn Error>> {

@@ -7,33 +7,26 @@ use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-use pairgate_core::config::SampleLimits;
 use pairgate_kernels::Team;
 use serde_json::{Value, json};
 
 use super::args::PoolArgs;
 use crate::cli::signals::Stop;
-use crate::recorded::ReadAs;
 use crate::select::fit::{Step, Told, Work};
-use crate::select::recorded::RecordedPool;
+use crate::select::runs::Runs;
 
 /// Time between two lines of progress.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Opens the pool.
-pub fn pool(
-    args: &PoolArgs,
-    threshold: Option<f32>,
-    for_fit: bool,
-) -> Result<RecordedPool, Box<dyn Error>> {
-    let names = match &args.embedding_names {
-        None => None,
-        Some(names) => Some(names.parse()?),
-    };
-    let read = ReadAs { names, score: args.score_column.clone(), ..ReadAs::default() };
-    let pool = RecordedPool::open(args.runs.clone(), read, threshold, for_fit)?;
-    let limits = SampleLimits::default();
-    Ok(pool.with_sources(args.source.clone(), args.images.options(), limits))
+/// The runs.
+pub fn runs(args: &PoolArgs) -> Result<Runs, Box<dyn Error>> {
+    Ok(Runs {
+        paths: args.runs.clone(),
+        names: args.embedding_names.as_deref().map(str::parse).transpose()?,
+        score: args.score_column.clone(),
+        sources: args.source.clone(),
+        options: args.images.options(),
+    })
 }
 
 /// Threads, a way to stop, and lines of progress.

@@ -1,17 +1,21 @@
 //! What methods are fitted with beside the pool: entries, targets, marks, phrases, language models.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pairgate_core::config::{ImageLimits, SampleLimits};
 use pairgate_core::pair::Uid;
 use serde::Deserialize;
 
-use super::args::ReferenceArgs;
+use super::Expression;
+use super::entries::MOST_ENTRIES;
+use super::recorded::Tokenize;
+use super::runs::RunsError;
+use super::scorers::{Mark, Resources, needs_tokens};
+use crate::embeddings::Names;
 use crate::embeddings::arrays::read_matrix;
 use crate::gate::Embedder;
 use crate::model::bundle::Bundle;
@@ -20,10 +24,6 @@ use crate::recorded::{ReadAs, RecordedRun};
 use crate::score::language::Words;
 use crate::score::language::arpa::{self, ArpaLimits};
 use crate::score::{NGrams, Row};
-use crate::select::Expression;
-use crate::select::entries::MOST_ENTRIES;
-use crate::select::recorded::Tokenize;
-use crate::select::scorers::{Mark, Resources, needs_tokens};
 use crate::text::tokenize::CaptionTokenizer;
 
 /// Longest file of lines.
@@ -31,15 +31,37 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Most phrases.
 const MOST_PHRASES: usize = 4096;
 
-/// What the methods of `expression` need; the tokenizer where one looks at tokens. `known_entries` are those
-/// that were kept, where none are given; `names` those of arrays of embeddings.
+/// The files of what methods are fitted with. Each is read where a method asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResourceFiles {
+    /// Entries for `entries`, a line each.
+    pub entries: Option<PathBuf>,
+    /// Pictures' embeddings for `targets`: rows of a `.npy`, or a recorded run.
+    pub targets: Option<PathBuf>,
+    /// Marked pairs for `linear`, `prototypes`, `color`: JSON lines.
+    pub labels: Option<PathBuf>,
+    /// Examples of base classes for `prototypes`: JSON lines as of `labels`.
+    pub base_labels: Option<PathBuf>,
+    /// Phrases for `unsafe`, a line each.
+    pub phrases: Option<PathBuf>,
+    /// A language model of all captions (ARPA).
+    pub prior: Option<PathBuf>,
+    /// A language model of wanted captions (ARPA).
+    pub cond: Option<PathBuf>,
+}
+
+/// What the methods of `expression` need; the tokenizer where one looks at tokens. `known_entries` are taken where no
+/// file has others. Arrays of targets that are a run's are called `names`.
+///
+/// # Errors
+/// [`RunsError`] that names the file and what is wrong with it.
 pub fn of(
-    args: &ReferenceArgs,
+    args: &ResourceFiles,
     known_entries: Option<Vec<String>>,
-    names: Option<&str>,
+    names: Option<&Names>,
     expression: &Expression,
     bundle: &Bundle,
-) -> Result<(Resources, Option<CaptionTokenizer>), Box<dyn Error>> {
+) -> Result<(Resources, Option<CaptionTokenizer>), RunsError> {
     let has = |method: &str| expression.atoms().iter().any(|atom| atom.method == method);
     let dimension = bundle.manifest.embedding_size;
     let mut found = Resources { logit_scale: bundle.manifest.logit_scale, ..Resources::default() };
@@ -48,7 +70,7 @@ pub fn of(
     } else if let Some(known) = known_entries {
         found.entries = known;
     } else if has("entries") {
-        return Err("entries needs the entries: --entries FILE".into());
+        return Err(RunsError::refused("entries needs the entries: --entries FILE"));
     }
     if let Some(path) = &args.targets {
         found.targets = targets(path, names, dimension)?;
@@ -66,9 +88,9 @@ pub fn of(
         return Ok((found, None));
     }
     let text = &bundle.manifest.text;
-    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, text.framing())?;
+    let tokenizer = tokenizer(bundle)?;
     let words = Words {
-        vocabulary: u32::try_from(tokenizer.vocabulary_size())?,
+        vocabulary: u32::try_from(tokenizer.vocabulary_size()).unwrap_or(u32::MAX),
         start: text.sot_id,
         end: text.eot_id,
         unknown: None,
@@ -81,18 +103,25 @@ pub fn of(
 }
 
 /// From captions to the token ids of a model; what cannot be tokenized has none.
-pub fn tokens_of(bundle: &Bundle) -> Result<Tokenize, Box<dyn Error>> {
-    let framing = bundle.manifest.text.framing();
-    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, framing)?;
+///
+/// # Errors
+/// [`RunsError::Refused`] where the bundle's tokenizer is none.
+pub fn tokens_of(bundle: &Bundle) -> Result<Tokenize, RunsError> {
+    let tokenizer = tokenizer(bundle)?;
     Ok(Box::new(move |text| tokenizer.tokenize(text).unwrap_or_default()))
 }
 
-fn unread(path: &Path, why: impl std::fmt::Display) -> Box<dyn Error> {
-    format!("reading {}: {why}", path.display()).into()
+fn tokenizer(bundle: &Bundle) -> Result<CaptionTokenizer, RunsError> {
+    let tokenizer = CaptionTokenizer::load(&bundle.tokenizer, bundle.manifest.text.framing());
+    tokenizer.map_err(|why| RunsError::refused(why.to_string()))
+}
+
+fn unread(path: &Path, why: impl std::fmt::Display) -> RunsError {
+    RunsError::refused(format!("reading {}: {why}", path.display()))
 }
 
 /// The lines of a file, at most `most`; empty ones are left out.
-fn lines(path: &Path, most: usize) -> Result<Vec<String>, Box<dyn Error>> {
+fn lines(path: &Path, most: usize) -> Result<Vec<String>, RunsError> {
     let mut text = String::new();
     let file = File::open(path).map_err(|why| unread(path, why))?;
     file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|why| unread(path, why))?;
@@ -108,7 +137,7 @@ fn lines(path: &Path, most: usize) -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 /// The pictures' embeddings of a target: rows of a `.npy`, or those of a recorded run.
-fn targets(path: &Path, names: Option<&str>, dimension: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+fn targets(path: &Path, names: Option<&Names>, dimension: usize) -> Result<Vec<Row>, RunsError> {
     let wrong = |found: usize| {
         unread(path, format!("its embeddings have {found} values, and the model's {dimension}"))
     };
@@ -119,8 +148,7 @@ fn targets(path: &Path, names: Option<&str>, dimension: usize) -> Result<Vec<Row
         }
         return Ok(values.chunks_exact(columns).map(Row::of_f32).collect());
     }
-    let names = names.map(str::parse).transpose()?;
-    let read = ReadAs { names, ..ReadAs::default() };
+    let read = ReadAs { names: names.cloned(), ..ReadAs::default() };
     let mut run = RecordedRun::open(&[path.to_owned()], &read)?;
     if let Some(found) = run.dimension().filter(|found| *found != dimension) {
         return Err(wrong(found));
@@ -141,7 +169,7 @@ struct Line {
     class: Option<String>,
 }
 
-fn marks(path: &Path) -> Result<HashMap<Uid, Mark>, Box<dyn Error>> {
+fn marks(path: &Path) -> Result<HashMap<Uid, Mark>, RunsError> {
     let mut marks = HashMap::new();
     for (place, line) in lines(path, MOST_ENTRIES)?.iter().enumerate() {
         let wrong = |why: String| unread(path, format!("line {}: {why}", place + 1));
@@ -158,7 +186,7 @@ fn marks(path: &Path) -> Result<HashMap<Uid, Mark>, Box<dyn Error>> {
     Ok(marks)
 }
 
-fn phrases(path: &Path, bundle: &Bundle) -> Result<Vec<Row>, Box<dyn Error>> {
+fn phrases(path: &Path, bundle: &Bundle) -> Result<Vec<Row>, RunsError> {
     let phrases = lines(path, MOST_PHRASES)?;
     let model = Arc::new(Model::load(bundle, Arithmetic::int8())?);
     let mut embedder = Embedder::new(model, ImageLimits::default(), SampleLimits::default());
@@ -175,7 +203,7 @@ fn language_model(
     path: &Path,
     words: Words,
     tokenizer: &CaptionTokenizer,
-) -> Result<NGrams, Box<dyn Error>> {
+) -> Result<NGrams, RunsError> {
     let file = File::open(path).map_err(|why| unread(path, why))?;
     let from: Box<dyn BufRead> = Box::new(BufReader::new(file));
     let read = arpa::read(from, words, &tokenizer.tokens(), ArpaLimits::default());
