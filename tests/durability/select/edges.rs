@@ -33,7 +33,7 @@ fn kept(pool: &mut InMemory, state: &State) -> Vec<u32> {
     apply(pool, state, Work { team: &Team::ALONE, stop: &stop, tell: &mut |_| {} }).unwrap().kept
 }
 
-fn array<'a>(state: &'a State, part: usize, name: &str) -> Array {
+fn array(state: &State, part: usize, name: &str) -> Array {
     let arrays = state.parts()[part].to_arrays();
     arrays.into_iter().find(|array| array.name == name).unwrap()
 }

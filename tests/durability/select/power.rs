@@ -85,7 +85,7 @@ impl Run {
             }
             let decision = decider.decide(pair).unwrap();
             let mut judged = Judged::new(pair.ticket, pair.sample.clone(), pair.uid, decision);
-            (judged.position, judged.choice) = (pair.position, decider.choice());
+            (judged.position, judged.choice) = (pair.position, decider.noted().choice);
             sink.accept(&judged).unwrap();
             after(sink.durable().unwrap());
         }
@@ -171,7 +171,7 @@ fn what_the_threshold_rejects_comes_to_no_method() {
         let reason = decider.decide(pair).unwrap().reason;
         let is_low = pair.evidence.facts.score.unwrap() < 0.2;
         assert_eq!(reason == Reason::LowSimilarity, is_low);
-        assert_eq!(decider.choice().is_some(), !is_low);
+        assert_eq!(decider.noted().choice.is_some(), !is_low);
         seen += u32::from(is_low);
     }
     assert!((1..120).contains(&seen));
