@@ -15,6 +15,10 @@ fn the_worked_example_of_teen() {
     let new = calibrate(&own, &base, SHARPNESS, SHARE);
     assert_rounds_to(new[0], 0.320_36, 5);
     assert_rounds_to(new[1], 0.899_59, 5);
+    // With a half, own and others' shares could be changed round.
+    let little = calibrate(&own, &base, SHARPNESS, 0.1);
+    assert_rounds_to(little[0], 0.544_07, 5);
+    assert_rounds_to(little[1], 0.819_92, 5);
 
     let class = |name: &str, values: &[f64]| (name.to_owned(), row(values));
     let base = Prototypes::fit([class("a", &base[0]), class("b", &base[1])], Side::Image).unwrap();
