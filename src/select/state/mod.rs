@@ -12,6 +12,7 @@ use super::expression::Expression;
 use super::parts::{Frozen, Node, Part, Slot, lay_out};
 use super::sources::By;
 use crate::disk::{Disk, IoError};
+#[cfg(feature = "model")]
 use crate::model::bundle::manifest::Manifest;
 use crate::score::Measure;
 
@@ -213,6 +214,7 @@ impl State {
     ///
     /// # Errors
     /// [`StateError::Model`], [`StateError::Dimension`].
+    #[cfg(feature = "model")]
     pub fn check_manifest(&self, manifest: &Manifest, digest: Digest) -> Result<(), StateError> {
         let name = format!("{} {}", manifest.name, manifest.version);
         self.check_model(&name, digest, manifest.embedding_size)
