@@ -18,6 +18,9 @@ const BATCH: usize = 512;
 /// Pairs that a thread takes at a time.
 const GRAIN: usize = 8;
 
+/// Takes a pair of a pool with what workers would give of it.
+pub type Measured<'a> = dyn FnMut(&PoolPair, Vec<f32>) -> Result<(), SelectError> + 'a;
+
 /// What `measures` give of each pair, in the pairs' order.
 fn measured_all(measures: &[Arc<dyn Measure>], pairs: &[PoolPair], team: &Team) -> Vec<Vec<f32>> {
     let parts = Mutex::new(Vec::new());
@@ -35,9 +38,6 @@ fn measured_all(measures: &[Arc<dyn Measure>], pairs: &[PoolPair], team: &Team) 
     parts.into_iter().flat_map(|(_, values)| values).collect()
 }
 
-/// What is handed each pair with its measures.
-pub type EachMeasured<'a> = dyn FnMut(&PoolPair, Vec<f32>) -> Result<(), SelectError> + 'a;
-
 /// Hands every pair of a pool, in its order, to `each`, with what workers would give of it by `state`.
 ///
 /// # Errors
@@ -46,7 +46,7 @@ pub fn measure_pool(
     pool: &mut dyn Pool,
     state: &State,
     work: Work<'_>,
-    each: &mut EachMeasured<'_>,
+    each: &mut Measured<'_>,
 ) -> Result<(), SelectError> {
     let Work { team, stop, tell } = work;
     let measures = state.measures();

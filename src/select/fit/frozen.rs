@@ -12,6 +12,9 @@ use crate::select::chooser::{Chooser, Seen};
 use crate::select::pool::{Pool, PoolPair};
 use crate::select::state::State;
 
+/// Takes a pair of a pool with the choice that a stream makes of it, and what that rests on.
+pub type Chosen<'a> = dyn FnMut(&PoolPair, Reason, &Choice) -> Result<(), SelectError> + 'a;
+
 /// The choice that a stream makes of each pair of a pool, in its order.
 ///
 /// # Errors
@@ -38,7 +41,7 @@ pub fn frozen_choices(
     pool: &mut dyn Pool,
     state: &Arc<State>,
     work: Work<'_>,
-    each: &mut dyn FnMut(&PoolPair, Reason, &Choice) -> Result<(), SelectError>,
+    each: &mut Chosen<'_>,
 ) -> Result<(), SelectError> {
     let mut chooser = Chooser::new(state.clone());
     let needs_embeddings = state.needs_embeddings();

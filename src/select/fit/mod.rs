@@ -42,10 +42,10 @@ use passes::Index;
 use walk::Walk;
 
 pub use apply::{Applied, apply};
-pub use batches::measure_pool;
+pub use batches::{Measured, measure_pool};
 pub use error::SelectError;
 pub(super) use error::captionless;
-pub use frozen::{frozen, frozen_choices};
+pub use frozen::{Chosen, frozen, frozen_choices};
 
 /// What is being done, for whoever waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
