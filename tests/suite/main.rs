@@ -47,6 +47,7 @@ mod rooms;
 mod score_text;
 #[cfg(feature = "parquet")]
 mod select;
+#[cfg(feature = "parquet")]
 mod select_behind;
 #[cfg(feature = "serve")]
 mod serve;

@@ -91,8 +91,8 @@ fn the_journal_of_a_selection_tells_the_clusters() {
     // A few pairs of each, which name it.
     let cards = data["cards"].as_array().unwrap();
     for (name, pairs) in named {
-        let cluster: u64 = name.parse().unwrap();
-        let of = cards.iter().filter(|card| card["cluster"] == cluster).count() as u64;
+        let number: u64 = name.parse().unwrap();
+        let of = cards.iter().filter(|card| card["cluster"] == number).count() as u64;
         assert!(of >= 6.min(*pairs), "cluster {name}: {of} of {pairs}");
     }
     // The head names the state, and the commands ask for it.
@@ -296,8 +296,8 @@ fn clusters_are_shown_searched_and_filtered() {
     // The list by cluster, and by its name as a word that is searched.
     let of = |name: &str| {
         let cards = data["cards"].as_array().unwrap().iter();
-        let cluster: u64 = name.parse().unwrap();
-        cards.filter(|card| card["cluster"] == cluster).count()
+        let number: u64 = name.parse().unwrap();
+        cards.filter(|card| card["cluster"] == number).count()
     };
     let listed = "byId('pairs-list').children.length";
     tab.js(&format!(

@@ -1,5 +1,6 @@
 //! The report's page: what is in it, and what a browser makes of it.
 
+#[cfg(feature = "parquet")]
 mod clusters;
 #[cfg(unix)]
 mod shown;
