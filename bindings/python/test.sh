@@ -13,9 +13,9 @@ python3 -m venv "$venv"
 if [ "$wheel" = build ]; then
   "$venv/bin/pip" install -q "$(grep ^maturin "$here/requirements-build.txt")"
   # For this machine alone: its own libc will do. What the package is built on takes longer to build than its
-  # tests need it to be quick.
+  # tests need it to be quick, but for the kernels.
   (cd "$here" && "$venv/bin/maturin" build --release --locked --compatibility linux --out "$venv/wheels" \
-    --config 'profile.release.package."*".opt-level=1')
+    --config 'profile.release.package."*".opt-level=1' --config 'profile.release.package.pairgate.opt-level=1')
   wheel=$(ls "$venv"/wheels/*.whl)
 fi
 "$venv/bin/pip" install -q "$wheel" -r "$here/requirements-test.txt"

@@ -168,6 +168,8 @@ pub struct FitArgs {
 /// models are given again, as for `fit`.
 #[derive(Debug, ClapArgs)]
 #[command(
+    override_usage = "pairgate select refresh [OPTIONS] --state <FILE> --from <OLD>...\n       \
+                      -o <FILE> <RUN>...",
     after_help = "\
 Example: pairgate select refresh new.parquet --state a.pgsel --from old.parquet \\
              --model new -o b.pgsel",
