@@ -169,7 +169,7 @@ pub struct FitArgs {
 #[derive(Debug, ClapArgs)]
 #[command(
     override_usage = "pairgate select refresh [OPTIONS] --state <FILE> --from <OLD>...\n       \
-                      -o <FILE> <RUN>...",
+                      <RUN>... -o <FILE>",
     after_help = "\
 Example: pairgate select refresh new.parquet --state a.pgsel --from old.parquet \\
              --model new -o b.pgsel",
