@@ -171,8 +171,8 @@ pub struct FitArgs {
     override_usage = "pairgate select refresh [OPTIONS] --state <FILE> --from <OLD>...\n       \
                       <RUN>... -o <FILE>",
     after_help = "\
-Example: pairgate select refresh new.parquet --state a.pgsel --from old.parquet \\
-             --model new -o b.pgsel",
+Example: pairgate select refresh --from old.parquet --state a.pgsel \\
+             new.parquet --model new -o b.pgsel",
     after_long_help = "\
 Examples:
   pairgate score shards/ --model new --embeddings -o new.parquet
