@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The same scores on every machine, bit for bit: scores pairs on each instruction set of x86-64, and
-# on emulated ARM cores, and compares every pair's line.
+# on emulated ARM cores, and compares every pair's line; and the same selection: a state that is fitted
+# there on the embeddings recorded there, and what it keeps.
 #
 #   tests/bit_identity.sh [IN...]      folders and shards; by default the pairs of the repository
 #
@@ -22,15 +23,21 @@ inputs=("$@")
 work=${KEEP:-$(mktemp -d)}
 mkdir -p "$work"
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$work"' EXIT
-compared=() skipped=()
+compared=() selected=() skipped=()
+method='all(contrast bank 30 keep 80%, duplicates k 3 eps 0.05 ring 8, clusters k 3 keep 60%)'
 
-# `score NAME COMMAND...`: the scores of a combination, where they are not there yet.
+# `score NAME COMMAND...`: the scores of a combination and its selection, where they are not there yet.
 score() {
-    compared+=("$1")
-    [ -s "$work/$1.jsonl" ] && return
-    printf '== %s\n' "$1"
-    "${@:2}" score "${inputs[@]}" --rules none --output "$work/$1.jsonl" > "$work/$1.log" ||
-        [ $? = 1 ] # Some pairs could not be judged; that must be the same everywhere too.
+    compared+=("$1") selected+=("$1")
+    if [ ! -s "$work/$1.jsonl" ]; then
+        printf '== %s\n' "$1"
+        "${@:2}" score "${inputs[@]}" --rules none --embeddings --output "$work/$1.jsonl" > "$work/$1.log" ||
+            [ $? = 1 ] # Some pairs could not be judged; that must be the same everywhere too.
+    fi
+    [ -s "$work/$1.kept" ] && return
+    # Clusters want a threshold; this one lets all pairs pass.
+    RUST_LOG=warn "${@:2}" select fit "$work/$1.jsonl" -m "$method" -t -0.9 -o "$work/$1.pgsel" >> "$work/$1.log"
+    RUST_LOG=warn "${@:2}" select apply "$work/$1.jsonl" --state "$work/$1.pgsel" --frozen -o "$work/$1.kept" >> "$work/$1.log"
 }
 
 # A program for a target: `program TARGET --bin|--example NAME`
@@ -103,6 +110,14 @@ for name in "${compared[@]:1}"; do
     printf '%-24s %6d of %d pairs differ from %s\n' "$name" "$lines" "$pairs" "${compared[0]}"
     differing=$((differing + lines))
 done
+for name in "${selected[@]:1}"; do
+    for what in pgsel kept; do
+        cmp -s "$work/${selected[0]}.$what" "$work/$name.$what" && continue
+        echo "$name.$what differs from ${selected[0]}.$what"
+        differing=$((differing + 1))
+    done
+done
+printf 'a state kept %d pairs, fitted and asked %d times\n' "$(wc -l < "$work/${selected[0]}.kept")" ${#selected[@]}
 for what in "${skipped[@]}"; do
     echo "SKIPPED, NOT COMPARED: $what" >&2
 done
