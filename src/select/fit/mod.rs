@@ -12,7 +12,7 @@
 //! | `cut` | a cut of values |
 //! | `walk` | the walk through an expression |
 //! | `scorer`, `clusters`, `duplicates`, `sources`, `entries` | each kind of part in its turn |
-//! | [`apply`](mod@apply), [`frozen`](mod@frozen) | a state over a pool: by its rules for pools, and as a stream decides |
+//! | `apply`, `frozen` | a state over a pool: by its rules for pools, and as a stream decides |
 //! | `error` | why nothing is fitted or applied |
 
 mod apply;
