@@ -52,6 +52,14 @@ pub struct Choice {
     pub learnt: Vec<u8>,
 }
 
+impl Choice {
+    /// The names of the reasons in [`flags`](Self::flags); `unknown` of those of a later version.
+    pub fn flag_names(&self) -> Vec<&'static str> {
+        let name = |code: &u8| Reason::ALL.get(usize::from(*code)).map_or("unknown", |r| r.name());
+        self.flags.iter().map(name).collect()
+    }
+}
+
 /// One decision of a journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {

@@ -1,6 +1,5 @@
 //! What a decision of a state rested on.
 
-use pairgate::Reason;
 use pairgate::selection::Choice as Chosen;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -57,7 +56,7 @@ impl Choice {
     #[doc = stub!("Choice.flags")]
     #[getter]
     fn flags<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.flag_names())
+        PyTuple::new(py, self.chosen.flag_names())
     }
 
     #[doc = stub!("Choice.to_dict")]
@@ -66,7 +65,7 @@ impl Choice {
         dict.set_item("measures", &self.chosen.measures)?;
         dict.set_item("group", self.group())?;
         dict.set_item("like", self.like())?;
-        dict.set_item("flags", self.flag_names())?;
+        dict.set_item("flags", self.chosen.flag_names())?;
         Ok(dict)
     }
 
@@ -75,7 +74,7 @@ impl Choice {
         let mut told = format!("measures={measures:?}");
         told += &group.map(|group| format!(" group={group}")).unwrap_or_default();
         told += &like.map(|like| format!(" like={like}")).unwrap_or_default();
-        let flags = self.flag_names();
+        let flags = self.chosen.flag_names();
         if !flags.is_empty() {
             told += &format!(" flags={}", flags.join(","));
         }
@@ -87,7 +86,7 @@ impl Choice {
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         let (py, this) = (slf.py(), slf.get());
         let restore = py.import("pairgate_dfn._native")?.getattr("choice_of")?;
-        let values = (&this.chosen.measures, this.group(), this.like(), this.flag_names());
+        let values = (&this.chosen.measures, this.group(), this.like(), this.chosen.flag_names());
         Ok((restore, values.into_pyobject(py)?))
     }
 }
@@ -96,11 +95,6 @@ impl Choice {
     /// What the state's measures gave.
     pub fn values(&self) -> &[f32] {
         &self.chosen.measures
-    }
-
-    fn flag_names(&self) -> Vec<&'static str> {
-        let name = |code: &u8| Reason::ALL.get(usize::from(*code)).map_or("unknown", |r| r.name());
-        self.chosen.flags.iter().map(name).collect()
     }
 }
 

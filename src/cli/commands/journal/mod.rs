@@ -326,9 +326,9 @@ fn repair(args: &RepairArgs) -> Result<ExitCode, Box<dyn Error>> {
 
 /// What a selection rested on.
 fn selection(choice: &Choice) -> Value {
-    let Choice { measures, group, like, flags, learnt: _ } = choice;
+    let Choice { measures, group, like, .. } = choice;
     let measures: Vec<Value> = measures.iter().copied().map(shortest).collect();
-    json!({ "measures": measures, "group": group, "like": like, "flags": flag_names(flags) })
+    json!({ "measures": measures, "group": group, "like": like, "flags": choice.flag_names() })
 }
 
 /// The same in words.
@@ -340,12 +340,7 @@ fn told(choice: &Choice) -> String {
     }
     told.extend(choice.group.map(|group| format!("group {group}")));
     told.extend(choice.like.map(|ticket| format!("like the pair with ticket {ticket}")));
-    let flags = flag_names(&choice.flags);
+    let flags = choice.flag_names();
     told.extend((!flags.is_empty()).then(|| format!("flagged {}", flags.join(", "))));
     if told.is_empty() { "none".into() } else { told.join("; ") }
-}
-
-fn flag_names(flags: &[u8]) -> Vec<&'static str> {
-    let reason = |code: &u8| Reason::ALL.get(usize::from(*code)).map_or("unknown", |r| r.name());
-    flags.iter().map(reason).collect()
 }

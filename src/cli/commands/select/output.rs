@@ -114,7 +114,7 @@ impl ChosenTable {
             cells.push(like.map_or(Cell::Null, Cell::Int));
             cells.push(match choice.flags.is_empty() {
                 true => Cell::Null,
-                false => Cell::Text(flags(&choice.flags).into()),
+                false => Cell::Text(choice.flag_names().join(",").into()),
             });
         }
         self.rows.add(&cells).map_err(failed(&self.path))
@@ -152,11 +152,4 @@ fn columns(measures: &[String], is_frozen: bool) -> Vec<Column> {
 
 fn number(value: Option<&f32>) -> Cell<'static> {
     value.filter(|value| value.is_finite()).map_or(Cell::Null, |value| Cell::Score(*value))
-}
-
-/// The names of reasons, by their codes.
-fn flags(codes: &[u8]) -> String {
-    let of = |code: &u8| Reason::ALL.iter().find(|reason| **reason as u8 == *code);
-    let names: Vec<&str> = codes.iter().filter_map(of).map(|reason| reason.name()).collect();
-    names.join(",")
 }
